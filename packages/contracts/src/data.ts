@@ -1,0 +1,84 @@
+import { z } from 'zod';
+import { emotions } from './emotions.js';
+import { bounded, identifier, seed, sha256 } from './scalars.js';
+
+export const protocols = ['official', 'carved'] as const;
+export type Protocol = (typeof protocols)[number];
+
+export const splitNames = ['train', 'validation', 'test'] as const;
+export type SplitName = (typeof splitNames)[number];
+
+/** What a job's images are: a pinned version, how it is split, how a picture becomes a tensor. */
+export const dataSpec = z.strictObject({
+  dataset: identifier,
+  /** The data-set version's content hash; the newest version is pinned at submission when left out. */
+  version: sha256.optional(),
+  labels: z.enum(['fer']).default('fer'),
+  classes: z.literal(7).default(7),
+  /** `official` where the version has a PrivateTest split, else `carved`; written out at submission. */
+  protocol: z.enum(protocols).optional(),
+  preprocess: z
+    .strictObject({
+      size: z.int().min(16).max(512).default(48),
+      channels: z.union([z.literal(1), z.literal(3)]).default(1),
+    })
+    .prefault({}),
+  /** A stratified part of each split, for quick looks; null takes everything. */
+  subset: z
+    .strictObject({
+      train: z.int().min(7).optional(),
+      validation: z.int().min(7).optional(),
+      test: z.int().min(7).optional(),
+      seed: seed.default(0),
+    })
+    .nullable()
+    .default(null),
+});
+export type DataSpec = z.output<typeof dataSpec>;
+
+/** A data spec whose open choices are made: what job params carry. */
+export const pinnedData = dataSpec.extend({ version: sha256, protocol: z.enum(protocols) });
+export type PinnedData = z.output<typeof pinnedData>;
+
+/** Images per class and split of one protocol, as the import counted them (before any subset). */
+export const splitSummary = z.object({
+  counts: z.object({
+    train: z.array(z.int()),
+    validation: z.array(z.int()),
+    test: z.array(z.int()),
+  }),
+  /** Training images that left because an exact copy stands in validation or test. */
+  leakRemoved: z.int(),
+});
+export type SplitSummary = z.output<typeof splitSummary>;
+
+/** What a data-set version's row carries besides its hash: enough to preview and to show it. */
+export const datasetSummary = z.object({
+  format: z.enum(['fer2013-csv', 'icml-csv', 'train-csv', 'test-csv']),
+  images: z.int(),
+  size: z.int(),
+  classes: z.array(z.enum(emotions)),
+  usages: z.record(z.string(), z.int()),
+  duplicateClusters: z.int(),
+  redundantCopies: z.int(),
+  conflictClusters: z.int(),
+  skipped: z.array(z.object({ row: z.int(), reason: z.string() })),
+  protocols: z.partialRecord(z.enum(protocols), splitSummary),
+  defaultProtocol: z.enum(protocols).nullable(),
+  synthetic: z.boolean(),
+});
+export type DatasetSummary = z.output<typeof datasetSummary>;
+
+/** Import options a user may set. */
+export const importParams = z.strictObject({
+  dataset: identifier,
+  /** Hash of the uploaded source file. */
+  source: sha256,
+  fileName: z.string().max(255),
+  skipBad: z.boolean().default(false),
+  synthetic: z.boolean().default(false),
+});
+export type ImportParams = z.output<typeof importParams>;
+
+export const validationFraction = 0.125;
+export const unitInterval = bounded(0, 1);

@@ -1,0 +1,52 @@
+import { z } from 'zod';
+import { emotions } from './emotions.js';
+
+/**
+ * One row a step: the values known then. Series names are dotted: `train.loss`, `train.accuracy`,
+ * `train.learningRate`, `train.imagesPerSecond`, `validation.accuracy`, `validation.macroF1`,
+ * `validation.f1.happy`, `validation.nll`, `validation.ece`. `time` is milliseconds since the epoch.
+ */
+export const metricRow = z.object({
+  step: z.int().min(0),
+  epoch: z.number().min(0),
+  time: z.number(),
+  values: z.record(z.string(), z.number().nullable()),
+});
+export type MetricRow = z.output<typeof metricRow>;
+
+/** A batch of rows as stored and streamed; `cursor` rises by one with every chunk of a job. */
+export const metricChunk = z.object({
+  jobId: z.uuid(),
+  attempt: z.int(),
+  cursor: z.int(),
+  /** The attempt resumed here: rows from this step on from earlier attempts no longer count. Null otherwise. */
+  truncateFrom: z.int().nullable(),
+  rows: z.array(metricRow),
+});
+export type MetricChunk = z.output<typeof metricChunk>;
+
+/** What is measured on one split. Fractions, not percentages; `nll` in nats. */
+export const splitMetrics = z.object({
+  images: z.int(),
+  accuracy: z.number(),
+  macroF1: z.number(),
+  f1: z.array(z.number()).length(emotions.length),
+  nll: z.number(),
+  ece: z.number(),
+  /** confusion[given][predicted], counts. */
+  confusion: z.array(z.array(z.int())),
+});
+export type SplitMetrics = z.output<typeof splitMetrics>;
+
+/** A finished evaluation: what an `evaluate` job writes as its `metrics` output. */
+export const evaluationResult = z.object({
+  dataset: z.string(),
+  datasetVersion: z.string(),
+  protocol: z.string(),
+  splits: z.object({ validation: splitMetrics, test: splitMetrics }),
+  parameters: z.int(),
+  macs: z.int(),
+});
+export type EvaluationResult = z.output<typeof evaluationResult>;
+
+export const learningSeries = ['train.loss', 'train.accuracy', 'validation.accuracy', 'validation.macroF1'] as const;

@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { bounded } from './scalars.js';
+
+const width = bounded(0.05, 4).default(1);
+const stem = z.enum(['imagenet', 'small']).default('small');
+const dropout = bounded(0, 0.9);
+
+/**
+ * The registry of architectures: what a spec may name, with its parameters. The engine has one implementation
+ * file for each entry; `version` is part of every job key and is bumped when the same parameters give another network.
+ */
+export const modelCatalog = {
+  resnet18: {
+    version: 1,
+    title: 'ResNet-18 (He et al., CVPR 2016), torchvision names',
+    minimumSize: 32,
+    params: z.strictObject({ name: z.literal('resnet18'), stem, width }),
+  },
+  'mobilenetv3-large': {
+    version: 1,
+    title: 'MobileNetV3-Large (Howard et al., ICCV 2019), torchvision names',
+    minimumSize: 32,
+    params: z.strictObject({
+      name: z.literal('mobilenetv3-large'),
+      stem,
+      width,
+      dropout: dropout.default(0.2),
+    }),
+  },
+  vgg: {
+    version: 1,
+    title: 'Plain 7-convolution network (32, 32 s2, 64, 64 s2, 128, 128 s2, 256 s2; BN, ReLU, GAP, FC)',
+    minimumSize: 16,
+    params: z.strictObject({ name: z.literal('vgg'), width, dropout: dropout.default(0) }),
+  },
+} as const;
+
+export type ModelName = keyof typeof modelCatalog;
+export const modelNames = Object.keys(modelCatalog) as ModelName[];
+
+export const modelSpec = z.discriminatedUnion('name', [
+  modelCatalog.resnet18.params,
+  modelCatalog['mobilenetv3-large'].params,
+  modelCatalog.vgg.params,
+]);
+export type ModelSpec = z.output<typeof modelSpec>;

@@ -1,0 +1,211 @@
+import { z } from 'zod';
+import { datasetSummary } from './data.js';
+import { jobProgress } from './events.js';
+import { artifactReference } from './jobs.js';
+import { metricRow } from './metrics.js';
+import { specProblem } from './plan.js';
+import { experimentSpec } from './spec.js';
+import { attemptStates, experimentStates, failureClasses, jobStates, trialStates } from './states.js';
+
+/** RFC 9457 problem details; `problems` has one entry for each offending field. */
+export const problemDetails = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  problems: z.array(specProblem).optional(),
+});
+export type ProblemDetails = z.output<typeof problemDetails>;
+
+export function page<T extends z.ZodType>(item: T) {
+  return z.object({ items: z.array(item), next: z.string().nullable() });
+}
+
+export const pageQuery = z.object({
+  cursor: z.string().optional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  search: z.string().max(200).optional(),
+});
+
+export const project = z.object({ id: z.uuid(), name: z.string(), createdAt: z.iso.datetime() });
+export const createProject = z.strictObject({ name: z.string().min(1).max(64) });
+
+/** A spec as text (YAML or JSON) or as a value; `fresh` computes everything anew. */
+export const submitExperiment = z
+  .strictObject({
+    project: z.string().default('default'),
+    text: z.string().max(1_000_000).optional(),
+    spec: z.json().optional(),
+    fresh: z.boolean().default(false),
+  })
+  .refine((body) => (body.text === undefined) !== (body.spec === undefined), {
+    message: 'expected exactly one of "text" and "spec"',
+  });
+export type SubmitExperiment = z.output<typeof submitExperiment>;
+
+export const experimentListItem = z.object({
+  id: z.uuid(),
+  project: z.string(),
+  name: z.string(),
+  tags: z.array(z.string()),
+  state: z.enum(experimentStates),
+  createdAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  trials: z.record(z.enum(trialStates), z.int()),
+  jobs: z.partialRecord(z.enum(jobStates), z.int()),
+  /** Trainings of all trials, those planned after sharing, those found finished at submission. */
+  trainings: z.object({ withoutSharing: z.int(), planned: z.int(), cached: z.int() }),
+  datasets: z.array(z.object({ name: z.string(), version: z.string() })),
+});
+export type ExperimentListItem = z.output<typeof experimentListItem>;
+
+export const splitFigures = z.object({
+  accuracy: z.number(),
+  macroF1: z.number(),
+  nll: z.number(),
+  ece: z.number(),
+  images: z.int(),
+});
+
+/** A trial's figures per data set, once its evaluations ended. */
+export const trialSummary = z.record(z.string(), z.object({ validation: splitFigures, test: splitFigures }));
+export type TrialSummary = z.output<typeof trialSummary>;
+
+export const trialItem = z.object({
+  id: z.uuid(),
+  experimentId: z.uuid(),
+  variant: z.string(),
+  factors: z.record(z.string(), z.string()),
+  seed: z.int(),
+  state: z.enum(trialStates),
+  reason: z.string().nullable(),
+  summary: trialSummary,
+  /** Role (stage name, `evaluate:<dataset>`, `export`) to job. */
+  jobs: z.record(z.string(), z.uuid()),
+  /** Files of the result: best checkpoint, ONNX, safetensors; empty until made. */
+  downloads: z.object({
+    onnx: artifactReference.nullable(),
+    safetensors: artifactReference.nullable(),
+  }),
+});
+export type TrialItem = z.output<typeof trialItem>;
+
+export const attemptItem = z.object({
+  number: z.int(),
+  state: z.enum(attemptStates),
+  worker: z.string().nullable(),
+  startedAt: z.iso.datetime(),
+  endedAt: z.iso.datetime().nullable(),
+  failureClass: z.enum(failureClasses).nullable(),
+  reason: z.string().nullable(),
+  resumedFromStep: z.int().nullable(),
+});
+export type AttemptItem = z.output<typeof attemptItem>;
+
+export const jobItem = z.object({
+  id: z.uuid(),
+  key: z.string(),
+  kind: z.string(),
+  stage: z.string().nullable(),
+  state: z.enum(jobStates),
+  /** True where the job was already finished when this experiment asked for it. */
+  cached: z.boolean(),
+  reason: z.string().nullable(),
+  failureClass: z.enum(failureClasses).nullable(),
+  params: z.json(),
+  inputs: z.array(z.object({ role: z.string(), position: z.int(), jobId: z.uuid(), output: z.string() })),
+  outputs: z.record(z.string(), artifactReference),
+  result: z.json().nullable(),
+  progress: jobProgress.nullable(),
+  attempts: z.array(attemptItem),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  endedAt: z.iso.datetime().nullable(),
+});
+export type JobItem = z.output<typeof jobItem>;
+
+export const experimentDetail = experimentListItem.extend({
+  description: z.string(),
+  spec: experimentSpec,
+  specHash: z.string(),
+  variants: z.array(z.object({ name: z.string(), factors: z.record(z.string(), z.string()) })),
+  baseline: z.string(),
+  fixedStages: z.array(z.string()),
+  warnings: z.array(z.string()),
+  table: z.object({ hash: z.string(), complete: z.boolean() }).nullable(),
+});
+export type ExperimentDetail = z.output<typeof experimentDetail>;
+
+export const checkpointItem = z.object({
+  jobId: z.uuid(),
+  attempt: z.int(),
+  step: z.int(),
+  epoch: z.number(),
+  hash: z.string(),
+  bytes: z.int(),
+  createdAt: z.iso.datetime(),
+});
+export type CheckpointItem = z.output<typeof checkpointItem>;
+
+/** The best of an experiment's results by a validation metric, with its files. */
+export const bestCheckpoint = z.object({
+  trial: trialItem,
+  metric: z.string(),
+  value: z.number(),
+  files: z.object({ safetensors: artifactReference, onnx: artifactReference }),
+});
+export type BestCheckpoint = z.output<typeof bestCheckpoint>;
+
+export const metricsQuery = z.object({
+  from: z.coerce.number().int().min(0).optional(),
+  to: z.coerce.number().int().min(0).optional(),
+});
+/** A job's curve: one row a step, superseded rows left out, and the cursor to follow it live from. */
+export const jobMetrics = z.object({ jobId: z.uuid(), cursor: z.int(), rows: z.array(metricRow) });
+export type JobMetrics = z.output<typeof jobMetrics>;
+
+export const datasetVersionItem = z.object({
+  version: z.string(),
+  bytes: z.int(),
+  createdAt: z.iso.datetime(),
+  summary: datasetSummary,
+});
+export const datasetItem = z.object({ name: z.string(), versions: z.array(datasetVersionItem) });
+export type DatasetItem = z.output<typeof datasetItem>;
+
+export const importQuery = z.object({
+  fileName: z.string().min(1).max(255),
+  skipBad: z.stringbool().default(false),
+  synthetic: z.stringbool().default(false),
+});
+export const importStarted = z.object({ jobId: z.uuid(), source: z.string() });
+
+export const workerItem = z.object({
+  id: z.string(),
+  host: z.string(),
+  pid: z.int(),
+  state: z.enum(['active', 'draining', 'gone']),
+  slots: z.record(z.string(), z.int()),
+  running: z.array(z.object({ jobId: z.uuid(), kind: z.string(), attempt: z.int() })),
+  heartbeatAt: z.iso.datetime(),
+});
+export type WorkerItem = z.output<typeof workerItem>;
+
+export const roles = ['viewer', 'researcher', 'worker', 'admin'] as const;
+export type Role = (typeof roles)[number];
+export const tokenItem = z.object({
+  id: z.uuid(),
+  name: z.string(),
+  role: z.enum(roles),
+  createdAt: z.iso.datetime(),
+  lastUsedAt: z.iso.datetime().nullable(),
+  revokedAt: z.iso.datetime().nullable(),
+});
+export const createToken = z.strictObject({ name: z.string().min(1).max(64), role: z.enum(roles) });
+/** The secret is shown once, here, and stored only as a hash. */
+export const createdToken = tokenItem.extend({ token: z.string() });
+/** A one-time address for the browser; it turns into an HttpOnly cookie. */
+export const loginAddress = z.object({ path: z.string(), expiresAt: z.iso.datetime() });
+
+export const tableFormats = ['json', 'text', 'csv', 'md', 'latex'] as const;
+export type TableFormat = (typeof tableFormats)[number];

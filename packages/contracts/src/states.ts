@@ -1,0 +1,73 @@
+/** States and their permitted transitions. One table each; the platform performs no other transition. */
+type Transitions<S extends string> = Readonly<Record<S, readonly S[]>>;
+
+export const jobStates = [
+  'pending',
+  'ready',
+  'running',
+  'blocked',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
+export type JobState = (typeof jobStates)[number];
+
+export const jobTransitions = {
+  pending: ['ready', 'blocked', 'cancelled'],
+  ready: ['running', 'pending', 'cancelled'],
+  running: ['succeeded', 'failed', 'cancelled', 'ready'],
+  blocked: ['pending', 'cancelled'],
+  succeeded: ['ready'],
+  failed: ['ready'],
+  cancelled: ['pending'],
+} as const satisfies Transitions<JobState>;
+
+export const attemptStates = ['running', 'succeeded', 'failed', 'lost', 'preempted', 'cancelled'] as const;
+export type AttemptState = (typeof attemptStates)[number];
+
+export const attemptTransitions = {
+  running: ['succeeded', 'failed', 'lost', 'preempted', 'cancelled'],
+  succeeded: [],
+  failed: [],
+  lost: [],
+  preempted: [],
+  cancelled: [],
+} as const satisfies Transitions<AttemptState>;
+
+export const demandStates = ['wanted', 'paused', 'withdrawn'] as const;
+export type DemandState = (typeof demandStates)[number];
+
+export const demandTransitions = {
+  wanted: ['paused', 'withdrawn'],
+  paused: ['wanted', 'withdrawn'],
+  withdrawn: ['wanted'],
+} as const satisfies Transitions<DemandState>;
+
+export const failureClasses = ['user', 'diverged', 'resource', 'transient', 'lost'] as const;
+export type FailureClass = (typeof failureClasses)[number];
+
+export const trialStates = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export type TrialState = (typeof trialStates)[number];
+
+export const experimentStates = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export type ExperimentState = (typeof experimentStates)[number];
+
+export const endedJobStates: readonly JobState[] = ['succeeded', 'failed', 'cancelled', 'blocked'];
+export const endedTrialStates: readonly TrialState[] = ['succeeded', 'failed', 'cancelled'];
+
+/** A trial's state is a function of its jobs' states. */
+export function trialState(jobs: readonly JobState[]): TrialState {
+  if (jobs.some((state) => state === 'failed' || state === 'blocked')) return 'failed';
+  if (jobs.some((state) => state === 'cancelled')) return 'cancelled';
+  if (jobs.every((state) => state === 'succeeded')) return 'succeeded';
+  return jobs.some((state) => state === 'running' || state === 'succeeded') ? 'running' : 'waiting';
+}
+
+/** An experiment's state is a function of its trials' states. */
+export function experimentState(trials: readonly TrialState[]): ExperimentState {
+  const ended = trials.every((state) => endedTrialStates.includes(state));
+  if (!ended) return trials.every((state) => state === 'waiting') ? 'waiting' : 'running';
+  if (trials.some((state) => state === 'failed')) return 'failed';
+  if (trials.some((state) => state === 'cancelled')) return 'cancelled';
+  return 'succeeded';
+}
