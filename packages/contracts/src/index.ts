@@ -1,3 +1,4 @@
+export * from './architectures.js';
 export * from './canonical.js';
 export * from './data.js';
 export * from './emotions.js';
@@ -5,6 +6,7 @@ export * from './events.js';
 export * from './failures.js';
 export * from './jobs.js';
 export * from './metrics.js';
+export * from './model-cost.js';
 export * from './models.js';
 export * from './plan.js';
 export * from './rest.js';
