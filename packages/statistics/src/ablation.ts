@@ -1,0 +1,179 @@
+import {
+  ablationTable as ablationTableSchema,
+  tableMetrics,
+  type AblationTable,
+  type EvaluationResult,
+  type JobParams,
+  type MissingResult,
+  type TableSection,
+} from '@ferment/contracts';
+import { metricOf, type Cell } from './cells.js';
+import { families } from './compare.js';
+import { contrasts, type Contrast, type Variant } from './contrasts.js';
+import { headerLines } from './header.js';
+import { summarise } from './summary.js';
+
+export type AblationParams = JobParams<'ablation'>;
+type Trial = AblationParams['trials'][number];
+
+export interface AblationInput {
+  readonly params: AblationParams;
+  /** Each trial's evaluations by the hash that `params.trials[].metrics` gives. */
+  readonly results: Readonly<Record<string, EvaluationResult>>;
+}
+
+/** Two-sided level of every interval and test, and the power that the seed notes aim at. */
+export const tableAlpha = 0.05;
+export const tablePower = 0.8;
+
+/**
+ * The ablation table of finished and unfinished trials: configuration means over seeds with 95 % t-intervals, and
+ * contrasts paired by seed with Bonferroni-adjusted p and simultaneous intervals, Holm's p, the sign-flip permutation
+ * p and the seeds still needed. Each data set with its own test images is a section; trials are paired within one only.
+ *
+ * @throws RangeError for a trial given twice, an evaluation that was not handed over, or a design without its baseline
+ */
+export function ablationTable({ params, results }: AblationInput): AblationTable {
+  refuseRepeats(params.trials);
+  const variants = variantsOf(params);
+  const plan = params.design === 'none' ? [] : contrasts(params.design, variants, params.baseline);
+  const seeds = [...new Set([...params.seeds, ...params.trials.map((trial) => trial.seed)])];
+  const sections = sectionKeys(params.trials, results).map((key) =>
+    section(key, { params, results }, variants, plan, seeds),
+  );
+  const incomplete = params.trials.some((trial) => trial.state === 'unfinished');
+  const trials = params.trials.map(({ variant, seed, state, reason }) => ({ variant, seed, state, reason }));
+  const table = {
+    tableVersion: 1 as const,
+    experiment: params.experiment,
+    specHash: params.specHash,
+    design: params.design,
+    baseline: params.baseline,
+    seeds,
+    alpha: tableAlpha,
+    power: tablePower,
+    incomplete,
+    fixedStages: params.fixedStages,
+    selectMetric: params.selectMetric,
+    trials,
+    sections,
+  };
+  return ablationTableSchema.parse({ ...table, header: headerLines(table) });
+}
+
+function refuseRepeats(trials: readonly Trial[]): void {
+  const seen = new Set<string>();
+  for (const { variant, seed } of trials) {
+    const key = `${variant} seed ${seed}`;
+    if (seen.has(key)) throw new RangeError(`trial ${key} stands twice in the table's input: expected once`);
+    seen.add(key);
+  }
+}
+
+/** Variants in the order of the trials, the baseline first. */
+function variantsOf(params: AblationParams): Variant[] {
+  const byName = new Map<string, Variant>();
+  for (const { variant, factors } of params.trials) {
+    if (!byName.has(variant)) byName.set(variant, { name: variant, factors });
+  }
+  const isBaseline = (variant: Variant) => variant.name === params.baseline;
+  const all = [...byName.values()];
+  return [...all.filter(isBaseline), ...all.filter((variant) => !isBaseline(variant))];
+}
+
+interface SectionKey {
+  readonly dataset: string;
+  readonly datasetVersion: string;
+  readonly protocol: string;
+  readonly validation: number;
+  readonly test: number;
+}
+
+function keyOf(result: EvaluationResult): SectionKey {
+  const { dataset, datasetVersion, protocol, splits } = result;
+  return {
+    dataset,
+    datasetVersion,
+    protocol,
+    validation: splits.validation.images,
+    test: splits.test.images,
+  };
+}
+
+const sameKey = (a: SectionKey, b: SectionKey) =>
+  a.dataset === b.dataset &&
+  a.datasetVersion === b.datasetVersion &&
+  a.protocol === b.protocol &&
+  a.validation === b.validation &&
+  a.test === b.test;
+
+function evaluations(trial: Trial, results: AblationInput['results']): EvaluationResult[] {
+  if (trial.state !== 'succeeded') return [];
+  return Object.entries(trial.metrics).map(([dataset, hash]) => {
+    const result = results[hash];
+    if (!result) {
+      throw new RangeError(
+        `the evaluation ${hash} of ${trial.variant} seed ${trial.seed} on ${dataset} was not handed to the table`,
+      );
+    }
+    return result;
+  });
+}
+
+function sectionKeys(trials: readonly Trial[], results: AblationInput['results']): SectionKey[] {
+  const keys: SectionKey[] = [];
+  for (const result of trials.flatMap((trial) => evaluations(trial, results))) {
+    const key = keyOf(result);
+    if (!keys.some((known) => sameKey(known, key))) keys.push(key);
+  }
+  return keys;
+}
+
+function section(
+  key: SectionKey,
+  { params, results }: AblationInput,
+  variants: readonly Variant[],
+  plan: readonly Contrast[],
+  seeds: readonly number[],
+): TableSection {
+  const cells: Cell[] = params.trials.map((trial) => {
+    const result = evaluations(trial, results).find((candidate) => sameKey(keyOf(candidate), key)) ?? null;
+    return { trial, result, missing: result ? null : missing(trial) };
+  });
+  const configurations = variants.map((variant) => {
+    const own = cells.filter((cell) => cell.trial.variant === variant.name);
+    const inOrder = seeds.flatMap((seed) => own.find((cell) => cell.trial.seed === seed) ?? []);
+    const present = inOrder.flatMap(({ trial, result }) => (result ? [{ seed: trial.seed, result }] : []));
+    const metrics = Object.fromEntries(
+      tableMetrics.map((metric) => {
+        const values = present.map(({ result }) => metricOf(result, metric));
+        return [metric, { ...summarise(values, tableAlpha), values }];
+      }),
+    ) as TableSection['configurations'][number]['metrics'];
+    return {
+      variant: variant.name,
+      factors: { ...variant.factors },
+      baseline: variant.name === params.baseline,
+      seeds: present.map(({ seed }) => seed),
+      planned: own.length,
+      metrics,
+    };
+  });
+  return {
+    dataset: key.dataset,
+    datasetVersion: key.datasetVersion,
+    protocol: key.protocol,
+    images: { validation: key.validation, test: key.test },
+    configurations,
+    families: families(plan, cells, seeds, { alpha: tableAlpha, power: tablePower }),
+    missing: cells.flatMap((cell) => cell.missing ?? []),
+    unequalN: new Set(configurations.map((configuration) => configuration.seeds.length)).size > 1,
+  };
+}
+
+function missing({ variant, seed, state, reason }: Trial): MissingResult {
+  if (state === 'succeeded') {
+    return { variant, seed, state: 'elsewhere', reason: 'not evaluated on these images: never paired here' };
+  }
+  return { variant, seed, state, reason: reason ?? (state === 'unfinished' ? 'not ended yet' : state) };
+}

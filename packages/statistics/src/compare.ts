@@ -1,0 +1,128 @@
+import {
+  comparedMetrics,
+  type MissingResult,
+  type TableComparison,
+  type TableFamily,
+  type TableMetric,
+} from '@ferment/contracts';
+import { bonferroni, holm } from './adjust.js';
+import { metricOf, type Cell } from './cells.js';
+import type { Contrast } from './contrasts.js';
+import { pairedT, signFlipPermutation } from './paired.js';
+import { seedsForPower } from './power.js';
+import { summarise } from './summary.js';
+
+export interface Levels {
+  readonly alpha: number;
+  readonly power: number;
+}
+
+/** One family for each compared metric: all planned contrasts, adjusted together. */
+export function families(
+  plan: readonly Contrast[],
+  cells: readonly Cell[],
+  seeds: readonly number[],
+  levels: Levels,
+): TableFamily[] {
+  if (plan.length === 0) return [];
+  return comparedMetrics.map((metric) => {
+    const comparisons = plan.map((contrast) => compare(contrast, metric, cells, seeds, plan.length, levels));
+    const adjusted = holm(
+      comparisons.map((comparison) => comparison.p),
+      plan.length,
+    );
+    return {
+      metric,
+      m: plan.length,
+      comparisons: comparisons.map((comparison, index) => ({
+        ...comparison,
+        pHolm: adjusted[index] ?? null,
+      })),
+    };
+  });
+}
+
+function compare(
+  contrast: Contrast,
+  metric: TableMetric,
+  cells: readonly Cell[],
+  seeds: readonly number[],
+  m: number,
+  { alpha, power }: Levels,
+): TableComparison {
+  const { pairs, missing } = perSeed(contrast, metric, cells, seeds);
+  const differences = pairs.map((pair) => pair.difference);
+  const summary = summarise(differences);
+  const test = pairedT(differences, m, alpha);
+  const pBonferroni = test ? bonferroni(test.p, m) : null;
+  const conclusive = pBonferroni !== null && pBonferroni < alpha;
+  const needed = test && !conclusive ? seedsForPower(test.mean / test.sd, alpha / m, power) : null;
+  const permutation = signFlipPermutation(differences);
+  return {
+    kind: contrast.kind,
+    name: contrast.name,
+    weights: { ...contrast.weights },
+    seeds: pairs.map((pair) => pair.seed),
+    differences,
+    n: differences.length,
+    mean: summary.mean,
+    sd: summary.sd,
+    interval: test?.interval ?? null,
+    t: test?.t ?? null,
+    p: test?.p ?? null,
+    pBonferroni,
+    pHolm: null,
+    permutation: differences.length < 2 ? null : permutation,
+    conclusive,
+    moreSeeds: needed === null ? null : Math.max(1, needed - differences.length),
+    note: note(differences, summary.sd, conclusive, needed),
+    missing,
+  };
+}
+
+function note(
+  differences: readonly number[],
+  sd: number | null,
+  conclusive: boolean,
+  needed: number | null,
+): string | null {
+  const n = differences.length;
+  if (n === 0) return 'no seed has every trial of this comparison';
+  if (n === 1) return 'n = 1: no test and no interval';
+  if (sd === 0) return 'the differences do not vary over seeds: t is not defined';
+  if (conclusive) return null;
+  if (needed === null) return 'inconclusive; a difference of this size is out of reach of more seeds';
+  const more = Math.max(1, needed - n);
+  return `inconclusive; ${more} more ${more === 1 ? 'seed' : 'seeds'} for power .8 at a difference of this size`;
+}
+
+/** The contrast's value for every seed that has all its trials, and what the other seeds lack. */
+function perSeed(
+  contrast: Contrast,
+  metric: TableMetric,
+  cells: readonly Cell[],
+  seeds: readonly number[],
+): { pairs: { seed: number; difference: number }[]; missing: MissingResult[] } {
+  const pairs: { seed: number; difference: number }[] = [];
+  const missing: MissingResult[] = [];
+  const weights = Object.entries(contrast.weights);
+  for (const seed of seeds) {
+    let difference = 0;
+    let complete = true;
+    for (const [variant, weight] of weights) {
+      const cell = cells.find(
+        (candidate) => candidate.trial.variant === variant && candidate.trial.seed === seed,
+      );
+      if (cell?.result) {
+        difference += weight * metricOf(cell.result, metric);
+      } else {
+        complete = false;
+        missing.push(
+          cell?.missing ?? { variant, seed, state: 'unfinished', reason: 'this seed was not planned for it' },
+        );
+      }
+    }
+    if (complete) pairs.push({ seed, difference });
+  }
+  return { pairs, missing };
+}

@@ -1,0 +1,12 @@
+export { ablationTable, tableAlpha, tablePower } from './ablation.js';
+export type { AblationInput, AblationParams } from './ablation.js';
+export { bonferroni, holm } from './adjust.js';
+export { contrasts } from './contrasts.js';
+export type { Contrast, Variant } from './contrasts.js';
+export { normalCdf, tCritical, tTwoSidedP } from './distributions.js';
+export { pairedT, signFlipPermutation } from './paired.js';
+export type { PairedT, Permutation } from './paired.js';
+export { pairedTPower, seedAdvice, seedsForPermutation, seedsForPower, seedsNeeded } from './power.js';
+export type { SeedAdviceOptions } from './power.js';
+export { renderTable } from './render/index.js';
+export { mean, standardDeviation, summarise } from './summary.js';

@@ -1,0 +1,124 @@
+import type { AblationTable, TableFamily, TableMetric, TableSection } from '@ferment/contracts';
+import {
+  absent,
+  configurationName,
+  countText,
+  deltaText,
+  metricTitles,
+  permutationText,
+  printedFamilies,
+  pText,
+  summaryText,
+  verdict,
+} from './format.js';
+
+/** A printable table: what every renderer lays out. Cells are plain text. */
+export interface Block {
+  readonly caption: string;
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+}
+
+export interface Document {
+  readonly title: string;
+  readonly header: readonly string[];
+  readonly blocks: readonly Block[];
+}
+
+/** The table as a title, header lines and blocks, for the forms that people read. */
+export function documentOf(table: AblationTable, { holm = true } = {}): Document {
+  const blocks = table.sections.flatMap((section) => [
+    configurationBlock(section, 'test'),
+    configurationBlock(section, 'validation'),
+    ...section.families
+      .filter((family) => printedFamilies.includes(family.metric))
+      .map((family) => familyBlock(family, section, table, holm)),
+  ]);
+  const failures = failureBlock(table);
+  const mark = table.incomplete ? ' [incomplete]' : '';
+  return {
+    title: `Ablation of ${table.experiment}: ${table.design}, baseline ${table.baseline}${mark}`,
+    header: table.header,
+    blocks: failures ? [...blocks, failures] : blocks,
+  };
+}
+
+function sectionName(section: TableSection): string {
+  return `${section.dataset} ${section.datasetVersion.slice(0, 12)}, protocol ${section.protocol}`;
+}
+
+function configurationBlock(section: TableSection, split: 'test' | 'validation'): Block {
+  const metrics: TableMetric[] = [`${split}.accuracy`, `${split}.macroF1`, `${split}.nll`, `${split}.ece`];
+  const unequal = section.unequalN ? '; UNEQUAL n' : '';
+  return {
+    caption:
+      `${sectionName(section)}, ${split} split (${section.images[split]} images): ` +
+      `mean over seeds [95 % t-interval]${unequal}`,
+    columns: ['configuration', 'n', ...metrics.map((metric) => metricTitles[metric])],
+    rows: section.configurations.map((configuration) => [
+      configurationName(configuration),
+      countText(configuration.seeds.length, configuration.planned),
+      ...metrics.map((metric) => summaryText(configuration.metrics[metric])),
+    ]),
+  };
+}
+
+function familyBlock(
+  family: TableFamily,
+  section: TableSection,
+  table: AblationTable,
+  withHolm: boolean,
+): Block {
+  const factorial = family.comparisons.some((comparison) => comparison.kind !== 'delta');
+  const what = factorial ? 'main effects and two-way interactions' : `variant minus ${table.baseline}`;
+  const m = `m = ${family.m} ${family.m === 1 ? 'comparison' : 'comparisons'}`;
+  return {
+    caption:
+      `${sectionName(section)}, ${metricTitles[family.metric]} (${section.images.test} images): ${what}, ` +
+      `paired by seed; paired t, Bonferroni over ${m} for p and for the simultaneous 95 % intervals`,
+    columns: [
+      factorial ? 'effect' : 'variant',
+      'n',
+      'difference [interval]',
+      't',
+      'p (Bonferroni)',
+      ...(withHolm ? ['p (Holm)'] : []),
+      'p (sign flip)',
+      'reading',
+    ],
+    rows: family.comparisons.map((comparison) => [
+      comparison.kind === 'main-effect' ? `${comparison.name} (main)` : comparison.name,
+      countText(comparison.n, table.seeds.length),
+      deltaText(comparison),
+      comparison.t === null ? absent : comparison.t.toFixed(2),
+      pText(comparison.pBonferroni),
+      ...(withHolm ? [pText(comparison.pHolm)] : []),
+      permutationText(comparison.permutation),
+      verdict(comparison),
+    ]),
+  };
+}
+
+/** Trials without a figure, with their reason; null where there are none. */
+function failureBlock(table: AblationTable): Block | null {
+  const rows = table.trials
+    .filter((trial) => trial.state !== 'succeeded')
+    .map((trial) => [trial.variant, String(trial.seed), trial.state, trial.reason ?? '']);
+  const elsewhere = table.sections.flatMap((section) =>
+    section.missing
+      .filter((missing) => missing.state === 'elsewhere')
+      .map((missing) => [
+        missing.variant,
+        String(missing.seed),
+        'elsewhere',
+        `${sectionName(section)}: ${missing.reason}`,
+      ]),
+  );
+  const all = [...rows, ...elsewhere];
+  if (all.length === 0) return null;
+  return {
+    caption: 'Trials without figures (left out of the means and pairs above)',
+    columns: ['configuration', 'seed', 'state', 'reason'],
+    rows: all,
+  };
+}

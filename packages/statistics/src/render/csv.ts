@@ -1,0 +1,128 @@
+import type { AblationTable, SeedSummary, TableComparison } from '@ferment/contracts';
+
+const columns = [
+  'record',
+  'dataset',
+  'dataset_version',
+  'protocol',
+  'images',
+  'metric',
+  'name',
+  'kind',
+  'n',
+  'mean',
+  'sd',
+  'low',
+  'high',
+  'm',
+  't',
+  'p',
+  'p_bonferroni',
+  'p_holm',
+  'p_permutation',
+  'permutation_floor',
+  'conclusive',
+  'more_seeds',
+  'seeds',
+  'values',
+  'state',
+  'note',
+] as const;
+
+type Row = Partial<Record<(typeof columns)[number], string | number | boolean | null>>;
+
+/**
+ * Everything in the table at full precision, one record a line (RFC 4180): `record` is `header`, `configuration`
+ * (one line for each metric), `comparison` (one line for each compared metric) or `trial`. `low` and `high` are the
+ * 95 % t-interval in a configuration and the simultaneous interval in a comparison.
+ */
+export function renderCsv(table: AblationTable): string {
+  const lines: Row[] = [
+    ...[
+      `ablation of ${table.experiment}`,
+      `design ${table.design}, baseline ${table.baseline}`,
+      ...table.header,
+    ].map((note) => ({ record: 'header', note })),
+    ...table.sections.flatMap((section) => {
+      const place = {
+        dataset: section.dataset,
+        dataset_version: section.datasetVersion,
+        protocol: section.protocol,
+      };
+      const configurations = section.configurations.flatMap((configuration) =>
+        Object.entries(configuration.metrics).map(([metric, summary]) => ({
+          record: 'configuration',
+          ...place,
+          images: metric.startsWith('test.') ? section.images.test : section.images.validation,
+          metric,
+          name: configuration.variant,
+          kind: configuration.baseline ? 'baseline' : 'variant',
+          ...spread(summary),
+          seeds: configuration.seeds.join(' '),
+          values: summary.values.join(' '),
+        })),
+      );
+      const comparisons = section.families.flatMap((family) =>
+        family.comparisons.map((comparison) => ({
+          record: 'comparison',
+          ...place,
+          images: section.images.test,
+          metric: family.metric,
+          m: family.m,
+          ...comparisonRow(comparison),
+        })),
+      );
+      const elsewhere = section.missing
+        .filter((missing) => missing.state === 'elsewhere')
+        .map((missing) => ({
+          record: 'trial',
+          ...place,
+          name: missing.variant,
+          seeds: missing.seed,
+          state: missing.state,
+          note: missing.reason,
+        }));
+      return [...configurations, ...comparisons, ...elsewhere];
+    }),
+    ...table.trials.map((trial) => ({
+      record: 'trial',
+      name: trial.variant,
+      seeds: trial.seed,
+      state: trial.state,
+      note: trial.reason,
+    })),
+  ];
+  const text = lines.map((line) => columns.map((column) => field(line[column])).join(','));
+  return [columns.join(','), ...text].join('\r\n') + '\r\n';
+}
+
+function spread({ n, mean, sd, interval }: SeedSummary): Row {
+  return { n, mean, sd, low: interval?.low ?? null, high: interval?.high ?? null };
+}
+
+function comparisonRow(comparison: TableComparison): Row {
+  return {
+    name: comparison.name,
+    kind: comparison.kind,
+    ...spread(comparison),
+    t: comparison.t,
+    p: comparison.p,
+    p_bonferroni: comparison.pBonferroni,
+    p_holm: comparison.pHolm,
+    p_permutation: comparison.permutation?.p ?? null,
+    permutation_floor: comparison.permutation?.floor ?? null,
+    conclusive: comparison.conclusive,
+    more_seeds: comparison.moreSeeds,
+    seeds: comparison.seeds.join(' '),
+    values: comparison.differences.join(' '),
+    note: comparison.note,
+  };
+}
+
+/** A field of RFC 4180. Text that a spreadsheet would run as a formula gets a leading apostrophe. */
+function field(value: Row[keyof Row]): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value !== 'string') return String(value);
+  const safe = /^[=@\t\r]/.test(value) || /^[+-](?![\d.])/.test(value) ? `'${value}` : value;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
