@@ -1,0 +1,157 @@
+import { emotions, JobFailure, type DatasetSummary } from '@ferment/contracts';
+import { clustersOf, countDuplicates, pixelHashes } from './clusters.js';
+import { knownHeaders, readHeader, RowReader, type Fer2013Header } from './fer2013-rows.js';
+import { partition, possibleProtocols, summarise } from './protocols.js';
+import { forEachLine, plainBytes } from './text-source.js';
+import { facePixels, faceSize, usages } from './usages.js';
+import { encodeVersion } from './version-file.js';
+
+export interface BadRow {
+  /** Line of the file; the header is line 1. */
+  row: number;
+  reason: string;
+}
+
+export interface ImportOptions {
+  /** The source's name, for messages only. */
+  fileName: string;
+  /** Leave bad rows out and record them, instead of failing. */
+  skipBad: boolean;
+  /** Marks generated data, so that no page presents it as a benchmark. */
+  synthetic: boolean;
+  /** `rows` read so far (bad ones included) and `bytes` of the source (compressed, where it is) taken so far. */
+  onProgress?: (progress: { rows: number; bytes: number }) => void;
+}
+
+const blockImages = 1024;
+
+/**
+ * Imports FER2013 csv in any of its dialects (`fer2013.csv`, `icml_face_data.csv`, `train.csv`, `test.csv` without
+ * labels), plain or gzipped, as one pass over the source.
+ *
+ * @returns the bytes of the immutable version file (see version-file.ts), whose SHA-256 names the version, and the
+ *   summary that is stored in it
+ * @throws JobFailure `user` where the header is unknown, the gzip data is damaged, no row is usable, or, without
+ *   `skipBad`, a row is bad: then `details.bad` lists every bad row
+ */
+export async function importFer2013(
+  source: AsyncIterable<Uint8Array>,
+  options: ImportOptions,
+): Promise<{ bytes: Uint8Array; summary: DatasetSummary }> {
+  const { fileName } = options;
+  const progress = { rows: 0, bytes: 0 };
+  async function* counted(): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      progress.bytes += chunk.length;
+      options.onProgress?.({ ...progress });
+      yield chunk;
+    }
+  }
+  let header: Fer2013Header | null = null;
+  let reader: RowReader | null = null;
+  const bad: BadRow[] = [];
+  const blocks: Uint8Array[] = [];
+  const labels: number[] = [];
+  const usageCodes: number[] = [];
+  await forEachLine(plainBytes(counted(), fileName), fileName, (bytes, start, end, number) => {
+    if (reader === null) {
+      header = expectHeader(
+        new TextDecoder().decode(bytes.subarray(start, Math.min(end, start + 200))),
+        fileName,
+      );
+      reader = new RowReader(header);
+      return;
+    }
+    progress.rows++;
+    const place = labels.length % blockImages;
+    if (place === 0 && blocks.length * blockImages === labels.length) {
+      blocks.push(new Uint8Array(blockImages * facePixels));
+    }
+    const reason = reader.read(
+      bytes,
+      start,
+      end,
+      blocks[blocks.length - 1] as Uint8Array,
+      place * facePixels,
+    );
+    if (reason !== null) {
+      bad.push({ row: number, reason });
+      return;
+    }
+    labels.push(reader.label);
+    usageCodes.push(reader.usage);
+  });
+  options.onProgress?.({ ...progress });
+  if (header === null)
+    throw new JobFailure('user', `${fileName}: the file is empty; expected a header: ${knownHeaders}.`);
+  if (bad.length > 0 && !options.skipBad) throw badRows(fileName, bad);
+  if (labels.length === 0) {
+    throw new JobFailure('user', `${fileName}: no usable row (${bad.length} bad).`, { bad });
+  }
+  const pixels = new Uint8Array(labels.length * facePixels);
+  blocks.forEach((block, index) => {
+    const at = index * blockImages * facePixels;
+    pixels.set(block.subarray(0, Math.min(block.length, pixels.length - at)), at);
+  });
+  const { format } = header as Fer2013Header;
+  return finish({ pixels, labels, usageCodes, format, skipped: bad, synthetic: options.synthetic });
+}
+
+function expectHeader(line: string, fileName: string): Fer2013Header {
+  const header = readHeader(line);
+  if (header !== null) return header;
+  const found = JSON.stringify(line.length > 60 ? `${line.slice(0, 60)}…` : line);
+  throw new JobFailure(
+    'user',
+    `${fileName}:1: the header ${found} is not FER2013's; expected one of ${knownHeaders}. Is it the csv file itself?`,
+  );
+}
+
+function badRows(fileName: string, bad: BadRow[]): JobFailure {
+  const shown = bad.slice(0, 5).map(({ row, reason }) => `${fileName}:${row}: ${reason}`);
+  const more = bad.length > shown.length ? [`and ${bad.length - shown.length} more`] : [];
+  const advice = 'Correct them, or import with --skip-bad to leave them out.';
+  return new JobFailure(
+    'user',
+    [`${bad.length} bad row${bad.length === 1 ? '' : 's'}. ${advice}`, ...shown, ...more].join('\n'),
+    {
+      bad,
+    },
+  );
+}
+
+interface Rows {
+  pixels: Uint8Array;
+  labels: number[];
+  usageCodes: number[];
+  format: DatasetSummary['format'];
+  skipped: BadRow[];
+  synthetic: boolean;
+}
+
+function finish(rows: Rows): { bytes: Uint8Array; summary: DatasetSummary } {
+  const labels = Int32Array.from(rows.labels);
+  const codes = Uint8Array.from(rows.usageCodes);
+  const hashes = pixelHashes(rows.pixels, facePixels);
+  const clusters = clustersOf(hashes);
+  const data = { count: labels.length, labels, usages: codes, hashes, clusters };
+  const protocols = possibleProtocols(codes);
+  const counts = usages.map(
+    (usage, code) => [usage, codes.reduce((sum, each) => sum + Number(each === code), 0)] as const,
+  );
+  const summary: DatasetSummary = {
+    format: rows.format,
+    images: labels.length,
+    size: faceSize,
+    classes: [...emotions],
+    usages: Object.fromEntries(counts.filter(([, count]) => count > 0)),
+    ...countDuplicates(clusters, labels),
+    skipped: rows.skipped,
+    protocols: Object.fromEntries(
+      protocols.map((protocol) => [protocol, summarise(partition(data, protocol), labels)]),
+    ),
+    defaultProtocol: protocols[0] ?? null,
+    synthetic: rows.synthetic,
+  };
+  return { bytes: encodeVersion({ ...data, pixels: rows.pixels, size: faceSize, summary }), summary };
+}

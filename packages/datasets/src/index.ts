@@ -1,0 +1,5 @@
+export { importFer2013, type BadRow, type ImportOptions } from './fer2013.js';
+export { Random } from './random.js';
+export { assertNoLeak, split, type ImageSet, type LeakPair, type Split, type SplitImages } from './split.js';
+export { openVersion, type DatasetVersion } from './version-file.js';
+export { syntheticFaces, syntheticLedger, type Planted, type SyntheticOptions } from './synthetic/faces.js';

@@ -1,0 +1,58 @@
+interface Taps {
+  first: Int32Array;
+  weights: Float64Array[];
+}
+
+/**
+ * Resizes a square grey picture: bilinear with pixel centres at half integers, the filter widened when shrinking so
+ * that every source pixel counts (as Pillow's BILINEAR does).
+ *
+ * @param pixels from * from values, 0 to 255, row major
+ * @returns to * to values, rounded
+ */
+export function resizer(from: number, to: number): (pixels: Uint8Array) => Uint8Array {
+  if (from === to) return (pixels) => pixels;
+  const { first, weights } = taps(from, to);
+  const rows = new Float64Array(from * to);
+  return (pixels) => {
+    for (let y = 0; y < from; y++) {
+      for (let x = 0; x < to; x++) {
+        const at = y * from + (first[x] as number);
+        rows[y * to + x] = (weights[x] as Float64Array).reduce(
+          (sum, w, k) => sum + w * (pixels[at + k] as number),
+          0,
+        );
+      }
+    }
+    const result = new Uint8Array(to * to);
+    for (let y = 0; y < to; y++) {
+      const at = first[y] as number;
+      for (let x = 0; x < to; x++) {
+        const value = (weights[y] as Float64Array).reduce(
+          (sum, w, k) => sum + w * (rows[(at + k) * to + x] as number),
+          0,
+        );
+        result[y * to + x] = Math.min(255, Math.max(0, Math.round(value)));
+      }
+    }
+    return result;
+  };
+}
+
+function taps(from: number, to: number): Taps {
+  const scale = from / to;
+  const support = Math.max(1, scale);
+  const first = new Int32Array(to);
+  const weights = Array.from({ length: to }, (_, index) => {
+    const centre = (index + 0.5) * scale;
+    const low = Math.max(0, Math.round(centre - support));
+    const high = Math.min(from, Math.round(centre + support));
+    first[index] = low;
+    const raw = Float64Array.from({ length: high - low }, (__, k) =>
+      Math.max(0, 1 - Math.abs(low + k + 0.5 - centre) / support),
+    );
+    const sum = raw.reduce((total, weight) => total + weight, 0);
+    return raw.map((weight) => weight / sum);
+  });
+  return { first, weights };
+}
