@@ -210,3 +210,46 @@ export const loginAddress = z.object({ path: z.string(), expiresAt: z.iso.dateti
 /** `format` of a table's address: the table itself, or one of its printed forms. */
 export const tableQueryFormats = ['json', 'text', 'csv', 'md', 'latex'] as const;
 export type TableQueryFormat = (typeof tableQueryFormats)[number];
+
+/** Who the caller is: what `GET session` answers. */
+export const sessionInfo = z.object({
+  name: z.string(),
+  role: z.enum(roles),
+  by: z.enum(['token', 'cookie']),
+});
+export type SessionInfo = z.output<typeof sessionInfo>;
+
+/** Trials side by side: what differs in what their jobs were asked to do. `values` follow `trials`; null where absent. */
+export const trialComparison = z.object({
+  trials: z.array(trialItem),
+  differences: z.array(z.object({ path: z.string(), values: z.array(z.json()) })),
+});
+export type TrialComparison = z.output<typeof trialComparison>;
+
+/** What this installation can do: only what works is listed. `spec` is the JSON Schema of an experiment spec. */
+export const catalog = z.object({
+  jobs: z.array(
+    z.object({
+      kind: z.string(),
+      version: z.int(),
+      resource: z.string(),
+      inputs: z.record(z.string(), z.object({ kind: z.string(), arity: z.string() })),
+      outputs: z.record(z.string(), z.string()),
+    }),
+  ),
+  models: z.array(
+    z.object({
+      name: z.string(),
+      version: z.int(),
+      title: z.string(),
+      minimumSize: z.int(),
+      params: z.record(z.string(), z.json()),
+    }),
+  ),
+  stages: z.array(z.string()),
+  methods: z.array(z.string()),
+  selectMetrics: z.array(z.string()),
+  tableFormats: z.array(z.string()),
+  spec: z.record(z.string(), z.json()),
+});
+export type Catalog = z.output<typeof catalog>;
