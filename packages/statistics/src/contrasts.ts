@@ -44,7 +44,9 @@ interface Level {
 }
 
 function factorialContrasts(variants: readonly Variant[], baseline: Variant): Contrast[] {
-  const factors = [...new Set(variants.flatMap((variant) => Object.keys(variant.factors)))];
+  // In the order of the variant that names the most, which has them all in the spec's order.
+  const named = variants.map((variant) => Object.keys(variant.factors)).sort((a, b) => b.length - a.length);
+  const factors = [...new Set(named.flat())];
   const levelIn = (variant: Variant, factor: string) =>
     variant.factors[factor] ?? baseline.factors[factor] ?? writtenLevel;
   const reference = (factor: string) => levelIn(baseline, factor);

@@ -14,7 +14,7 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
   ];
   if (fixedStages.length > 0) {
     lines.push(
-      `conditional on fixed teachers: stages ${list(fixedStages)} are one draw, whose variance no interval includes`,
+      `conditional on fixed teachers (${list(fixedStages)}): drawn once, their variance is in no interval`,
     );
   }
   if (table.incomplete) {

@@ -70,7 +70,8 @@ export function verdict(comparison: TableComparison): string {
 
 /** Name of a configuration, marked where it is the baseline. */
 export function configurationName(configuration: { variant: string; baseline: boolean }): string {
-  return configuration.baseline ? `${configuration.variant} (baseline)` : configuration.variant;
+  const marked = configuration.baseline && configuration.variant !== 'baseline';
+  return marked ? `${configuration.variant} (baseline)` : configuration.variant;
 }
 
 /** "3", or "2 of 3" where seeds are missing. */

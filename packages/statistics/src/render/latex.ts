@@ -16,7 +16,7 @@ function block({ caption, columns, rows }: Block, intro: readonly string[]): str
     '\\begin{table}',
     '\\centering',
     '\\small',
-    `\\caption{${[...intro, `${escapeLatex(capitalised(caption))}.`].join(' ')}}`,
+    `\\caption{${[...intro, `${escapeLatex(caption)}.`].join(' ')}}`,
     `\\begin{tabular}{l${'r'.repeat(columns.length - 1)}}`,
     '\\toprule',
     row(columns),

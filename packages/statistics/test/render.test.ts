@@ -1,0 +1,128 @@
+import { describe, expect, it } from '@jest/globals';
+import { tableFormats } from '@ferment/contracts';
+import { ablationTable, renderTable } from '../src/index.js';
+import { inputOf, runs } from './trials.js';
+
+const table = ablationTable(
+  inputOf(
+    [
+      ...runs('baseline', [0.6, 0.62, 0.61]),
+      ...runs('no_teacher', [0.58, 0.604, 0.588]),
+      {
+        variant: 'big',
+        seed: 0,
+        state: 'failed',
+        reason: '50% of |memory| & $HOME\\x_{2}, "said"\n=HYPERLINK()',
+      },
+      { variant: 'big', seed: 1, state: 'unfinished' },
+      { variant: 'big', seed: 2, accuracy: 0.7 },
+    ],
+    { fixedStages: ['rn'] },
+  ),
+);
+
+/** Minimal reader of RFC 4180. */
+function parseCsv(text: string): Record<string, string>[] {
+  const rows: string[][] = [[]];
+  let field = '';
+  let quoted = false;
+  for (let index = 0; index < text.length; index += 1) {
+    const character = text.charAt(index);
+    if (quoted) {
+      if (character === '"' && text.charAt(index + 1) === '"') {
+        field += '"';
+        index += 1;
+      } else if (character === '"') quoted = false;
+      else field += character;
+    } else if (character === '"') quoted = true;
+    else if (character === ',' || character === '\n') {
+      rows.at(-1)?.push(field.replace(/\r$/, ''));
+      field = '';
+      if (character === '\n') rows.push([]);
+    } else field += character;
+  }
+  const [head = [], ...body] = rows.filter((row) => row.length > 0);
+  return body.map((row) => {
+    expect(row).toHaveLength(head.length);
+    return Object.fromEntries(head.map((name, index) => [name, row[index] ?? '']));
+  });
+}
+
+describe('every form', () => {
+  it.each(tableFormats)('%s carries header, failures, floor, m and n', (format) => {
+    const text = renderTable(table, format);
+    expect(text).toContain('INCOMPLETE');
+    expect(text).toContain('UNEQUAL n');
+    expect(text).toContain('conditional on fixed teachers'.slice(1));
+    expect(text).toContain('cd'.repeat(32));
+    expect(text).toMatch(/memory/);
+    expect(text).toContain(format === 'csv' ? ',0.25,' : 'floor .25');
+    expect(text).toMatch(format === 'csv' ? /test\.macroF1/ : /m = 2 comparisons/);
+  });
+});
+
+describe('text', () => {
+  it('prints deltas with signs and intervals, one seed as n = 1', () => {
+    const text = renderTable(table, 'text');
+    expect(text).toMatch(/no_teacher +3 +-0\.0193 \[-0\.0\d+, \+?-?0\.0\d+\]/);
+    expect(text).toMatch(/big +1 of 3 +0\.7000 \(n = 1\)/);
+    expect(text).not.toMatch(/NaN|null|undefined/);
+  });
+});
+
+describe('csv', () => {
+  const rows = parseCsv(renderTable(table, 'csv'));
+
+  it('has every value at full precision and Holm', () => {
+    const delta = rows.find(
+      (row) => row.record === 'comparison' && row.name === 'no_teacher' && row.metric === 'test.accuracy',
+    );
+    const expected = table.sections[0]?.families[0]?.comparisons[0];
+    expect(Number(delta?.mean)).toBe(expected?.mean);
+    expect(Number(delta?.p_holm)).toBe(expected?.pHolm);
+    expect(delta?.m).toBe('2');
+    expect(rows.filter((row) => row.record === 'configuration')).toHaveLength(3 * 8);
+    expect(rows.filter((row) => row.record === 'comparison')).toHaveLength(2 * 4);
+  });
+
+  it('keeps quotes, commas and line breaks in a reason', () => {
+    const failed = rows.find((row) => row.record === 'trial' && row.state === 'failed');
+    expect(failed?.note).toBe('50% of |memory| & $HOME\\x_{2}, "said"\n=HYPERLINK()');
+  });
+
+  it('does not hand a spreadsheet a formula', () => {
+    const evil = ablationTable(
+      inputOf([{ variant: 'baseline', seed: 0, state: 'failed', reason: '=cmd()' }]),
+    );
+    expect(parseCsv(renderTable(evil, 'csv')).find((row) => row.record === 'trial')?.note).toBe("'=cmd()");
+  });
+});
+
+describe('markdown', () => {
+  it('escapes pipes and keeps every row as wide as its head', () => {
+    const text = renderTable(table, 'markdown');
+    expect(text).toContain('no\\_teacher');
+    expect(text).toContain('50% of \\|memory\\| &amp; $HOME\\\\x\\_{2}');
+    const widths = text
+      .split('\n')
+      .filter((line) => line.startsWith('|'))
+      .map((line) => line.replace(/\\\|/g, '').split('|').length);
+    // Two configuration blocks of 6 columns, two families of 8, one failure block of 4.
+    expect([...new Set(widths)].sort((a, b) => a - b)).toEqual([6, 8, 10]);
+  });
+});
+
+describe('latex', () => {
+  it('escapes every special character and balances its environments', () => {
+    const text = renderTable(table, 'latex');
+    expect(text).toContain('no\\_teacher');
+    expect(text).toContain('50\\% of |memory| \\& \\$HOME\\textbackslash{}x\\_\\{2\\}');
+    expect(text.match(/\\begin\{tabular\}/g)).toHaveLength(5);
+    expect(text.match(/\\end\{tabular\}/g)).toHaveLength(5);
+    expect(text.match(/\\toprule/g)).toHaveLength(5);
+    expect(text).toContain('$-$0.0193');
+    const body = text.replace(/^%.*$/gm, '').replace(/\\[&%$#_{}]/g, '');
+    expect(body.match(/[#_]/)).toBeNull();
+    expect((body.match(/\{/g) ?? []).length).toBe((body.match(/\}/g) ?? []).length);
+  });
+});

@@ -1,0 +1,75 @@
+import type { EvaluationResult, SplitMetrics } from '@ferment/contracts';
+import type { AblationInput, AblationParams } from '../src/index.js';
+
+type Trial = AblationParams['trials'][number];
+
+export interface Given {
+  variant: string;
+  factors?: Record<string, string>;
+  seed: number;
+  /** Test accuracy, or the state and reason of a trial without one. */
+  accuracy?: number;
+  state?: Trial['state'];
+  reason?: string;
+  testImages?: number;
+}
+
+export function splitMetrics(accuracy: number, images: number): SplitMetrics {
+  return {
+    images,
+    accuracy,
+    macroF1: accuracy - 0.05,
+    f1: Array.from({ length: 7 }, () => accuracy),
+    nll: 2 - accuracy,
+    ece: 0.1,
+    confusion: Array.from({ length: 7 }, () => Array.from({ length: 7 }, () => 0)),
+  };
+}
+
+/** The table's input for trials given by their test accuracies (validation: 0.01 above). */
+export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): AblationInput {
+  const results: Record<string, EvaluationResult> = {};
+  const rows = trials.map(({ variant, factors, seed, accuracy, state, reason, testImages }): Trial => {
+    const hash = `${variant}/${seed}`;
+    if (accuracy !== undefined) {
+      results[hash] = {
+        dataset: 'fer2013',
+        datasetVersion: 'ab'.repeat(32),
+        protocol: 'carved',
+        splits: {
+          validation: splitMetrics(accuracy + 0.01, 3560),
+          test: splitMetrics(accuracy, testImages ?? 3589),
+        },
+        parameters: 1000,
+        macs: 1000,
+      };
+    }
+    return {
+      variant,
+      factors: factors ?? {},
+      seed,
+      state: state ?? 'succeeded',
+      reason: reason ?? null,
+      metrics: accuracy === undefined ? {} : { fer2013: hash },
+    };
+  });
+  return {
+    params: {
+      experiment: 'eadd',
+      specHash: 'cd'.repeat(32),
+      design: 'one-at-a-time',
+      baseline: 'baseline',
+      seeds: [...new Set(trials.map((trial) => trial.seed))],
+      fixedStages: [],
+      selectMetric: 'validation.macroF1',
+      trials: rows,
+      ...params,
+    },
+    results,
+  };
+}
+
+/** One trial for each accuracy, seeds from 0. */
+export function runs(variant: string, accuracies: number[], factors: Record<string, string> = {}): Given[] {
+  return accuracies.map((accuracy, seed) => ({ variant, seed, accuracy, factors }));
+}
