@@ -1,0 +1,6 @@
+export * from './capture.js';
+export * from './graph-def.js';
+export * from './interpret.js';
+export * from './program.js';
+export * from './protobuf.js';
+export * from './trace.js';

@@ -1,0 +1,74 @@
+import type { TensorData, TensorSpec } from './graph-def.js';
+import type { Tensor } from '../tensor/index.js';
+
+/** Variables by role (`model`, `optimizer`, `teacher0`) and name: equal names under different roles do not meet. */
+export type StateSpec = Readonly<Record<string, Readonly<Record<string, TensorSpec>>>>;
+export type InputSpec = Readonly<Record<string, TensorSpec>>;
+
+/** What one fetch sees: every variable as it was before the step, and the declared inputs. */
+export interface StepArguments<S extends StateSpec, I extends InputSpec> {
+  readonly state: { readonly [R in keyof S]: Readonly<Record<string, Tensor>> };
+  readonly inputs: { readonly [N in keyof I]: Tensor };
+}
+
+/** What one fetch gives: outputs for the host, and new values for any of the variables. */
+export interface StepResult<S extends StateSpec = StateSpec> {
+  readonly outputs: Readonly<Record<string, Tensor>>;
+  readonly state?: { readonly [R in keyof S]?: Readonly<Record<string, Tensor>> };
+}
+
+export type Step<S extends StateSpec, I extends InputSpec> = (step: StepArguments<S, I>) => StepResult<S>;
+
+/**
+ * A program: its state, everything that changes from step to step (inputs), and its functions (fetches). A fetch uses
+ * only the inputs it names. Its text must not depend on what changes between steps: seed, epoch, rate, batch values.
+ */
+export interface ProgramDefinition<S extends StateSpec, I extends InputSpec, F extends string> {
+  readonly state: S;
+  readonly inputs: I;
+  readonly fetches: Readonly<Record<F, Step<S, I>>>;
+}
+
+/** A program that runs, captured or eager. Its state stays with it until it is disposed of. */
+export interface Program<S extends StateSpec, I extends InputSpec, F extends string> {
+  /** Runs one fetch: feeds the inputs it uses, renews its state, returns its outputs. */
+  run(fetch: F, inputs: { readonly [N in keyof I]?: TensorData }): Record<string, TensorData>;
+  /** Sets variables of one role; those not named keep their values. */
+  write(role: keyof S & string, values: Readonly<Record<string, TensorData>>): void;
+  /** The values of one role's variables (uint8 ones cannot be read back). */
+  read(role: keyof S & string): Record<string, TensorData>;
+  /** Frees the session and its variables. */
+  dispose(): void;
+}
+
+/** Checks values given for a declared tensor. */
+export function checkValue(
+  what: string,
+  spec: TensorSpec | undefined,
+  data: TensorData | undefined,
+): TensorSpec {
+  if (!spec) throw new Error(`${what} is not declared in the program`);
+  const expected = spec.dtype === 'float32' ? Float32Array : spec.dtype === 'int32' ? Int32Array : Uint8Array;
+  if (!data) throw new Error(`${what} was not given`);
+  const size = spec.shape.reduce((product, length) => product * length, 1);
+  if (data.constructor.name !== expected.name || data.length !== size)
+    throw new TypeError(
+      `${what} is ${spec.dtype}[${spec.shape.join(', ')}]: expected ${expected.name} of ${size}, got ${data.constructor.name} of ${data.length}`,
+    );
+  return spec;
+}
+
+/** Checks that a step's new state is declared, with the declared shapes. */
+export function checkState(fetch: string, state: StateSpec, result: StepResult): void {
+  for (const [role, values] of Object.entries(result.state ?? {})) {
+    for (const [name, value] of Object.entries(values ?? {})) {
+      const spec = state[role]?.[name];
+      if (!spec) throw new Error(`${fetch} assigns ${role}/${name}, which the program does not declare`);
+      if (spec.shape.join() !== value.shape.join() || spec.dtype !== value.dtype)
+        throw new Error(
+          `${fetch} assigns ${value.dtype}[${value.shape.join(', ')}] to ${role}/${name}, ` +
+            `which is ${spec.dtype}[${spec.shape.join(', ')}]`,
+        );
+    }
+  }
+}

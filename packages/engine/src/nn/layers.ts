@@ -1,0 +1,173 @@
+import {
+  add,
+  batchNormInference,
+  batchNormTraining,
+  biasAdd,
+  cast,
+  constant,
+  conv2d as convolve,
+  depthwiseConv2d,
+  hardSigmoid,
+  less,
+  matMul,
+  maxPool,
+  mean,
+  multiply,
+  relu,
+  uniform,
+  type Window,
+} from '../tensor/index.js';
+import { filled, kaimingNormal, linearDefault } from './initial.js';
+import type { Initialiser, Layer, Scope } from './module.js';
+
+export interface Conv2dOptions {
+  readonly inputs: number;
+  readonly outputs: number;
+  readonly kernel: number;
+  /** Default 1. */
+  readonly stride?: number;
+  /** Zeros on each side; default (kernel - 1) / 2. */
+  readonly padding?: number;
+  /** Default false: batch normalisation follows and has its own offset. */
+  readonly bias?: boolean;
+  /** Each channel with its own filter (groups = channels; inputs = outputs). Default false. */
+  readonly depthwise?: boolean;
+  /** Default Kaiming normal by fan-out, as torchvision's models have it. */
+  readonly initial?: Initialiser;
+  /** Default zeros. */
+  readonly initialBias?: Initialiser;
+}
+
+/** A convolution: variables `weight` and, with bias, `bias`. Images are [batch, height, width, channels]. */
+export function conv2d(scope: Scope, options: Conv2dOptions): Layer {
+  const { inputs, outputs, kernel, depthwise = false, bias = false } = options;
+  if (depthwise && inputs !== outputs)
+    throw new RangeError('a depthwise convolution keeps the number of channels');
+  const window: Window = { stride: options.stride ?? 1, padding: options.padding ?? (kernel - 1) / 2 };
+  // PyTorch does not divide the fan-out by the number of groups.
+  const fanOut = kernel * kernel * outputs;
+  const weight = scope.variable('weight', {
+    shape: depthwise ? [kernel, kernel, outputs, 1] : [kernel, kernel, inputs, outputs],
+    role: 'parameter',
+    layout: depthwise ? 'depthwise' : 'conv',
+    initial: options.initial ?? kaimingNormal(fanOut),
+  });
+  const offset = bias
+    ? scope.variable('bias', {
+        shape: [outputs],
+        role: 'parameter',
+        layout: 'vector',
+        initial: options.initialBias ?? filled(0),
+      })
+    : null;
+  return (x, pass) => {
+    const filter = pass.value(weight);
+    const result = depthwise ? depthwiseConv2d(x, filter, window) : convolve(x, filter, window);
+    return offset ? biasAdd(result, pass.value(offset)) : result;
+  };
+}
+
+export interface BatchNormOptions {
+  readonly channels: number;
+  /** Added to the variance; default 1e-5. */
+  readonly epsilon?: number;
+  /** Weight of the newest batch in the running statistics; default 0.1. */
+  readonly momentum?: number;
+}
+
+/** Batch normalisation: `weight`, `bias`, and the buffers `running_mean`, `running_var` (unbiased), as in PyTorch. */
+export function batchNorm2d(
+  scope: Scope,
+  { channels, epsilon = 1e-5, momentum = 0.1 }: BatchNormOptions,
+): Layer {
+  const vector = (name: string, role: 'parameter' | 'buffer', value: number) =>
+    scope.variable(name, { shape: [channels], role, layout: 'vector', initial: filled(value) });
+  const weight = vector('weight', 'parameter', 1);
+  const bias = vector('bias', 'parameter', 0);
+  const runningMean = vector('running_mean', 'buffer', 0);
+  const runningVariance = vector('running_var', 'buffer', 1);
+  return (x, pass) => {
+    const scale = pass.value(weight);
+    const offset = pass.value(bias);
+    const oldMean = pass.value(runningMean);
+    const oldVariance = pass.value(runningVariance);
+    if (!pass.training) return batchNormInference(x, scale, offset, oldMean, oldVariance, epsilon);
+    const empty = constant([], [0], 'float32');
+    const { output, mean, variance } = batchNormTraining(x, scale, offset, empty, epsilon);
+    pass.update(runningMean, add(multiply(oldMean, 1 - momentum), multiply(mean, momentum)));
+    pass.update(runningVariance, add(multiply(oldVariance, 1 - momentum), multiply(variance, momentum)));
+    return output;
+  };
+}
+
+export interface LinearOptions {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** Default: PyTorch's, uniform within 1 / sqrt(inputs). */
+  readonly initial?: Initialiser;
+  readonly initialBias?: Initialiser;
+}
+
+/** A fully connected layer with bias: [batch, inputs] -> [batch, outputs]; variables `weight`, `bias`. */
+export function linear(scope: Scope, { inputs, outputs, initial, initialBias }: LinearOptions): Layer {
+  const weight = scope.variable('weight', {
+    shape: [inputs, outputs],
+    role: 'parameter',
+    layout: 'linear',
+    initial: initial ?? linearDefault(inputs),
+  });
+  const bias = scope.variable('bias', {
+    shape: [outputs],
+    role: 'parameter',
+    layout: 'vector',
+    initial: initialBias ?? linearDefault(inputs),
+  });
+  return (x, pass) => biasAdd(matMul(x, pass.value(weight)), pass.value(bias));
+}
+
+/** Drops each value with this probability while training and scales the rest up (Srivastava et al., 2014). */
+export function dropout(rate: number): Layer {
+  if (rate === 0) return (x) => x;
+  return (x, pass) => {
+    if (!pass.training) return x;
+    const keep = cast(less(uniform(pass.nextKey(), x.shape), 1 - rate), 'float32');
+    return multiply(x, multiply(keep, 1 / (1 - rate)));
+  };
+}
+
+/** Max pooling layer; `padding` defaults to 0. */
+export function maxPool2d(kernel: number, stride: number, padding = 0): Layer {
+  return (x) => maxPool(x, kernel, { stride, padding });
+}
+
+/** Mean over the picture: [batch, height, width, channels] -> [batch, channels]. */
+export const globalAveragePool: Layer = (x) => mean(x, [1, 2]);
+
+/**
+ * Squeeze-and-excitation (Hu et al., CVPR 2018) as torchvision's MobileNetV3 has it: ReLU, then hard sigmoid;
+ * variables `fc1.*`, `fc2.*` of 1x1 convolutions with bias.
+ */
+export function squeezeExcite(
+  scope: Scope,
+  { channels, squeezed, initial }: { channels: number; squeezed: number; initial?: Initialiser },
+): Layer {
+  const given = initial ? { initial } : {};
+  const fc1 = conv2d(scope.at('fc1'), {
+    inputs: channels,
+    outputs: squeezed,
+    kernel: 1,
+    bias: true,
+    ...given,
+  });
+  const fc2 = conv2d(scope.at('fc2'), {
+    inputs: squeezed,
+    outputs: channels,
+    kernel: 1,
+    bias: true,
+    ...given,
+  });
+  return (x, pass) => {
+    const pooled = mean(x, [1, 2], true);
+    return multiply(x, hardSigmoid(fc2(relu(fc1(pooled, pass)), pass)));
+  };
+}

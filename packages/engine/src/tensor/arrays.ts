@@ -1,0 +1,107 @@
+import { attribute } from '../capture/graph-def.js';
+import { execute } from './execute.js';
+import { differentiableOp } from './tape.js';
+import { describe, integers, scalar, type Tensor } from './tensor.js';
+
+/** Reorders the axes: output axis i is input axis `order[i]`. */
+export function transpose(x: Tensor, order: readonly number[]): Tensor {
+  const attributes = { T: attribute.type(x.dtype), Tperm: attribute.type('int32') };
+  const output = { shape: order.map((axis) => x.size(axis)), dtype: x.dtype };
+  const inverse = order.map((_, axis) => order.indexOf(axis));
+  return differentiableOp('Transpose', attributes, [x, integers(order)], output, (gradient) => [
+    transpose(gradient, inverse),
+    null,
+  ]);
+}
+
+/** Matrix product of two matrices, either one transposed first. */
+export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
+  const [rows, inner] = transposeA ? [a.size(1), a.size(0)] : [a.size(0), a.size(1)];
+  const [other, columns] = transposeB ? [b.size(1), b.size(0)] : [b.size(0), b.size(1)];
+  if (inner !== other) throw new RangeError(`${describe(a)} and ${describe(b)} do not multiply`);
+  const attributes = {
+    T: attribute.type(a.dtype),
+    transpose_a: attribute.bool(transposeA),
+    transpose_b: attribute.bool(transposeB),
+  };
+  const output = { shape: [rows, columns], dtype: a.dtype };
+  return differentiableOp('MatMul', attributes, [a, b], output, (gradient, _, needed) => [
+    needed[0]
+      ? transposeA
+        ? matMul(b, gradient, transposeB, true)
+        : matMul(gradient, b, false, !transposeB)
+      : null,
+    needed[1]
+      ? transposeB
+        ? matMul(gradient, a, true, transposeA)
+        : matMul(a, gradient, !transposeA, false)
+      : null,
+  ]);
+}
+
+/** Adds a vector along the last axis. */
+export function biasAdd(x: Tensor, bias: Tensor): Tensor {
+  const attributes = { T: attribute.type(x.dtype), data_format: attribute.string('NHWC') };
+  return differentiableOp('BiasAdd', attributes, [x, bias], x, (gradient, _, needed) => [
+    gradient,
+    needed[1] ? execute('BiasAddGrad', attributes, [gradient], [bias])[0]! : null,
+  ]);
+}
+
+/** Joins along one axis; no gradient. */
+export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
+  const first = parts[0];
+  if (!first) throw new RangeError('nothing to concatenate');
+  const attributes = {
+    T: attribute.type(first.dtype),
+    N: attribute.int(parts.length),
+    Tidx: attribute.type('int32'),
+  };
+  const total = parts.reduce((count, part) => count + part.size(axis), 0);
+  const shape = first.shape.map((size, index) => (index === axis ? total : size));
+  return execute(
+    'ConcatV2',
+    attributes,
+    [...parts, scalar(axis, 'int32')],
+    [{ shape, dtype: first.dtype }],
+  )[0]!;
+}
+
+/** A block of `size` from `begin`; no gradient. */
+export function slice(x: Tensor, begin: readonly number[], size: readonly number[]): Tensor {
+  const attributes = { T: attribute.type(x.dtype), Index: attribute.type('int32') };
+  return execute(
+    'Slice',
+    attributes,
+    [x, integers(begin), integers(size)],
+    [{ shape: size, dtype: x.dtype }],
+  )[0]!;
+}
+
+/** Rows of `x` by index along the first axis; no gradient. Indices are not read back to be checked. */
+export function gather(x: Tensor, indices: Tensor): Tensor {
+  const attributes = {
+    Tparams: attribute.type(x.dtype),
+    Tindices: attribute.type(indices.dtype),
+    Taxis: attribute.type('int32'),
+    batch_dims: attribute.int(0),
+  };
+  const output = { shape: [...indices.shape, ...x.shape.slice(1)], dtype: x.dtype };
+  return execute('GatherV2', attributes, [x, indices, scalar(0, 'int32')], [output])[0]!;
+}
+
+/** One-hot rows: `on` at the index, `off` elsewhere, float32. */
+export function oneHot(indices: Tensor, depth: number, on = 1, off = 0): Tensor {
+  const attributes = {
+    T: attribute.type('float32'),
+    TI: attribute.type(indices.dtype),
+    axis: attribute.int(-1),
+  };
+  const output = { shape: [...indices.shape, depth], dtype: 'float32' as const };
+  return execute(
+    'OneHot',
+    attributes,
+    [indices, scalar(depth, 'int32'), scalar(on), scalar(off)],
+    [output],
+  )[0]!;
+}

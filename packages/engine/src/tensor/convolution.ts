@@ -1,0 +1,117 @@
+import { attribute, type Attributes, type Shape } from '../capture/graph-def.js';
+import { execute } from './execute.js';
+import { differentiableOp } from './tape.js';
+import { describe, integers, type Tensor } from './tensor.js';
+
+/** Stride and symmetric zero padding, the same in both directions, as PyTorch's square convolutions have them. */
+export interface Window {
+  readonly stride: number;
+  readonly padding: number;
+}
+
+export function windowSize(size: number, kernel: number, { stride, padding }: Window): number {
+  return Math.floor((size + 2 * padding - kernel) / stride) + 1;
+}
+
+/**
+ * TensorFlow's SAME pads unevenly at stride 2 where PyTorch pads evenly, so the padding is spelled out. At stride 1
+ * with (kernel - 1) / 2 both agree, and the shorter spelling reaches more fused kernels.
+ */
+export function paddingAttributes(kernel: number, { stride, padding }: Window): Attributes {
+  if (padding === 0) return { padding: attribute.string('VALID') };
+  if (stride === 1 && padding === (kernel - 1) / 2) return { padding: attribute.string('SAME') };
+  return {
+    padding: attribute.string('EXPLICIT'),
+    explicit_paddings: attribute.ints([0, 0, padding, padding, padding, padding, 0, 0]),
+  };
+}
+
+function convolutionAttributes(kernel: number, window: Window): Attributes {
+  return {
+    T: attribute.type('float32'),
+    strides: attribute.ints([1, window.stride, window.stride, 1]),
+    dilations: attribute.ints([1, 1, 1, 1]),
+    data_format: attribute.string('NHWC'),
+    ...paddingAttributes(kernel, window),
+  };
+}
+
+function convolve(
+  names: { forward: string; input: string; filter: string },
+  extra: Attributes,
+  x: Tensor,
+  filter: Tensor,
+  channels: number,
+  window: Window,
+): Tensor {
+  const kernel = filter.size(0);
+  const attributes = { ...convolutionAttributes(kernel, window), ...extra };
+  const shape: Shape = [
+    x.size(0),
+    windowSize(x.size(1), kernel, window),
+    windowSize(x.size(2), filter.size(1), window),
+    channels,
+  ];
+  return differentiableOp(
+    names.forward,
+    attributes,
+    [x, filter],
+    { shape, dtype: 'float32' },
+    (gradient, _, needed) => [
+      needed[0] ? execute(names.input, attributes, [integers(x.shape), filter, gradient], [x])[0]! : null,
+      needed[1]
+        ? execute(names.filter, attributes, [x, integers(filter.shape), gradient], [filter])[0]!
+        : null,
+    ],
+  );
+}
+
+/**
+ * Two-dimensional cross-correlation.
+ *
+ * @param x      [batch, height, width, channels in]
+ * @param filter [kernel, kernel, channels in, channels out]
+ */
+export function conv2d(x: Tensor, filter: Tensor, window: Window): Tensor {
+  if (x.size(3) !== filter.size(2))
+    throw new RangeError(`a convolution with ${describe(filter)} cannot take ${describe(x)}`);
+  const names = { forward: 'Conv2D', input: 'Conv2DBackpropInput', filter: 'Conv2DBackpropFilter' };
+  return convolve(names, { use_cudnn_on_gpu: attribute.bool(true) }, x, filter, filter.size(3), window);
+}
+
+/**
+ * Each channel convolved with its own filter.
+ *
+ * @param x      [batch, height, width, channels]
+ * @param filter [kernel, kernel, channels, 1]
+ */
+export function depthwiseConv2d(x: Tensor, filter: Tensor, window: Window): Tensor {
+  if (x.size(3) !== filter.size(2))
+    throw new RangeError(`a depthwise convolution with ${describe(filter)} cannot take ${describe(x)}`);
+  const names = {
+    forward: 'DepthwiseConv2dNative',
+    input: 'DepthwiseConv2dNativeBackpropInput',
+    filter: 'DepthwiseConv2dNativeBackpropFilter',
+  };
+  return convolve(names, {}, x, filter, filter.size(2) * filter.size(3), window);
+}
+
+/** Largest value of each window; padding never wins. `x` is [batch, height, width, channels]. */
+export function maxPool(x: Tensor, kernel: number, window: Window): Tensor {
+  const attributes: Attributes = {
+    T: attribute.type('float32'),
+    ksize: attribute.ints([1, kernel, kernel, 1]),
+    strides: attribute.ints([1, window.stride, window.stride, 1]),
+    data_format: attribute.string('NHWC'),
+    ...paddingAttributes(kernel, window),
+  };
+  const shape = [
+    x.size(0),
+    windowSize(x.size(1), kernel, window),
+    windowSize(x.size(2), kernel, window),
+    x.size(3),
+  ];
+  return differentiableOp('MaxPool', attributes, [x], { shape, dtype: 'float32' }, (gradient, output) => [
+    execute('MaxPoolGrad', attributes, [x, output, gradient], [x])[0]!,
+  ]);
+}

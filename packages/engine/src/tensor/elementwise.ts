@@ -1,0 +1,174 @@
+import { attribute, type DataType, type Shape } from '../capture/graph-def.js';
+import { execute } from './execute.js';
+import { sumTo } from './reduction.js';
+import { differentiableOp } from './tape.js';
+import { describe, scalar, type Tensor } from './tensor.js';
+
+/** A tensor, or a number of the program's text. */
+export type Operand = Tensor | number;
+
+/** The shape of an elementwise result by NumPy's rules. */
+export function broadcastShape(a: Shape, b: Shape): number[] {
+  const rank = Math.max(a.length, b.length);
+  return Array.from({ length: rank }, (_, index) => {
+    const left = a[index - rank + a.length] ?? 1;
+    const right = b[index - rank + b.length] ?? 1;
+    if (left !== right && left !== 1 && right !== 1)
+      throw new RangeError(`shapes [${a.join(', ')}] and [${b.join(', ')}] do not broadcast`);
+    return left === 1 ? right : left;
+  });
+}
+
+function operands(a: Operand, b: Operand): [Tensor, Tensor] {
+  const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
+  const left = typeof a === 'number' ? scalar(a, dtype) : a;
+  const right = typeof b === 'number' ? scalar(b, dtype) : b;
+  if (left.dtype !== right.dtype)
+    throw new TypeError(`${describe(left)} and ${describe(right)} differ in type`);
+  return [left, right];
+}
+
+type BinaryGradient = (
+  gradient: Tensor,
+  a: Tensor,
+  b: Tensor,
+  needed: readonly boolean[],
+) => (Tensor | null)[];
+
+function binary(op: string, first: Operand, second: Operand, backward: BinaryGradient): Tensor {
+  const [a, b] = operands(first, second);
+  const output = { shape: broadcastShape(a.shape, b.shape), dtype: a.dtype };
+  return differentiableOp(op, { T: attribute.type(a.dtype) }, [a, b], output, (gradient, _, needed) =>
+    backward(gradient, a, b, needed).map((item, index) => item && sumTo(item, (index === 0 ? a : b).shape)),
+  );
+}
+
+export function add(a: Operand, b: Operand): Tensor {
+  return binary('AddV2', a, b, (gradient) => [gradient, gradient]);
+}
+
+export function subtract(a: Operand, b: Operand): Tensor {
+  return binary('Sub', a, b, (gradient, _a, _b, needed) => [gradient, needed[1] ? negate(gradient) : null]);
+}
+
+export function multiply(a: Operand, b: Operand): Tensor {
+  return binary('Mul', a, b, (gradient, left, right, needed) => [
+    needed[0] ? multiply(gradient, right) : null,
+    needed[1] ? multiply(gradient, left) : null,
+  ]);
+}
+
+export function divide(a: Operand, b: Operand): Tensor {
+  return binary('RealDiv', a, b, (gradient, left, right, needed) => [
+    needed[0] ? divide(gradient, right) : null,
+    needed[1] ? negate(divide(multiply(gradient, left), square(right))) : null,
+  ]);
+}
+
+type UnaryGradient = (gradient: Tensor, input: Tensor, output: Tensor) => Tensor;
+
+function unary(op: string, x: Tensor, backward: UnaryGradient): Tensor {
+  return differentiableOp(op, { T: attribute.type(x.dtype) }, [x], x, (gradient, output) => [
+    backward(gradient, x, output),
+  ]);
+}
+
+export function negate(x: Tensor): Tensor {
+  return unary('Neg', x, (gradient) => negate(gradient));
+}
+
+export function exp(x: Tensor): Tensor {
+  return unary('Exp', x, (gradient, _, output) => multiply(gradient, output));
+}
+
+export function log(x: Tensor): Tensor {
+  return unary('Log', x, (gradient) => divide(gradient, x));
+}
+
+export function square(x: Tensor): Tensor {
+  return unary('Square', x, (gradient) => multiply(multiply(gradient, x), 2));
+}
+
+export function sqrt(x: Tensor): Tensor {
+  return unary('Sqrt', x, (gradient, _, output) => divide(gradient, multiply(output, 2)));
+}
+
+export function rsqrt(x: Tensor): Tensor {
+  return unary('Rsqrt', x, (gradient, _, output) =>
+    multiply(multiply(gradient, multiply(output, square(output))), -0.5),
+  );
+}
+
+export function sin(x: Tensor): Tensor {
+  return unary('Sin', x, (gradient) => multiply(gradient, cos(x)));
+}
+
+export function cos(x: Tensor): Tensor {
+  return unary('Cos', x, (gradient) => negate(multiply(gradient, sin(x))));
+}
+
+/** 1 / (1 + exp(-x)). */
+export function sigmoid(x: Tensor): Tensor {
+  return unary(
+    'Sigmoid',
+    x,
+    (gradient, _, output) =>
+      execute('SigmoidGrad', { T: attribute.type(x.dtype) }, [output, gradient], [x])[0]!,
+  );
+}
+
+/** max(x, 0). */
+export function relu(x: Tensor): Tensor {
+  return unary(
+    'Relu',
+    x,
+    (gradient, _, output) => execute('ReluGrad', { T: attribute.type(x.dtype) }, [gradient, output], [x])[0]!,
+  );
+}
+
+/** min(max(x, 0), 6). */
+export function relu6(x: Tensor): Tensor {
+  return unary(
+    'Relu6',
+    x,
+    (gradient, _, output) =>
+      execute('Relu6Grad', { T: attribute.type(x.dtype) }, [gradient, output], [x])[0]!,
+  );
+}
+
+/** relu6(x + 3) / 6, PyTorch's Hardsigmoid (Howard et al., ICCV 2019). */
+export function hardSigmoid(x: Tensor): Tensor {
+  return multiply(relu6(add(x, 3)), 1 / 6);
+}
+
+/** x relu6(x + 3) / 6, PyTorch's Hardswish (Howard et al., ICCV 2019). */
+export function hardSwish(x: Tensor): Tensor {
+  return multiply(multiply(x, relu6(add(x, 3))), 1 / 6);
+}
+
+/** Another element type; gradients flow between float types only, so this one stops them. */
+export function cast(x: Tensor, dtype: DataType): Tensor {
+  if (x.dtype === dtype) return x;
+  const attributes = {
+    SrcT: attribute.type(x.dtype),
+    DstT: attribute.type(dtype),
+    Truncate: attribute.bool(false),
+  };
+  return execute('Cast', attributes, [x], [{ shape: x.shape, dtype }])[0]!;
+}
+
+function compare(op: string, first: Operand, second: Operand, extra = {}): Tensor {
+  const [a, b] = operands(first, second);
+  const output = { shape: broadcastShape(a.shape, b.shape), dtype: 'bool' as const };
+  return execute(op, { T: attribute.type(a.dtype), ...extra }, [a, b], [output])[0]!;
+}
+
+/** Elementwise a < b, as bool. */
+export function less(a: Operand, b: Operand): Tensor {
+  return compare('Less', a, b);
+}
+
+/** Elementwise a = b, as bool. */
+export function equal(a: Operand, b: Operand): Tensor {
+  return compare('Equal', a, b, { incompatible_shape_error: attribute.bool(true) });
+}

@@ -1,0 +1,11 @@
+export * from './arrays.js';
+export * from './convolution.js';
+export * from './elementwise.js';
+export { dispose, execute, read, recording, scope, tensor, type Recorder } from './execute.js';
+export * from './image.js';
+export * from './normalization.js';
+export * from './reduction.js';
+export * from './softmax.js';
+export * from './stateless-random.js';
+export * from './tape.js';
+export * from './tensor.js';

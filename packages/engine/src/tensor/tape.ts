@@ -1,0 +1,119 @@
+import { attribute } from '../capture/graph-def.js';
+import type { Attributes, TensorSpec } from '../capture/graph-def.js';
+import { execute } from './execute.js';
+import { describe, scalar, Tensor } from './tensor.js';
+
+/** Gradients for an op's inputs from those of its outputs; null where none flows. */
+export type Backward = (
+  gradients: readonly (Tensor | null)[],
+  needed: readonly boolean[],
+) => (Tensor | null)[];
+
+interface Entry {
+  readonly op: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly backward: Backward;
+}
+
+interface Tape {
+  readonly entries: Entry[];
+  /** Tensors that depend on what gradients are asked for. */
+  readonly tracked: Set<Tensor>;
+}
+
+let active: Tape | null = null;
+
+function withTape<T>(tape: Tape | null, body: () => T): T {
+  const outer = active;
+  active = tape;
+  try {
+    return body();
+  } finally {
+    active = outer;
+  }
+}
+
+/** Notes a differentiable op on the tape, when something it depends on is being differentiated. */
+export function differentiable(
+  op: string,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+  backward: Backward,
+): void {
+  if (!active || !inputs.some((input) => active?.tracked.has(input))) return;
+  for (const output of outputs) active.tracked.add(output);
+  active.entries.push({ op, inputs, outputs, backward });
+}
+
+/** An op with one output and its gradient. */
+export function differentiableOp(
+  op: string,
+  attributes: Attributes,
+  inputs: readonly Tensor[],
+  output: TensorSpec,
+  backward: (gradient: Tensor, output: Tensor, needed: readonly boolean[]) => (Tensor | null)[],
+): Tensor {
+  const result = execute(op, attributes, inputs, [output])[0]!;
+  differentiable(op, inputs, [result], ([gradient], needed) =>
+    gradient ? backward(gradient, result, needed) : inputs.map(() => null),
+  );
+  return result;
+}
+
+/** The same value, through which no gradient flows. */
+export function stopGradient(value: Tensor): Tensor {
+  return new Tensor(value.shape, value.dtype, value.source);
+}
+
+function sum(a: Tensor, b: Tensor): Tensor {
+  return execute('AddV2', { T: attribute.type(a.dtype) }, [a, b], [{ shape: a.shape, dtype: a.dtype }])[0]!;
+}
+
+function backpropagate(tape: Tape, loss: Tensor): Map<Tensor, Tensor> {
+  const gradients = new Map<Tensor, Tensor>([[loss, scalar(1)]]);
+  for (const entry of tape.entries.toReversed()) {
+    const upstream = entry.outputs.map((output) => gradients.get(output) ?? null);
+    if (upstream.every((gradient) => gradient === null)) continue;
+    const needed = entry.inputs.map((input) => tape.tracked.has(input));
+    const results = entry.backward(upstream, needed);
+    entry.inputs.forEach((input, index) => {
+      const gradient = results[index];
+      if (!needed[index] || !gradient) return;
+      if (gradient.shape.join() !== input.shape.join())
+        throw new Error(
+          `the gradient of ${entry.op} for input ${index} is ${describe(gradient)}, not ${describe(input)}`,
+        );
+      const before = gradients.get(input);
+      gradients.set(input, before ? sum(before, gradient) : gradient);
+    });
+  }
+  return gradients;
+}
+
+/**
+ * The value of `compute` and the gradients of its loss.
+ *
+ * @param parameters what to differentiate by, by name
+ * @param compute    makes the loss (a float32 scalar) and anything else to hand on, such as new buffers
+ * @throws Error naming the parameters that no gradient reaches: a frozen or forgotten parameter is a mistake
+ */
+export function valueAndGradients<R extends { readonly loss: Tensor }>(
+  parameters: Readonly<Record<string, Tensor>>,
+  compute: () => R,
+): { result: R; gradients: Record<string, Tensor> } {
+  const tape: Tape = { entries: [], tracked: new Set(Object.values(parameters)) };
+  const result = withTape(tape, compute);
+  if (result.loss.rank !== 0 || result.loss.dtype !== 'float32')
+    throw new TypeError(`a loss is a float32 scalar, not ${describe(result.loss)}`);
+  const all = withTape(null, () => backpropagate(tape, result.loss));
+  const gradients: Record<string, Tensor> = {};
+  const unreached: string[] = [];
+  for (const [name, parameter] of Object.entries(parameters)) {
+    const gradient = all.get(parameter);
+    if (gradient) gradients[name] = gradient;
+    else unreached.push(name);
+  }
+  if (unreached.length > 0) throw new Error(`no gradient reaches: ${unreached.join(', ')}`);
+  return { result, gradients };
+}
