@@ -168,8 +168,7 @@ function gather(
 
 function moments(pixels: Uint8Array): { mean: number; std: number } {
   const counts = new Float64Array(256);
-  for (let index = 0; index < pixels.length; index++) {
-    const value = pixels[index] as number;
+  for (const value of pixels) {
     counts[value] = (counts[value] as number) + 1;
   }
   // Integers below 2^53: exact, whatever the order.

@@ -84,7 +84,13 @@ function plan(options: SyntheticOptions): { rows: PlannedRow[]; ledger: Planted[
     const conflicting = random.below(10) === 0;
     const label = conflicting ? otherLabel(original.label, random) : original.label;
     rows[row] = { usage: target.usage, label, shown: original.shown, stream: original.stream };
-    ledger.push({ row: line(row), kind: 'duplicate', of: line(of), trueLabel: original.label, givenLabel: label });
+    ledger.push({
+      row: line(row),
+      kind: 'duplicate',
+      of: line(of),
+      trueLabel: original.label,
+      givenLabel: label,
+    });
   };
   const heldOut = random.shuffle(
     Array.from({ length: rows.length - options.train }, (_, row) => options.train + row),
