@@ -1,0 +1,46 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
+import type { Response } from 'express';
+import { LOGGER, type Logger } from './logging.js';
+import { kindOfStatus, Problem } from './problem.js';
+import { requestId } from './request-context.js';
+
+/** Every error becomes problem details; what the server did not foresee is logged and answered without inner detail. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const response = host.switchToHttp().getResponse<Response>();
+    const problem = this.problemOf(error);
+    if (response.headersSent) {
+      // Part of a download is on its way: only cutting the connection tells the client that it is not whole.
+      response.destroy(error instanceof Error ? error : undefined);
+      return;
+    }
+    if (problem.kind === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer realm="ferment"');
+    response.setHeader('Cache-Control', 'no-store');
+    response
+      .status(problem.status)
+      .type('application/problem+json')
+      .send(JSON.stringify(problem.toDetails()));
+  }
+
+  private problemOf(error: unknown): Problem {
+    if (error instanceof Problem) return error;
+    if (error instanceof HttpException) return new Problem(kindOfStatus(error.getStatus()), error.message);
+    const status = httpErrorStatus(error);
+    if (status !== null && error instanceof Error) return new Problem(kindOfStatus(status), error.message);
+    this.logger.error({ err: error }, 'request failed');
+    return new Problem(
+      'internal',
+      `The request failed on the server. The server's log has the reason under request ${requestId() ?? '?'}.`,
+    );
+  }
+}
+
+/** Status of an error made for clients by express or one of its parsers ("http-errors": `expose` is true below 500). */
+function httpErrorStatus(error: unknown): number | null {
+  if (typeof error !== 'object' || error === null) return null;
+  if (!('expose' in error && 'status' in error)) return null;
+  return error.expose === true && typeof error.status === 'number' ? error.status : null;
+}

@@ -1,0 +1,39 @@
+import type { BestCheckpoint, SelectMetric, TrialItem } from '@ferment/contracts';
+import { Problem } from '../common/problem.js';
+
+const figure = {
+  'validation.macroF1': { name: 'macroF1', higherIsBetter: true },
+  'validation.accuracy': { name: 'accuracy', higherIsBetter: true },
+  'validation.nll': { name: 'nll', higherIsBetter: false },
+} as const satisfies Record<SelectMetric, unknown>;
+
+/**
+ * The best of an experiment's finished results. The choice is made on validation, never on test; of equal results the
+ * one with the lower seed is taken.
+ *
+ * @param dataset the experiment's own data set, on which results are compared
+ * @param choice  metric, and a variant to stay within
+ * @throws Problem not-found while no trial that fits has finished with its files
+ */
+export function bestOf(
+  trials: readonly TrialItem[],
+  dataset: string,
+  choice: { metric: SelectMetric; variant?: string | undefined },
+): BestCheckpoint {
+  const { name, higherIsBetter } = figure[choice.metric];
+  let best: BestCheckpoint | null = null;
+  for (const trial of [...trials].sort((a, b) => a.seed - b.seed)) {
+    if (choice.variant !== undefined && trial.variant !== choice.variant) continue;
+    const value = trial.summary[dataset]?.validation[name];
+    const { safetensors, onnx } = trial.downloads;
+    if (trial.state !== 'succeeded' || value === undefined || !safetensors || !onnx) continue;
+    if (!best || (higherIsBetter ? value > best.value : value < best.value)) {
+      best = { trial, metric: choice.metric, value, files: { safetensors, onnx } };
+    }
+  }
+  if (!best) {
+    const among = choice.variant === undefined ? 'No trial' : `No trial of variant "${choice.variant}"`;
+    throw new Problem('not-found', `${among} has finished with its files yet.`);
+  }
+  return best;
+}

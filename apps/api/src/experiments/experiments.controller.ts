@@ -1,0 +1,140 @@
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiHeader, ApiTags } from '@nestjs/swagger';
+import {
+  bestCheckpoint,
+  createProject,
+  experimentDetail,
+  experimentListItem,
+  identifier,
+  jobItem,
+  page,
+  pageQuery,
+  preview,
+  project,
+  selectMetrics,
+  submitExperiment,
+  trialItem,
+} from '@ferment/contracts';
+import { Experiments, Projects } from '@ferment/platform';
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import { Allow } from '../auth/allow.js';
+import { callerOf } from '../auth/caller.js';
+import { Answer } from '../common/openapi.js';
+import { found } from '../common/problem.js';
+import { bestOf } from './best.js';
+import { idempotencyKey, Submission } from './submission.service.js';
+
+const id = z.uuid();
+const bestQuery = z.object({
+  metric: z.enum(selectMetrics).default('validation.macroF1'),
+  variant: identifier.optional(),
+});
+
+@ApiTags('projects')
+@Controller('api/v1/projects')
+export class ProjectsController {
+  constructor(private readonly projects: Projects) {}
+
+  @Get()
+  @Allow('viewer')
+  @Answer(200, 'All projects', z.array(project))
+  list() {
+    return this.projects.list();
+  }
+
+  @Post()
+  @Allow('researcher')
+  @Answer(201, 'The new project', project)
+  create(@Body({ schema: createProject }) body: z.output<typeof createProject>) {
+    return this.projects.create(body);
+  }
+}
+
+@ApiTags('experiments')
+@Controller('api/v1/experiments')
+export class ExperimentsController {
+  constructor(
+    private readonly experiments: Experiments,
+    private readonly submission: Submission,
+  ) {}
+
+  @Post('preview')
+  @Allow('viewer')
+  @HttpCode(200)
+  @Answer(200, 'What would run: counts, sharing, cached work, estimated compute', preview)
+  preview(@Body({ schema: submitExperiment }) body: z.output<typeof submitExperiment>) {
+    return this.submission.preview(body);
+  }
+
+  @Post()
+  @Allow('researcher')
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'Same key, same body: the same experiment',
+  })
+  @Answer(201, 'The experiment, created with all of its trials and jobs', experimentDetail)
+  async create(
+    @Body({ schema: submitExperiment }) body: z.output<typeof submitExperiment>,
+    @Headers('idempotency-key', { schema: idempotencyKey }) key: string | undefined,
+    @Req() request: Request,
+    @Res({ passthrough: true }) response: Response,
+  ) {
+    const owner = found(callerOf(request), 'session').id;
+    const created = await this.submission.create(body, key === undefined ? null : `${owner}:${key}`);
+    response.setHeader('Location', `/api/v1/experiments/${created.id}`);
+    return created;
+  }
+
+  @Get()
+  @Allow('viewer')
+  @Answer(200, 'Experiments, newest first', page(experimentListItem))
+  list(@Query({ schema: pageQuery }) query: z.output<typeof pageQuery>) {
+    return this.experiments.list(query);
+  }
+
+  @Get(':id')
+  @Allow('viewer')
+  @Answer(200, 'The experiment with its complete spec', experimentDetail)
+  async describe(@Param('id', { schema: id }) experiment: string) {
+    return found(await this.experiments.describe(experiment), 'experiment');
+  }
+
+  @Get(':id/trials')
+  @Allow('viewer')
+  @Answer(200, 'Its trials with their figures', z.array(trialItem))
+  async trials(@Param('id', { schema: id }) experiment: string) {
+    found(await this.experiments.describe(experiment), 'experiment');
+    return this.experiments.trials(experiment);
+  }
+
+  @Get(':id/jobs')
+  @Allow('viewer')
+  @Answer(200, 'The jobs it asks for, shared ones included', z.array(jobItem))
+  async jobs(@Param('id', { schema: id }) experiment: string) {
+    found(await this.experiments.describe(experiment), 'experiment');
+    return this.experiments.jobs(experiment);
+  }
+
+  @Post(':id/cancel')
+  @Allow('researcher')
+  @HttpCode(200)
+  @Answer(200, 'The experiment; jobs that no other experiment wants are cancelled', experimentDetail)
+  async cancel(@Param('id', { schema: id }) experiment: string) {
+    found(await this.experiments.describe(experiment), 'experiment');
+    await this.experiments.cancel(experiment);
+    return found(await this.experiments.describe(experiment), 'experiment');
+  }
+
+  @Get(':id/checkpoints/best')
+  @Allow('viewer')
+  @Answer(200, 'The best finished result by a validation metric, with its files', bestCheckpoint)
+  async best(
+    @Param('id', { schema: id }) experiment: string,
+    @Query({ schema: bestQuery }) query: z.output<typeof bestQuery>,
+  ) {
+    const detail = found(await this.experiments.describe(experiment), 'experiment');
+    return bestOf(await this.experiments.trials(experiment), detail.spec.data.dataset, query);
+  }
+}

@@ -1,0 +1,79 @@
+import { pipeline } from 'node:stream/promises';
+import { Inject, Injectable } from '@nestjs/common';
+import type { ArtifactReference } from '@ferment/contracts';
+import type { ArtifactStore } from '@ferment/platform';
+import type { Request, Response } from 'express';
+import { LOGGER, type Logger } from '../common/logging.js';
+import { Problem } from '../common/problem.js';
+import { ARTIFACT_STORE } from '../tokens.js';
+import { parseRange } from './range.js';
+import { HashMismatch, verified } from './verified.js';
+
+/** Sends artifacts: streamed, resumable by ranges, cacheable for ever since their address is their content. */
+@Injectable()
+export class Downloads {
+  constructor(
+    @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Answers with a file or the asked-for part of it. Whole files are checked on the way; one whose bytes do not match
+   * its hash is cut off before its end and put into quarantine.
+   */
+  async send(request: Request, response: Response, file: ArtifactReference, fileName: string): Promise<void> {
+    const etag = `"${file.hash}"`;
+    response.setHeader('Accept-Ranges', 'bytes');
+    response.setHeader('ETag', etag);
+    response.setHeader('Cache-Control', 'private, max-age=31536000, immutable');
+    if (
+      request
+        .get('if-none-match')
+        ?.split(/\s*,\s*/)
+        .includes(etag)
+    ) {
+      response.status(304).end();
+      return;
+    }
+    response.attachment(fileName);
+    response.type('application/octet-stream');
+    response.setHeader('Content-Security-Policy', 'sandbox');
+    const condition = request.get('if-range');
+    const asked = condition === undefined || condition === etag ? request.get('range') : undefined;
+    const range = parseRange(asked, file.bytes);
+    if (range === 'unsatisfiable') {
+      response.removeHeader('Content-Disposition');
+      response.setHeader('Content-Range', `bytes */${file.bytes}`);
+      throw new Problem('range-not-satisfiable', `The file has ${file.bytes} bytes.`);
+    }
+    if (range) {
+      response.status(206);
+      response.setHeader('Content-Range', `bytes ${range.start}-${range.end}/${file.bytes}`);
+    }
+    response.setHeader('Content-Length', range ? range.end - range.start + 1 : file.bytes);
+    if (request.method === 'HEAD') {
+      response.end();
+      return;
+    }
+    await this.stream(response, file, range);
+  }
+
+  private async stream(
+    response: Response,
+    file: ArtifactReference,
+    range: { start: number; end: number } | null,
+  ) {
+    const source = await this.store.get(file.hash, range ?? undefined);
+    try {
+      if (range) await pipeline(source, response);
+      else await pipeline(source, verified(file.hash), response);
+    } catch (error) {
+      if (error instanceof HashMismatch) {
+        this.logger.error({ hash: file.hash }, 'artifact does not match its hash: quarantined');
+        await this.store.quarantine(file.hash);
+      } else if (!response.destroyed) {
+        throw error;
+      }
+    }
+  }
+}

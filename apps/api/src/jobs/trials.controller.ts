@@ -1,0 +1,73 @@
+import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { type JobItem, type TrialComparison, trialComparison, trialItem } from '@ferment/contracts';
+import { Experiments, Jobs } from '@ferment/platform';
+import type { Request, Response } from 'express';
+import { z } from 'zod';
+import { Allow } from '../auth/allow.js';
+import { Answer } from '../common/openapi.js';
+import { found, Problem } from '../common/problem.js';
+import { Downloads } from '../files/downloads.service.js';
+import { compareTrials } from './compare.js';
+
+const id = z.uuid();
+const compareQuery = z.object({
+  ids: z
+    .string()
+    .max(2000)
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.uuid()).min(2).max(20)),
+});
+const downloadQuery = z.object({ format: z.enum(['onnx', 'safetensors']) });
+
+@ApiTags('trials')
+@Controller('api/v1/trials')
+@Allow('viewer')
+export class TrialsController {
+  constructor(
+    private readonly experiments: Experiments,
+    private readonly jobs: Jobs,
+    private readonly downloads: Downloads,
+  ) {}
+
+  @Get('compare')
+  @Answer(200, 'Trials side by side, and what differs in their configuration', trialComparison)
+  async compare(
+    @Query({ schema: compareQuery }) query: z.output<typeof compareQuery>,
+  ): Promise<TrialComparison> {
+    const trials = await Promise.all(
+      query.ids.map(async (trialId) => {
+        const trial = found(await this.experiments.trial(trialId), 'trial');
+        const jobs: Record<string, JobItem> = {};
+        for (const [role, jobId] of Object.entries(trial.jobs)) {
+          jobs[role] = found(await this.jobs.get(jobId), 'job');
+        }
+        return { trial, jobs };
+      }),
+    );
+    return compareTrials(trials);
+  }
+
+  @Get(':id')
+  @Answer(200, 'The trial with its figures and files', trialItem)
+  async describe(@Param('id', { schema: id }) trial: string) {
+    return found(await this.experiments.trial(trial), 'trial');
+  }
+
+  @Get(':id/download')
+  @Answer(200, 'The result as a file', undefined, 'application/octet-stream')
+  async download(
+    @Param('id', { schema: id }) trialId: string,
+    @Query({ schema: downloadQuery }) query: z.output<typeof downloadQuery>,
+    @Req() request: Request,
+    @Res() response: Response,
+  ): Promise<void> {
+    const trial = found(await this.experiments.trial(trialId), 'trial');
+    const file = trial.downloads[query.format];
+    if (!file)
+      throw new Problem('not-found', `The trial has no ${query.format} file yet: it is ${trial.state}.`);
+    const experiment = found(await this.experiments.describe(trial.experimentId), 'experiment');
+    const fileName = `${experiment.name}-${trial.variant}-seed${trial.seed}.${query.format}`;
+    await this.downloads.send(request, response, file, fileName);
+  }
+}

@@ -1,0 +1,33 @@
+import { createLogger, readSettings } from '@ferment/platform';
+import { startApi } from './start.js';
+
+export { startApi } from './start.js';
+
+/** Longer than any request should take; what is still open then is cut. */
+const shutdownMs = 20_000;
+
+async function main(): Promise<void> {
+  const settings = readSettings(process.env);
+  const api = await startApi(settings);
+  process.send?.({ type: 'listening', port: api.port, url: api.url });
+  let stopping = false;
+  const stop = (): void => {
+    if (stopping) return;
+    stopping = true;
+    setTimeout(() => process.exit(1), shutdownMs).unref();
+    void api.close().then(
+      () => process.exit(0),
+      () => process.exit(1),
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+  process.on('disconnect', stop);
+}
+
+if (import.meta.main ?? process.argv[1] === import.meta.filename) {
+  main().catch((error: unknown) => {
+    createLogger('api').fatal({ err: error }, 'the API could not start');
+    process.exit(1);
+  });
+}

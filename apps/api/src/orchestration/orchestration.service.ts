@@ -1,0 +1,34 @@
+import {
+  type BeforeApplicationShutdown,
+  Inject,
+  Injectable,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { Database, Dispatcher, Reconciler } from '@ferment/platform';
+import { LOGGER, type Logger } from '../common/logging.js';
+import { Queues } from './queues.js';
+import { TableRefresh } from './table-refresh.service.js';
+
+/** Runs the dispatcher and the reconciler with the process; of several replicas the database lets one of each work. */
+@Injectable()
+export class Orchestration implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly dispatcher: Dispatcher;
+  private readonly reconciler: Reconciler;
+
+  constructor(database: Database, queues: Queues, tables: TableRefresh, @Inject(LOGGER) logger: Logger) {
+    const enqueue = queues.enqueue.bind(queues);
+    const onTrialEnded = (experimentId: string) => tables.refresh(experimentId);
+    this.dispatcher = new Dispatcher(database, { enqueue, onTrialEnded, log: logger });
+    this.reconciler = new Reconciler(database, { enqueue, onTrialEnded, log: logger });
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.dispatcher.start();
+    await this.reconciler.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.reconciler.stop();
+    await this.dispatcher.stop();
+  }
+}

@@ -1,0 +1,65 @@
+import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  type ArtifactStore,
+  Database,
+  Datasets,
+  EventFeed,
+  Experiments,
+  Jobs,
+  Projects,
+  type Settings,
+  Tokens,
+  Workers,
+} from '@ferment/platform';
+import { LOGGER, type Logger } from './common/logging.js';
+import { ARTIFACT_STORE, SETTINGS } from './tokens.js';
+
+/** What the API stands on; opened before Nest starts, so that a wrong setting is an error at the start. */
+export interface Foundation {
+  readonly settings: Settings;
+  readonly logger: Logger;
+  readonly database: Database;
+  readonly store: ArtifactStore;
+}
+
+const repositories = [Projects, Experiments, Jobs, Datasets, Workers, Tokens];
+
+/** Gives the platform's classes to every module, and lets go of them in order. */
+@Global()
+@Module({})
+export class PlatformModule implements OnApplicationShutdown {
+  constructor(
+    private readonly database: Database,
+    private readonly feed: EventFeed,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  static on(foundation: Foundation): DynamicModule {
+    const { settings, logger, database, store } = foundation;
+    const providers = [
+      { provide: SETTINGS, useValue: settings },
+      { provide: LOGGER, useValue: logger },
+      { provide: ARTIFACT_STORE, useValue: store },
+      { provide: Database, useValue: database },
+      ...repositories.map((repository) => ({
+        provide: repository,
+        useFactory: () => new repository(database),
+      })),
+      {
+        provide: EventFeed,
+        useFactory: async () => {
+          const feed = new EventFeed(settings.databaseUrl);
+          await feed.start();
+          return feed;
+        },
+      },
+    ];
+    return { module: PlatformModule, providers, exports: providers.map(({ provide }) => provide) };
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.feed.stop();
+    await this.database.close();
+    this.logger.info({}, 'stopped');
+  }
+}

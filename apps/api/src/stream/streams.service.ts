@@ -1,0 +1,102 @@
+import { once } from 'node:events';
+import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import { EventFeed, type FeedFilter, type StreamCursor, Tokens } from '@ferment/platform';
+import type { Request, Response } from 'express';
+import { credentials } from '../auth/credentials.js';
+import { LOGGER, type Logger } from '../common/logging.js';
+import { Problem } from '../common/problem.js';
+import { type Sink, StreamConnection } from './connection.js';
+
+const heartbeatMs = 10_000;
+/** A client that takes nothing for this long is gone. */
+const stalledMs = 60_000;
+const maximumConnections = 500;
+
+/** The open event streams of this process. */
+@Injectable()
+export class Streams implements BeforeApplicationShutdown {
+  private readonly open = new Map<StreamConnection, Response>();
+  private stopping = false;
+
+  constructor(
+    private readonly feed: EventFeed,
+    private readonly tokens: Tokens,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /** Streams until the client leaves, its token ends or the server stops. */
+  async serve(
+    request: Request,
+    response: Response,
+    filter: FeedFilter,
+    from: StreamCursor | null,
+  ): Promise<void> {
+    if (this.stopping || this.open.size >= maximumConnections) {
+      throw new Problem('unavailable', 'No further stream can be opened now; try again in a few seconds.');
+    }
+    const connection = new StreamConnection(
+      this.feed,
+      sinkOf(response),
+      filter,
+      from ?? (await this.feed.now()),
+    );
+    response.writeHead(200, {
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'Cache-Control': 'no-store',
+      'X-Accel-Buffering': 'no',
+    });
+    response.write('retry: 1000\n\n');
+    this.open.set(connection, response);
+    response.once('close', () => connection.close());
+    const timer = setInterval(() => void this.beat(request, connection), heartbeatMs);
+    try {
+      await connection.run();
+    } catch (error) {
+      if (!response.destroyed) this.logger.warn({ err: error }, 'stream ended');
+    } finally {
+      clearInterval(timer);
+      this.open.delete(connection);
+      response.end();
+    }
+  }
+
+  /** Clients reconnect by themselves with their last id, to another replica or to this one after its restart. */
+  beforeApplicationShutdown(): void {
+    this.stopping = true;
+    for (const [connection, response] of this.open) {
+      connection.close();
+      response.end();
+    }
+  }
+
+  private async beat(request: Request, connection: StreamConnection): Promise<void> {
+    const given = credentials(request);
+    try {
+      if (given && (await this.tokens.verify(given.secret))) connection.keepAlive();
+      else connection.close();
+    } catch {
+      // The database does not answer: say nothing new about the token, and keep the connection.
+      connection.keepAlive();
+    }
+  }
+}
+
+function sinkOf(response: Response): Sink {
+  return {
+    write: (text) => response.write(text),
+    drained: async () => {
+      if (response.destroyed) return;
+      const late = AbortSignal.timeout(stalledMs);
+      const settled = new AbortController();
+      const signal = AbortSignal.any([late, settled.signal]);
+      try {
+        await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })]);
+      } catch (error) {
+        response.destroy();
+        throw error;
+      } finally {
+        settled.abort();
+      }
+    },
+  };
+}
