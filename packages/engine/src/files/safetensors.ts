@@ -6,6 +6,22 @@
  */
 import { endianness } from 'node:os';
 
+interface DtypeArrays {
+  F64: Float64Array;
+  F32: Float32Array;
+  F16: Uint16Array;
+  BF16: Uint16Array;
+  I64: BigInt64Array;
+  I32: Int32Array;
+  I16: Int16Array;
+  I8: Int8Array;
+  U64: BigUint64Array;
+  U32: Uint32Array;
+  U16: Uint16Array;
+  U8: Uint8Array;
+  BOOL: Uint8Array;
+}
+
 const arrayTypes = {
   F64: Float64Array,
   F32: Float32Array,
@@ -20,14 +36,14 @@ const arrayTypes = {
   U16: Uint16Array,
   U8: Uint8Array,
   BOOL: Uint8Array,
-} as const;
+} as const satisfies Record<keyof DtypeArrays, unknown>;
 
-export type SafetensorsDtype = keyof typeof arrayTypes;
+export type SafetensorsDtype = keyof DtypeArrays;
 export const safetensorsDtypes = Object.keys(arrayTypes) as SafetensorsDtype[];
 
 /** A named tensor of a file: the array type follows from the dtype. */
 export type SafetensorsTensor = {
-  [D in SafetensorsDtype]: { dtype: D; shape: readonly number[]; data: InstanceType<(typeof arrayTypes)[D]> };
+  [D in SafetensorsDtype]: { dtype: D; shape: readonly number[]; data: DtypeArrays[D] };
 }[SafetensorsDtype];
 
 export interface SafetensorsFile {

@@ -1,0 +1,72 @@
+import { makeDivisible, resnet18BlocksPerStage, resnet18Stages, type ModelSpec } from '@ferment/contracts';
+import {
+  batchNorm2d,
+  conv2d,
+  defineModel,
+  globalAveragePool,
+  linear,
+  maxPool2d,
+  sequential,
+  type Layer,
+  type Model,
+  type Scope,
+} from '../nn/index.js';
+import { add, relu } from '../tensor/index.js';
+import { threeChannels, type ModelInput } from './model-input.js';
+
+/** Two 3x3 convolutions and a shortcut (He et al., figure 5 left); a 1x1 projection where the shape changes. */
+function basicBlock(scope: Scope, inputs: number, outputs: number, stride: number): Layer {
+  const residual = sequential([
+    conv2d(scope.at('conv1'), { inputs, outputs, kernel: 3, stride }),
+    batchNorm2d(scope.at('bn1'), { channels: outputs }),
+    relu,
+    conv2d(scope.at('conv2'), { inputs: outputs, outputs, kernel: 3 }),
+    batchNorm2d(scope.at('bn2'), { channels: outputs }),
+  ]);
+  const projection = scope.at('downsample');
+  const shortcut =
+    stride === 1 && inputs === outputs
+      ? sequential([])
+      : sequential([
+          conv2d(projection.at(0), { inputs, outputs, kernel: 1, stride }),
+          batchNorm2d(projection.at(1), { channels: outputs }),
+        ]);
+  return (x, pass) => relu(add(residual(x, pass), shortcut(x, pass)));
+}
+
+/**
+ * ResNet-18 (He et al., CVPR 2016) with torchvision's names and settings.
+ *
+ * `stem: 'imagenet'` is the 7x7 convolution of stride 2 and the max pooling; `'small'` a 3x3 convolution of stride 1
+ * and no pooling, for pictures of 32 to 64 pixels. `width` scales every channel count, rounded to multiples of 8.
+ */
+export function resnet18(
+  { stem, width }: Extract<ModelSpec, { name: 'resnet18' }>,
+  { channels, classes = 7 }: ModelInput,
+): Model {
+  return defineModel((scope) => {
+    const first = makeDivisible(resnet18Stages[0].channels * width);
+    const convolution =
+      stem === 'imagenet'
+        ? { inputs: 3, outputs: first, kernel: 7, stride: 2 }
+        : { inputs: 3, outputs: first, kernel: 3 };
+    const layers: Layer[] = [
+      threeChannels(channels),
+      conv2d(scope.at('conv1'), convolution),
+      batchNorm2d(scope.at('bn1'), { channels: first }),
+      relu,
+    ];
+    if (stem === 'imagenet') layers.push(maxPool2d(3, 2, 1));
+    let inputs = first;
+    resnet18Stages.forEach((stage, index) => {
+      const outputs = makeDivisible(stage.channels * width);
+      for (let block = 0; block < resnet18BlocksPerStage; block += 1) {
+        const stride = block === 0 ? stage.stride : 1;
+        layers.push(basicBlock(scope.at(`layer${index + 1}`).at(block), inputs, outputs, stride));
+        inputs = outputs;
+      }
+    });
+    layers.push(globalAveragePool, linear(scope.at('fc'), { inputs, outputs: classes }));
+    return sequential(layers);
+  });
+}
