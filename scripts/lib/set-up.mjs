@@ -18,7 +18,10 @@ async function checkPrerequisites() {
 
 /** Whether node_modules holds exactly what the lock file names (npm's own record of it is compared). */
 async function packagesInstalled() {
-  const [locked, installed] = [await json(at('package-lock.json')), await json(at('node_modules/.package-lock.json'))];
+  const [locked, installed] = [
+    await json(at('package-lock.json')),
+    await json(at('node_modules/.package-lock.json')),
+  ];
   if (!locked || !installed) return false;
   return Object.entries(locked.packages).every(([path, entry]) => {
     if (!path.includes('node_modules/')) return true;
@@ -43,16 +46,32 @@ async function linkPostgresLibraries() {
   for (const { source, target } of links) {
     const link = join(folder, target);
     if (existsSync(link)) continue;
-    await symlink(dirname(source) === dirname(target) ? basename(source) : join(folder, source), link).catch((error) => {
-      if (error.code !== 'EEXIST') throw error;
-    });
+    await symlink(dirname(source) === dirname(target) ? basename(source) : join(folder, source), link).catch(
+      (error) => {
+        if (error.code !== 'EEXIST') throw error;
+      },
+    );
     made += 1;
   }
   return made === 0 ? 'unchanged' : undefined;
 }
 
-const buildInputs = ['package-lock.json', 'tsconfig.json', 'tsconfig.base.json', 'packages', 'apps/api', 'apps/worker', 'apps/cli'];
-const dashboardInputs = ['package-lock.json', 'tsconfig.base.json', 'apps/dashboard', 'packages/contracts', 'packages/vision'];
+const buildInputs = [
+  'package-lock.json',
+  'tsconfig.json',
+  'tsconfig.base.json',
+  'packages',
+  'apps/api',
+  'apps/worker',
+  'apps/cli',
+];
+const dashboardInputs = [
+  'package-lock.json',
+  'tsconfig.base.json',
+  'apps/dashboard',
+  'packages/contracts',
+  'packages/vision',
+];
 const built = ['apps/api/dist/main.js', 'apps/worker/dist/main.js', 'apps/cli/dist/main.js'];
 
 /** Compiles every package and app but the dashboard. */
@@ -81,7 +100,12 @@ export async function setUp(report, { dashboard = true } = {}) {
   const others = (async () => {
     await report.step('postgres', "PostgreSQL's libraries", linkPostgresLibraries);
     await report.cachedStep('prisma', 'database client', {
-      inputs: ['package-lock.json', 'prisma/schema.prisma', 'prisma.config.ts', 'scripts/generate-prisma.mjs'],
+      inputs: [
+        'package-lock.json',
+        'prisma/schema.prisma',
+        'prisma.config.ts',
+        'scripts/generate-prisma.mjs',
+      ],
       present: async () => existsSync(at('packages/platform/src/generated')),
       work: async () => {
         await quietly(process.execPath, [at('scripts/generate-prisma.mjs')]);

@@ -8,7 +8,17 @@ import { promisify } from 'node:util';
 
 export const repository = resolve(import.meta.dirname, '../..');
 const stamps = join(repository, '.cache/steps');
-const ignored = new Set(['node_modules', 'dist', '.next', 'out', '.cache', 'generated', 'test', 'fixtures', 'coverage']);
+const ignored = new Set([
+  'node_modules',
+  'dist',
+  '.next',
+  'out',
+  '.cache',
+  'generated',
+  'test',
+  'fixtures',
+  'coverage',
+]);
 
 /** Files below a path of the repository, without what builds produce; the path itself when it is a file. */
 async function filesBelow(path) {
@@ -44,10 +54,19 @@ export async function quietly(program, args, options = {}) {
   try {
     return await promisify(execFile)(program, args, { cwd: repository, maxBuffer: 1 << 27, ...options });
   } catch (error) {
-    const output = [error.stdout, error.stderr].filter(Boolean).join('\n').trim().split('\n').slice(-60).join('\n');
-    throw new Error(`${[program, ...args].join(' ')} failed${output ? `:\n${output}` : `: ${error.message}`}`, {
-      cause: error,
-    });
+    const output = [error.stdout, error.stderr]
+      .filter(Boolean)
+      .join('\n')
+      .trim()
+      .split('\n')
+      .slice(-60)
+      .join('\n');
+    throw new Error(
+      `${[program, ...args].join(' ')} failed${output ? `:\n${output}` : `: ${error.message}`}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

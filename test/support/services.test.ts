@@ -6,7 +6,9 @@ describeWith('redis', 'a Redis for tests', () => {
   it('answers a ping and is gone after stop', async () => {
     const redis = await startRedis();
     const answer = await new Promise((done, failed) => {
-      const socket = createConnection({ port: redis.port, host: '127.0.0.1' }, () => socket.write('PING\r\n'));
+      const socket = createConnection({ port: redis.port, host: '127.0.0.1' }, () =>
+        socket.write('PING\r\n'),
+      );
       socket.once('error', failed).once('data', (data) => {
         socket.destroy();
         done(data.toString());
@@ -16,7 +18,10 @@ describeWith('redis', 'a Redis for tests', () => {
     await redis.stop();
     await expect(
       new Promise((done, failed) =>
-        createConnection({ port: redis.port, host: '127.0.0.1' }, () => done('still there')).once('error', failed),
+        createConnection({ port: redis.port, host: '127.0.0.1' }, () => done('still there')).once(
+          'error',
+          failed,
+        ),
       ),
     ).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });

@@ -74,7 +74,11 @@ export function chromiumProgram(): string {
  * A suite that runs where all it needs is installed; elsewhere it is skipped by name: the title says what is missing,
  * and a line goes to the file the test runner reads (FERMENT_SKIPS), which prints it and, in CI, fails on it.
  */
-export function describeWith(needs: ServiceName | readonly ServiceName[], title: string, body: () => void): void {
+export function describeWith(
+  needs: ServiceName | readonly ServiceName[],
+  title: string,
+  body: () => void,
+): void {
   const names = typeof needs === 'string' ? [needs] : needs;
   const missing = names.filter((name) => findService(name) === null);
   if (missing.length === 0) {
@@ -101,7 +105,9 @@ export async function freePort(): Promise<number> {
 }
 
 /** A fresh folder below the system's temporary folder, and its removal. */
-export async function temporaryFolder(name = 'ferment-test-'): Promise<{ path: string; remove(): Promise<void> }> {
+export async function temporaryFolder(
+  name = 'ferment-test-',
+): Promise<{ path: string; remove(): Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), name));
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }

@@ -1,0 +1,235 @@
+import {
+  ablationTable,
+  bestCheckpoint,
+  createdToken,
+  datasetItem,
+  experimentDetail,
+  experimentListItem,
+  importStarted,
+  jobItem,
+  jobMetrics,
+  loginAddress,
+  page,
+  preview,
+  problemDetails,
+  project,
+  tokenItem,
+  trialItem,
+  workerItem,
+} from '@ferment/contracts';
+import type {
+  AblationTable,
+  BestCheckpoint,
+  DatasetItem,
+  ExperimentDetail,
+  ExperimentListItem,
+  JobItem,
+  JobMetrics,
+  Preview,
+  ProblemDetails,
+  Role,
+  TableQueryFormat,
+  TrialItem,
+  WorkerItem,
+} from '@ferment/contracts';
+import { z } from 'zod';
+import { ApiError, WorkFailed } from './errors.js';
+
+export interface Submission {
+  project?: string;
+  text: string;
+  fresh?: boolean;
+}
+
+export interface ImportOptions {
+  fileName: string;
+  skipBad: boolean;
+  synthetic: boolean;
+}
+
+type Query = Record<string, string | number | boolean | undefined>;
+
+interface RequestOptions {
+  method?: 'GET' | 'POST' | 'DELETE';
+  query?: Query;
+  json?: unknown;
+  body?: ReadableStream<Uint8Array>;
+  headers?: Record<string, string>;
+  signal?: AbortSignal;
+}
+
+/** The API, one method for each address the CLI uses; every answer is parsed by the contracts' schema. */
+export class Client {
+  constructor(
+    readonly url: string,
+    private readonly token: string,
+  ) {}
+
+  /** @throws ApiError for an answer that is not a success; WorkFailed when nobody answers */
+  async fetch(path: string, options: RequestOptions = {}): Promise<Response> {
+    const address = new URL(`/api/v1/${path}`, this.url);
+    for (const [name, value] of Object.entries(options.query ?? {}))
+      if (value !== undefined) address.searchParams.set(name, String(value));
+    const headers: Record<string, string> = { authorization: `Bearer ${this.token}`, ...options.headers };
+    if (options.json !== undefined) headers['content-type'] = 'application/json';
+    const body = options.json === undefined ? options.body : JSON.stringify(options.json);
+    const response = await fetch(address, {
+      method: options.method ?? 'GET',
+      headers,
+      ...(body === undefined ? {} : { body }),
+      ...(options.body === undefined ? {} : { duplex: 'half' as const }),
+      ...(options.signal ? { signal: options.signal } : {}),
+    }).catch((error: unknown) => {
+      if (options.signal?.aborted) throw error;
+      throw new WorkFailed(`No answer from ${this.url} (${reasonOf(error)}). Is "ferment up" running?`, {
+        cause: error,
+      });
+    });
+    if (!response.ok) throw new ApiError(response.status, await problemOf(response));
+    return response;
+  }
+
+  private async parsed<T>(schema: z.ZodType<T>, path: string, options?: RequestOptions): Promise<T> {
+    const response = await this.fetch(path, options);
+    const answer = schema.safeParse(await response.json());
+    if (answer.success) return answer.data;
+    throw new WorkFailed(
+      `${this.url} answered ${path} in a form this version does not know: ${z.prettifyError(answer.error)}`,
+    );
+  }
+
+  private async all<T>(item: z.ZodType<T>, path: string, query: Query = {}): Promise<T[]> {
+    const items: T[] = [];
+    let cursor: string | undefined;
+    do {
+      const next = await this.parsed(page(item), path, { query: { limit: 500, ...query, cursor } });
+      items.push(...next.items);
+      cursor = next.next ?? undefined;
+    } while (cursor !== undefined && query['limit'] === undefined);
+    return items;
+  }
+
+  projects() {
+    return this.list(project, 'projects');
+  }
+  createProject(name: string) {
+    return this.parsed(project, 'projects', { method: 'POST', json: { name } });
+  }
+
+  preview(submission: Submission): Promise<Preview> {
+    return this.parsed(preview, 'experiments/preview', { method: 'POST', json: submission });
+  }
+  /** `idempotencyKey` makes a repeated call give the first one's experiment. */
+  submit(submission: Submission, idempotencyKey: string): Promise<ExperimentDetail> {
+    const headers = { 'idempotency-key': idempotencyKey };
+    return this.parsed(experimentDetail, 'experiments', { method: 'POST', json: submission, headers });
+  }
+  /** Newest first. */
+  experiments(query: { search?: string; limit?: number } = {}): Promise<ExperimentListItem[]> {
+    return this.all(experimentListItem, 'experiments', query);
+  }
+  experiment(id: string): Promise<ExperimentDetail> {
+    return this.parsed(experimentDetail, `experiments/${id}`);
+  }
+  trials(experimentId: string): Promise<TrialItem[]> {
+    return this.list(trialItem, `experiments/${experimentId}/trials`);
+  }
+  jobs(experimentId: string): Promise<JobItem[]> {
+    return this.list(jobItem, `experiments/${experimentId}/jobs`);
+  }
+  async cancel(experimentId: string): Promise<void> {
+    await (await this.fetch(`experiments/${experimentId}/cancel`, { method: 'POST' })).body?.cancel();
+  }
+  table(experimentId: string): Promise<AblationTable> {
+    return this.parsed(ablationTable, `experiments/${experimentId}/tables/ablation`, {
+      query: { format: 'json' },
+    });
+  }
+  async tableText(experimentId: string, format: TableQueryFormat): Promise<string> {
+    return (await this.fetch(`experiments/${experimentId}/tables/ablation`, { query: { format } })).text();
+  }
+  best(experimentId: string, metric: string, variant?: string): Promise<BestCheckpoint> {
+    return this.parsed(bestCheckpoint, `experiments/${experimentId}/checkpoints/best`, {
+      query: { metric, variant },
+    });
+  }
+
+  trial(id: string): Promise<TrialItem> {
+    return this.parsed(trialItem, `trials/${id}`);
+  }
+  job(id: string): Promise<JobItem> {
+    return this.parsed(jobItem, `jobs/${id}`);
+  }
+  jobMetrics(id: string): Promise<JobMetrics> {
+    return this.parsed(jobMetrics, `jobs/${id}/metrics`);
+  }
+
+  datasets(): Promise<DatasetItem[]> {
+    return this.list(datasetItem, 'datasets');
+  }
+  dataset(name: string): Promise<DatasetItem> {
+    return this.parsed(datasetItem, `datasets/${name}`);
+  }
+  importDataset(name: string, content: ReadableStream<Uint8Array>, options: ImportOptions) {
+    return this.parsed(importStarted, `datasets/${name}/versions`, {
+      method: 'POST',
+      body: content,
+      query: { ...options },
+      headers: { 'content-type': 'application/octet-stream' },
+    });
+  }
+
+  workers(): Promise<WorkerItem[]> {
+    return this.list(workerItem, 'workers');
+  }
+
+  tokens() {
+    return this.list(tokenItem, 'tokens');
+  }
+  createToken(name: string, role: Role) {
+    return this.parsed(createdToken, 'tokens', { method: 'POST', json: { name, role } });
+  }
+  async revokeToken(id: string): Promise<void> {
+    await (await this.fetch(`tokens/${id}`, { method: 'DELETE' })).body?.cancel();
+  }
+  /** A one-time address that logs a browser in. */
+  async login(): Promise<{ address: string; expiresAt: string }> {
+    const { path, expiresAt } = await this.parsed(loginAddress, 'logins', { method: 'POST' });
+    return { address: new URL(path, this.url).href, expiresAt };
+  }
+
+  /** Collections come as a plain list or as pages. */
+  private async list<T>(item: z.ZodType<T>, path: string): Promise<T[]> {
+    const either = z.union([z.array(item), page(item)]);
+    const first = await this.parsed(either, path);
+    if (Array.isArray(first)) return first;
+    const items = [...first.items];
+    for (let cursor = first.next; cursor !== null;) {
+      const next = await this.parsed(page(item), path, { query: { cursor } });
+      items.push(...next.items);
+      cursor = next.next;
+    }
+    return items;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const cause = error instanceof Error ? (error.cause ?? error) : error;
+  if (cause instanceof Error)
+    return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
+  return String(cause);
+}
+
+async function problemOf(response: Response): Promise<ProblemDetails> {
+  const text = await response.text();
+  try {
+    return problemDetails.parse(JSON.parse(text));
+  } catch {
+    return {
+      type: 'about:blank',
+      title: response.statusText,
+      status: response.status,
+      detail: text.slice(0, 500),
+    };
+  }
+}

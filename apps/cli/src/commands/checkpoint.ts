@@ -1,0 +1,91 @@
+import { createHash } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { Command } from 'commander';
+import type { ArtifactReference, BestCheckpoint } from '@ferment/contracts';
+import { selectMetrics } from '@ferment/contracts';
+import { Option } from 'commander';
+import type { Client } from '../client.js';
+import { connect, findExperiment, output } from '../context.js';
+import type { Context } from '../context.js';
+import { WorkFailed } from '../errors.js';
+
+export const exportFormats = ['onnx', 'safetensors'] as const;
+export type ExportFormat = (typeof exportFormats)[number];
+
+/**
+ * Writes an artifact to a file: first beside it, then, when its SHA-256 is the one asked for, in its place.
+ *
+ * @throws WorkFailed when the bytes that came are not the ones asked for; nothing is left behind then
+ */
+export async function downloadArtifact(
+  client: Client,
+  artifact: ArtifactReference,
+  file: string,
+): Promise<void> {
+  const response = await client.fetch(`artifacts/${artifact.hash}`);
+  if (response.body === null) throw new WorkFailed(`The answer for ${artifact.hash} has no body.`);
+  await mkdir(dirname(file), { recursive: true });
+  const part = `${file}.part`;
+  const hash = createHash('sha256');
+  try {
+    await pipeline(
+      Readable.fromWeb(response.body),
+      async function* (chunks: AsyncIterable<Uint8Array>) {
+        for await (const chunk of chunks) {
+          hash.update(chunk);
+          yield chunk;
+        }
+      },
+      createWriteStream(part),
+    );
+    const found = hash.digest('hex');
+    if (found !== artifact.hash)
+      throw new WorkFailed(`${file}: expected SHA-256 ${artifact.hash}, got ${found}.`);
+    await rename(part, file);
+  } finally {
+    await rm(part, { force: true });
+  }
+}
+
+/** `eadd-kd-seed1.onnx` */
+export function checkpointFileName(experiment: string, best: BestCheckpoint, format: ExportFormat): string {
+  return `${experiment}-${best.trial.variant}-seed${best.trial.seed}.${format}`;
+}
+
+export function checkpointCommands(program: Command, context: Context): void {
+  program
+    .command('checkpoint')
+    .description('trained weights')
+    .command('download')
+    .description("the best of an experiment's results, chosen on validation")
+    .argument('[experiment]', 'id, start of one, name, or "latest"', 'latest')
+    .addOption(
+      new Option('--best <metric>', 'what best means').choices(selectMetrics).default('validation.macroF1'),
+    )
+    .addOption(new Option('--format <format>', 'file format').choices(exportFormats).default('onnx'))
+    .option('--variant <name>', 'only among the trials of one variant')
+    .option('--output <file>', 'where to write it (default: a name made of experiment, variant and seed)')
+    .action(
+      async (
+        wanted: string,
+        options: { best: string; format: ExportFormat; variant?: string; output?: string },
+        command: Command,
+      ) => {
+        const client = await connect(command, context);
+        const experiment = await findExperiment(client, wanted);
+        const best = await client.best(experiment.id, options.best, options.variant);
+        const file = resolve(options.output ?? checkpointFileName(experiment.name, best, options.format));
+        const artifact = best.files[options.format];
+        await downloadArtifact(client, artifact, file);
+        const { variant, seed, id } = best.trial;
+        output(command, context).answer(
+          { file, ...artifact, trial: id, variant, seed, metric: best.metric, value: best.value },
+          `${file}\n${variant} seed ${seed}, ${best.metric} ${best.value.toFixed(4)}, SHA-256 ${artifact.hash}`,
+        );
+      },
+    );
+}

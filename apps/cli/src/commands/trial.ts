@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import type { TrialItem } from '@ferment/contracts';
+import { connect, findExperiment, output } from '../context.js';
+import type { Context } from '../context.js';
+import { UsageError } from '../errors.js';
+import { columns } from '../output.js';
+
+const figure = (value: number | undefined) => (value === undefined ? '' : value.toFixed(4));
+
+function figures(trial: TrialItem): string[] {
+  const [first] = Object.values(trial.summary);
+  return [
+    figure(first?.validation.accuracy),
+    figure(first?.validation.macroF1),
+    figure(first?.test.accuracy),
+    figure(first?.test.macroF1),
+  ];
+}
+
+const header = ['id', 'variant', 'seed', 'state', 'val acc', 'val F1', 'test acc', 'test F1'];
+const row = (trial: TrialItem) => [
+  trial.id.slice(0, 8),
+  trial.variant,
+  String(trial.seed),
+  trial.state,
+  ...figures(trial),
+];
+
+const metricNames = ['accuracy', 'macroF1', 'nll', 'ece'] as const;
+
+/** Rows of figures, a column per trial, and the difference to the first. */
+export function compareTrials(trials: readonly TrialItem[]): string {
+  const [first] = trials;
+  if (!first) return 'No trials.';
+  const names = ['', ...trials.map((trial) => `${trial.variant} seed ${trial.seed}`)];
+  const rows: string[][] = [];
+  for (const dataset of new Set(trials.flatMap((trial) => Object.keys(trial.summary))))
+    for (const split of ['validation', 'test'] as const)
+      for (const metric of metricNames) {
+        const values = trials.map((trial) => trial.summary[dataset]?.[split][metric]);
+        const base = values[0];
+        const cells = values.map((value, at) => {
+          if (value === undefined) return '';
+          if (at === 0 || base === undefined) return value.toFixed(4);
+          const delta = value - base;
+          return `${value.toFixed(4)} (${delta < 0 ? '-' : '+'}${Math.abs(delta).toFixed(4)})`;
+        });
+        rows.push([`${dataset} ${split} ${metric}`, ...cells]);
+      }
+  return columns(names, rows, 'None of these trials has figures yet.');
+}
+
+export function trialCommands(program: Command, context: Context): void {
+  const trial = program.command('trial').description('one configuration and one seed each');
+
+  trial
+    .command('ls')
+    .description("an experiment's trials with their figures")
+    .argument('[experiment]', 'id, start of one, name, or "latest"', 'latest')
+    .action(async (wanted: string, _options: unknown, command: Command) => {
+      const client = await connect(command, context);
+      const items = await client.trials((await findExperiment(client, wanted)).id);
+      output(command, context).answer(items, columns(header, items.map(row), 'No trials.'));
+    });
+
+  trial
+    .command('compare')
+    .description('figures of trials side by side, with differences to the first')
+    .argument('<trials...>', 'ids')
+    .action(async (ids: string[], _options: unknown, command: Command) => {
+      if (ids.length < 2) throw new UsageError('Comparing takes at least two trials.');
+      const client = await connect(command, context);
+      const items = await Promise.all(ids.map((id) => client.trial(id)));
+      output(command, context).answer(items, compareTrials(items));
+    });
+}

@@ -1,0 +1,18 @@
+export { Client } from './client.js';
+export type { ImportOptions, Submission } from './client.js';
+export { checkpointFileName, downloadArtifact } from './commands/checkpoint.js';
+export { badRows, importDataset } from './commands/dataset.js';
+export { describePreview, jobWords } from './commands/experiment.js';
+export { compareTrials } from './commands/trial.js';
+export { dataFolder, findApi, readConnection } from './connection.js';
+export type { Connection } from './connection.js';
+export { ApiError, exitCodeOf, UsageError, WorkFailed } from './errors.js';
+export { columns, LiveLine, processStreams } from './output.js';
+export type { Streams } from './output.js';
+export { runCommand } from './program.js';
+export { duration, estimate, progressLine, tracked } from './progress.js';
+export type { Estimate, TrackedJob } from './progress.js';
+export { follow } from './stream.js';
+export type { Frame } from './stream.js';
+export { watchExperiment } from './watch.js';
+export type { Watched, WatchListener } from './watch.js';
