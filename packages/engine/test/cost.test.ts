@@ -1,0 +1,34 @@
+import { describe, expect, it } from '@jest/globals';
+import { estimateModelCost, modelSpec } from '@ferment/contracts';
+import { modelCost } from '../src/cost/index.js';
+
+describe('modelCost', () => {
+  // Published in MMACs for three channels, rounded to the digits given.
+  it.each([
+    ['resnet18', 'imagenet', 48, 98, 0],
+    ['resnet18', 'imagenet', 224, 1814, 0],
+    ['resnet18', 'small', 48, 1250, 0],
+    ['mobilenetv3-large', 'imagenet', 48, 14.2, 1],
+    ['mobilenetv3-large', 'imagenet', 112, 59.4, 1],
+  ] as const)('counts %s with the %s stem at %i pixels', async (name, stem, size, expected, digits) => {
+    const { macs } = await modelCost(modelSpec.parse({ name, stem }), size, 3);
+    expect(Number((macs / 1e6).toFixed(digits))).toBe(expected);
+  });
+
+  const specs = [0.25, 0.5, 0.75, 1, 1.3].flatMap((width) => [
+    modelSpec.parse({ name: 'resnet18', stem: 'imagenet', width }),
+    modelSpec.parse({ name: 'resnet18', stem: 'small', width }),
+    modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet', width }),
+    modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small', width }),
+    modelSpec.parse({ name: 'vgg', width }),
+  ]);
+
+  it.each(specs)('counts in the captured graph what a preview computes: %j', async (spec) => {
+    for (const size of [32, 33, 45, 48, 64, 112]) {
+      for (const channels of [1, 3] as const) {
+        const counted = await modelCost(spec, size, channels);
+        expect(counted).toEqual(estimateModelCost(spec, { size, channels }));
+      }
+    }
+  });
+});
