@@ -18,8 +18,15 @@ function attributes(epsilon: number, training: boolean): Attributes {
 
 function fusedBatchNorm(x: Tensor, inputs: readonly Tensor[], epsilon: number, training: boolean): Tensor[] {
   const vector = { shape: [x.size(3)], dtype: 'float32' as const };
-  // The last reserve space belongs to cuDNN; on a CPU it is empty.
-  const outputs = [x, vector, vector, vector, vector, { shape: [0], dtype: 'float32' as const }];
+  const reserve = { shape: [0], dtype: 'float32', internal: true } as const;
+  const outputs = [
+    x,
+    vector,
+    vector,
+    { ...vector, internal: true } as const,
+    { ...vector, internal: true } as const,
+    reserve,
+  ];
   return execute('FusedBatchNormV3', attributes(epsilon, training), [x, ...inputs], outputs);
 }
 
@@ -52,8 +59,8 @@ export function batchNormTraining(
   differentiable('FusedBatchNormV3', [x, scale, offset], [output], ([gradient]) => {
     if (!gradient) return [null, null, null];
     const { exponential_avg_factor: _, ...rest } = attributes(epsilon, true);
-    const empty = { shape: [0], dtype: 'float32' as const };
-    const outputs = [x, scale, offset, empty, empty];
+    const unused = { shape: [0], dtype: 'float32', internal: true } as const;
+    const outputs = [x, scale, offset, unused, unused];
     const inputs = [gradient, x, scale, reserve1, reserve2, reserve3];
     return execute('FusedBatchNormGradV3', rest, inputs, outputs).slice(0, 3);
   });

@@ -1,0 +1,129 @@
+import { JobFailure, metricRow, modelSpec, type ModelSpec } from '@ferment/contracts';
+import { z } from 'zod';
+import { readSafetensors, writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
+import {
+  fromFileLayout,
+  fileShape,
+  toFileLayout,
+  weightsFromTensors,
+  weightsToTensors,
+} from '../files/weights.js';
+import type { Model } from '../nn/index.js';
+import { parameterNames, slotName } from './definition.js';
+
+export type Values = Readonly<Record<string, Float32Array>>;
+
+/** What stands in a checkpoint's `__metadata__.ferment`: the scalars, as JSON. */
+const checkpointScalars = z.strictObject({
+  format: z.literal(1),
+  kind: z.enum(['best', 'last', 'resumable']),
+  model: modelSpec,
+  size: z.int(),
+  channels: z.int(),
+  mean: z.number(),
+  std: z.number(),
+  seed: z.int(),
+  /** Updates done; with the seed and the data set it says where in the data order the run stands. */
+  step: z.int(),
+  epoch: z.number(),
+  steps: z.int(),
+  /** Where the best weights so far come from; null before the first evaluation. */
+  best: z.strictObject({ step: z.int(), metric: z.number() }).nullable(),
+  /** Rows of the evaluations so far; only in resumable checkpoints, so that finished weights hold no clock times. */
+  curve: z.array(metricRow).optional(),
+});
+export type CheckpointScalars = z.output<typeof checkpointScalars>;
+
+/** A run between two steps. */
+export interface TrainingState {
+  readonly scalars: CheckpointScalars;
+  readonly weights: Values;
+  /** Optimizer slots by `slot.parameter`. */
+  readonly slots: Values;
+  /** The best weights so far, for resuming. */
+  readonly best: Values | null;
+}
+
+const optimizerPrefix = 'optimizer.';
+const bestPrefix = 'best.';
+
+function prefixed(prefix: string, tensors: Readonly<Record<string, SafetensorsTensor>>) {
+  return Object.fromEntries(
+    Object.entries(tensors).map(([name, tensor]) => [`${prefix}${name}`, tensor] as const),
+  );
+}
+
+function slotTensors(model: Model, slots: Values): Record<string, SafetensorsTensor> {
+  const variables = new Map(model.variables.map((variable) => [variable.name, variable]));
+  return Object.fromEntries(
+    Object.entries(slots).map(([name, data]): [string, SafetensorsTensor] => {
+      const variable = variables.get(name.slice(name.indexOf('.') + 1));
+      if (!variable) throw new Error(`the optimizer slot ${name} belongs to no parameter`);
+      return [name, { dtype: 'F32', shape: fileShape(variable), data: toFileLayout(variable, data) }];
+    }),
+  );
+}
+
+/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.` and `best.`. */
+export function encodeCheckpoint(model: Model, state: TrainingState): Uint8Array {
+  const tensors = {
+    ...weightsToTensors(model, state.weights),
+    ...prefixed(optimizerPrefix, slotTensors(model, state.slots)),
+    ...(state.best ? prefixed(bestPrefix, weightsToTensors(model, state.best)) : {}),
+  };
+  return writeSafetensors(tensors, { ferment: JSON.stringify(state.scalars) });
+}
+
+/** The weights of a checkpoint or of any safetensors file with the model's names. */
+export function decodeWeights(model: Model, bytes: Uint8Array): Values {
+  return weightsFromTensors(model, readSafetensors(bytes).tensors);
+}
+
+function withPrefix(prefix: string, tensors: Readonly<Record<string, SafetensorsTensor>>) {
+  return Object.fromEntries(
+    Object.entries(tensors)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, tensor]) => [name.slice(prefix.length), tensor] as const),
+  );
+}
+
+/**
+ * A resumable checkpoint, checked against the run it is to continue.
+ *
+ * @param expected what must agree for the continuation to be the same run
+ * @throws JobFailure of class `user` saying what disagrees
+ */
+export function decodeCheckpoint(
+  model: Model,
+  slots: readonly string[],
+  bytes: Uint8Array,
+  expected: { model: ModelSpec; seed: number; steps: number },
+): TrainingState {
+  const { tensors, metadata } = readSafetensors(bytes);
+  const scalars = checkpointScalars.parse(JSON.parse(metadata['ferment'] ?? 'null'));
+  const found = { model: scalars.model, seed: scalars.seed, steps: scalars.steps };
+  for (const key of ['model', 'seed', 'steps'] as const)
+    if (JSON.stringify(found[key]) !== JSON.stringify(expected[key]))
+      throw new JobFailure(
+        'user',
+        `the checkpoint is of another run: its ${key} is ${JSON.stringify(found[key])}, this run's ${JSON.stringify(expected[key])}`,
+      );
+  const optimizer = withPrefix(optimizerPrefix, tensors);
+  const variables = new Map(model.variables.map((variable) => [variable.name, variable]));
+  const values: Record<string, Float32Array> = {};
+  for (const slot of slots)
+    for (const parameter of parameterNames(model)) {
+      const name = slotName(slot, parameter);
+      const tensor = optimizer[name];
+      const variable = variables.get(parameter);
+      if (!variable || tensor?.dtype !== 'F32')
+        throw new JobFailure('user', `the checkpoint cannot be resumed: it has no ${optimizerPrefix}${name}`);
+      values[name] = fromFileLayout(variable, tensor.data);
+    }
+  return {
+    scalars,
+    weights: weightsFromTensors(model, tensors),
+    slots: values,
+    best: scalars.best ? weightsFromTensors(model, withPrefix(bestPrefix, tensors)) : null,
+  };
+}

@@ -1,0 +1,237 @@
+import { JobFailure, type MetricRow, type SelectMetric, type SplitMetrics } from '@ferment/contracts';
+import { setImmediate } from 'node:timers/promises';
+import type { Program, TensorData } from '../capture/index.js';
+import { scoreLogits } from '../metrics/score.js';
+import { randomStream } from '../random/index.js';
+import { learningRate } from '../schedules/index.js';
+import {
+  decodeCheckpoint,
+  decodeWeights,
+  encodeCheckpoint,
+  type CheckpointScalars,
+  type Values,
+} from './checkpoint.js';
+import { DataOrder } from './data-order.js';
+import { teacherRole, type TrainingDefinition, type TrainingProgram } from './definition.js';
+import type { TrainingInputs, TrainingOptions, TrainingResult } from './run-training.js';
+import { metricSeries, splitLogits } from './score.js';
+import { TrainingStopped } from './stopped.js';
+
+type Session = Program<TrainingDefinition['state'], TrainingDefinition['inputs'], 'train' | 'evaluate'>;
+
+interface Best {
+  readonly step: number;
+  readonly metric: number;
+  readonly weights: Values;
+}
+
+function floats(values: Readonly<Record<string, TensorData>>): Values {
+  return Object.fromEntries(Object.entries(values).map(([name, data]) => [name, Float32Array.from(data)]));
+}
+
+const selected: Record<SelectMetric, { of: (metrics: SplitMetrics) => number; higherIsBetter: boolean }> = {
+  'validation.accuracy': { of: ({ accuracy }) => accuracy, higherIsBetter: true },
+  'validation.macroF1': { of: ({ macroF1 }) => macroF1, higherIsBetter: true },
+  'validation.nll': { of: ({ nll }) => nll, higherIsBetter: false },
+};
+
+const progressMilliseconds = 250;
+
+/** One training run from its first (or resumed) step to its last. */
+export class Run {
+  private readonly order: DataOrder;
+  private readonly steps: number;
+  private step = 0;
+  private best: Best | null = null;
+  private curve: MetricRow[] = [];
+  private imagesPerSecond = 0;
+  private progressAt = 0;
+
+  constructor(
+    private readonly inputs: TrainingInputs,
+    private readonly options: TrainingOptions,
+    private readonly program: TrainingProgram,
+    private readonly session: Session,
+    teachers: readonly Values[],
+  ) {
+    const { params, data } = inputs;
+    this.order = new DataOrder(data.train.count, program.batch, params.seed);
+    this.steps = params.train.updates ?? (params.train.epochs ?? 0) * this.order.stepsPerEpoch;
+    session.write('data', { images: data.train.pixels, labels: data.train.labels });
+    teachers.forEach((weights, index) => session.write(teacherRole(index), weights));
+    if (inputs.resume) this.restore(inputs.resume);
+    else this.initialise();
+  }
+
+  private initialise(): void {
+    const { student, optimizer } = this.program;
+    const { start, params } = this.inputs;
+    const fresh = () =>
+      Object.fromEntries(
+        student.variables.map(({ name, shape, initial }) => [
+          name,
+          initial(randomStream(params.seed, `initial/${name}`), shape),
+        ]),
+      );
+    this.session.write('model', start ? decodeWeights(student, start) : fresh());
+    const slots = student.variables
+      .filter(({ role }) => role === 'parameter')
+      .flatMap(({ name, shape }) =>
+        optimizer.slots.map((slot) => [
+          `${slot}.${name}`,
+          new Float32Array(shape.reduce((product, size) => product * size, 1)),
+        ]),
+      );
+    this.session.write('optimizer', Object.fromEntries(slots));
+  }
+
+  private restore(bytes: Uint8Array): void {
+    const { params } = this.inputs;
+    const expected = { model: params.model, seed: params.seed, steps: this.steps };
+    const state = decodeCheckpoint(this.program.student, this.program.optimizer.slots, bytes, expected);
+    this.session.write('model', state.weights);
+    this.session.write('optimizer', state.slots);
+    this.step = state.scalars.step;
+    this.curve = [...(state.scalars.curve ?? [])];
+    if (state.scalars.best && state.best) this.best = { ...state.scalars.best, weights: state.best };
+  }
+
+  private get epoch(): number {
+    return this.step / this.order.stepsPerEpoch;
+  }
+
+  private scalars(kind: CheckpointScalars['kind'], at = this.step): CheckpointScalars {
+    const { params, data } = this.inputs;
+    return {
+      format: 1,
+      kind,
+      model: params.model,
+      size: data.train.size,
+      channels: data.train.channels,
+      mean: data.mean,
+      std: data.std,
+      seed: params.seed,
+      step: at,
+      epoch: at / this.order.stepsPerEpoch,
+      steps: this.steps,
+      best: this.best && { step: this.best.step, metric: this.best.metric },
+      ...(kind === 'resumable' ? { curve: this.curve } : {}),
+    };
+  }
+
+  private async checkpoint(): Promise<void> {
+    const bytes = encodeCheckpoint(this.program.student, {
+      scalars: this.scalars('resumable'),
+      weights: floats(this.session.read('model')),
+      slots: floats(this.session.read('optimizer')),
+      best: this.best?.weights ?? null,
+    });
+    await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
+  }
+
+  /** One update; its figures. */
+  private update(): Record<string, number> {
+    const { params } = this.inputs;
+    const started = performance.now();
+    const rate = learningRate(params.train.schedule, params.train.optimizer.lr, this.step, {
+      steps: this.steps,
+      stepsPerEpoch: this.order.stepsPerEpoch,
+    });
+    const [beta1, beta2] = this.program.optimizer.betas ?? [0, 0];
+    const outputs = this.session.run('train', {
+      indices: this.order.indices(this.step),
+      key: Int32Array.of(params.seed, this.step),
+      learningRate: Float32Array.of(rate),
+      correction1: Float32Array.of(1 - beta1 ** (this.step + 1)),
+      correction2: Float32Array.of(1 - beta2 ** (this.step + 1)),
+    });
+    this.step += 1;
+    const values: Record<string, number> = {};
+    for (const [name, data] of Object.entries(outputs)) values[`train.${name}`] = data[0] ?? Number.NaN;
+    const loss = values['train.loss'] ?? Number.NaN;
+    if (!Number.isFinite(loss))
+      throw new JobFailure(
+        'diverged',
+        `diverged at step ${this.step}: the loss is ${loss}; try a lower learning rate`,
+        {
+          step: this.step,
+          learningRate: rate,
+        },
+      );
+    const current = (this.program.batch * 1000) / (performance.now() - started);
+    this.imagesPerSecond = this.imagesPerSecond === 0 ? current : 0.9 * this.imagesPerSecond + 0.1 * current;
+    values['train.learningRate'] = rate;
+    values['train.imagesPerSecond'] = this.imagesPerSecond;
+    return values;
+  }
+
+  private async validate(): Promise<Record<string, number>> {
+    const { data, params } = this.inputs;
+    const score = (images: Uint8Array) => this.session.run('evaluate', { images })['logits']!;
+    // Stopping waits for the step boundary after the evaluation: the row of this step must not be lost.
+    const never = new AbortController().signal;
+    const logits = await splitLogits(score, data.validation, this.program.evaluationBatch, never);
+    if (!logits.every(Number.isFinite))
+      throw new JobFailure(
+        'diverged',
+        `diverged at step ${this.step}: the network's output is no longer finite`,
+        {
+          step: this.step,
+        },
+      );
+    const metrics = scoreLogits(logits, data.validation.labels, logits.length / data.validation.count);
+    const { of, higherIsBetter } = selected[params.select.metric];
+    const metric = of(metrics);
+    if (!this.best || (higherIsBetter ? metric > this.best.metric : metric < this.best.metric))
+      this.best = { step: this.step, metric, weights: floats(this.session.read('model')) };
+    return metricSeries('validation', metrics);
+  }
+
+  private report(values: Record<string, number>, epochEnded: boolean): void {
+    const row: MetricRow = { step: this.step, epoch: this.epoch, time: Date.now(), values };
+    this.options.sink.metrics(row);
+    if (epochEnded) this.curve.push(row);
+    if (epochEnded || performance.now() - this.progressAt > progressMilliseconds) {
+      this.progressAt = performance.now();
+      const { step, steps, imagesPerSecond } = this;
+      this.options.sink.progress({ step, steps, imagesPerSecond });
+    }
+  }
+
+  async complete(): Promise<TrainingResult> {
+    const { signal, checkpointEverySteps } = this.options;
+    while (this.step < this.steps) {
+      // A run of the graph blocks the process; here it answers heartbeats and requests.
+      await setImmediate();
+      if (signal.aborted) {
+        await this.checkpoint();
+        throw new TrainingStopped(this.step);
+      }
+      const values = this.update();
+      const epochEnded = this.step % this.order.stepsPerEpoch === 0 || this.step === this.steps;
+      this.report(epochEnded ? { ...values, ...(await this.validate()) } : values, epochEnded);
+      if (epochEnded || (checkpointEverySteps && this.step % checkpointEverySteps === 0))
+        await this.checkpoint();
+    }
+    return this.result();
+  }
+
+  private result(): TrainingResult {
+    const { best, program, steps, curve } = this;
+    if (!best) throw new Error('a finished run has been evaluated at least once');
+    const encode = (scalars: CheckpointScalars, weights: Values, slots: Values) =>
+      encodeCheckpoint(program.student, { scalars, weights, slots, best: null });
+    return {
+      best: encode(this.scalars('best', best.step), best.weights, {}),
+      last: encode(
+        this.scalars('last'),
+        floats(this.session.read('model')),
+        floats(this.session.read('optimizer')),
+      ),
+      bestStep: best.step,
+      bestMetric: best.metric,
+      steps,
+      curve,
+    };
+  }
+}
