@@ -6,7 +6,7 @@ import { queueConnection, queueName } from '@ferment/platform';
 import { AuthController } from './auth/auth.controller.js';
 import { AuthGuard } from './auth/auth.guard.js';
 import { ProblemFilter } from './common/exception-filter.js';
-import { validationPipe } from './common/validation.js';
+import { ProblemValidationPipe } from './common/validation.js';
 import { DatasetsController } from './datasets/datasets.controller.js';
 import { Uploads } from './datasets/uploads.service.js';
 import { ExperimentsController, ProjectsController } from './experiments/experiments.controller.js';
@@ -19,7 +19,7 @@ import { TrialsController } from './jobs/trials.controller.js';
 import { HealthController, OperationsController } from './operations/operations.controller.js';
 import { Readiness } from './operations/readiness.service.js';
 import { Orchestration } from './orchestration/orchestration.service.js';
-import { Queues } from './orchestration/queues.js';
+import { deliveryProvider } from './orchestration/queues.js';
 import { TableRefresh } from './orchestration/table-refresh.service.js';
 import { PagesController } from './pages/pages.controller.js';
 import { Pages } from './pages/pages.service.js';
@@ -55,7 +55,7 @@ export class AppModule {
       ],
       providers: [
         { provide: APP_GUARD, useClass: AuthGuard },
-        { provide: APP_PIPE, useFactory: validationPipe },
+        { provide: APP_PIPE, useClass: ProblemValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
         Submission,
         Downloads,
@@ -63,7 +63,7 @@ export class AppModule {
         Readiness,
         Streams,
         Pages,
-        Queues,
+        deliveryProvider,
         TableRefresh,
         Orchestration,
       ],

@@ -1,3 +1,5 @@
+import { realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { createLogger, readSettings } from '@ferment/platform';
 import { startApi } from './start.js';
 
@@ -25,7 +27,8 @@ async function main(): Promise<void> {
   process.on('disconnect', stop);
 }
 
-if (import.meta.main ?? process.argv[1] === import.meta.filename) {
+const executed = process.argv[1];
+if (executed !== undefined && realpathSync(executed) === fileURLToPath(import.meta.url)) {
   main().catch((error: unknown) => {
     createLogger('api').fatal({ err: error }, 'the API could not start');
     process.exit(1);

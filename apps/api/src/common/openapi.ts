@@ -12,9 +12,10 @@ export function Answer(status: number, description: string, schema?: z.ZodType, 
   );
 }
 
-/** Component names: the contracts' own export names. */
+/** Component names: the contracts' own export names. Queries have none: their keys become parameters. */
 const names = new Map<unknown, string>();
 for (const [name, value] of Object.entries(contracts)) {
+  if (name.endsWith('Query')) continue;
   if (
     value instanceof z.ZodType &&
     (value instanceof z.ZodObject || value instanceof z.ZodDiscriminatedUnion)

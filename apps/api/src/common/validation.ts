@@ -1,5 +1,7 @@
-import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { type ArgumentMetadata, StandardSchemaValidationPipe } from '@nestjs/common';
 import type { SpecProblem } from '@ferment/contracts';
+import type { Request } from 'express';
+import type { z } from 'zod';
 import { Problem } from './problem.js';
 
 interface Issue {
@@ -31,13 +33,33 @@ export function problemsOf(issues: readonly Issue[]): SpecProblem[] {
 }
 
 /** Validates every body, query and parameter by the zod schema in its decorator; 422 with paths otherwise. */
-export function validationPipe(): StandardSchemaValidationPipe {
-  return new StandardSchemaValidationPipe({
-    exceptionFactory: (issues: readonly Issue[]) => {
-      const problems = problemsOf(issues);
-      const first = problems[0];
-      const where = first && first.path !== '' ? `${first.path}: ` : '';
-      return new Problem('invalid', `${where}${first?.message ?? 'not valid'}`, problems);
-    },
-  });
+export class ProblemValidationPipe extends StandardSchemaValidationPipe {
+  constructor() {
+    super({ exceptionFactory: (issues: readonly Issue[]) => invalid(problemsOf(issues)) });
+  }
+
+  /** As Nest's own, with the parameter's name in front of the paths. */
+  override async transform<T>(value: T, metadata: ArgumentMetadata): Promise<T> {
+    try {
+      return await super.transform(value, metadata);
+    } catch (error) {
+      const name = metadata.data;
+      if (!(error instanceof Problem) || name === undefined) throw error;
+      const under = (path: string): string => (path === '' ? name : `${name}.${path}`);
+      throw invalid(error.problems.map((problem) => ({ ...problem, path: under(problem.path) })));
+    }
+  }
+}
+
+/** A request header, validated; Nest's own decorator takes no schema. */
+export function header<T extends z.ZodType>(request: Request, name: string, schema: T): z.output<T> {
+  const parsed = schema.safeParse(request.get(name));
+  if (parsed.success) return parsed.data;
+  throw invalid(problemsOf(parsed.error.issues).map((problem) => ({ ...problem, path: name })));
+}
+
+function invalid(problems: SpecProblem[]): Problem {
+  const first = problems[0];
+  const where = first && first.path !== '' ? `${first.path}: ` : '';
+  return new Problem('invalid', `${where}${first?.message ?? 'not valid'}`, problems);
 }

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiTags } from '@nestjs/swagger';
 import {
   bestCheckpoint,
@@ -22,6 +22,7 @@ import { Allow } from '../auth/allow.js';
 import { callerOf } from '../auth/caller.js';
 import { Answer } from '../common/openapi.js';
 import { found } from '../common/problem.js';
+import { header } from '../common/validation.js';
 import { bestOf } from './best.js';
 import { idempotencyKey, Submission } from './submission.service.js';
 
@@ -77,10 +78,10 @@ export class ExperimentsController {
   @Answer(201, 'The experiment, created with all of its trials and jobs', experimentDetail)
   async create(
     @Body({ schema: submitExperiment }) body: z.output<typeof submitExperiment>,
-    @Headers('idempotency-key', { schema: idempotencyKey }) key: string | undefined,
     @Req() request: Request,
     @Res({ passthrough: true }) response: Response,
   ) {
+    const key = header(request, 'Idempotency-Key', idempotencyKey);
     const owner = found(callerOf(request), 'session').id;
     const created = await this.submission.create(body, key === undefined ? null : `${owner}:${key}`);
     response.setHeader('Location', `/api/v1/experiments/${created.id}`);

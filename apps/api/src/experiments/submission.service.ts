@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
   type ExperimentDetail,
   type ExperimentSpec,
+  formatProblem,
   parseSpecText,
   parseSpecValue,
   type Plan,
@@ -22,7 +24,6 @@ export const idempotencyKey = z
 interface Planned {
   readonly spec: ExperimentSpec;
   readonly plan: Plan;
-  readonly known: Known;
 }
 
 /** From a spec as a user wrote it to an experiment: parse, pin, plan, and only then write anything. */
@@ -35,8 +36,9 @@ export class Submission {
 
   /** What the spec would run. Throws Problem invalid with every problem's path. */
   async preview(body: SubmitExperiment): Promise<Preview> {
-    const { plan: planned, spec, known } = await this.plan(body);
-    return previewOf(planned, spec, known);
+    const { plan: planned, spec } = await this.plan(body);
+    const finishedKeys = await this.experiments.finishedKeys(planned.jobs.map(({ key }) => key));
+    return previewOf(planned, spec, { finishedKeys });
   }
 
   /**
@@ -49,18 +51,8 @@ export class Submission {
     const { plan: planned, spec } = await this.plan(body);
     const { project, fresh } = body;
     const idempotent = key === null ? {} : { idempotencyKey: key };
-    const { id, created } = await this.experiments.create({
-      project,
-      spec,
-      plan: planned,
-      fresh,
-      ...idempotent,
-    });
-    const experiment = found(await this.experiments.describe(id), 'experiment');
-    if (!created && experiment.specHash !== planned.specHash) {
-      throw new Problem('conflict', 'This Idempotency-Key was used with another spec; send a new key.');
-    }
-    return experiment;
+    const { id } = await this.experiments.create({ project, spec, plan: planned, fresh, ...idempotent });
+    return found(await this.experiments.describe(id), 'experiment');
   }
 
   private async plan(body: SubmitExperiment): Promise<Planned> {
@@ -68,22 +60,18 @@ export class Submission {
     if (!parsed.ok) throw refused(parsed.problems);
     const known = await this.known();
     const resolved = resolveSpec(parsed.spec, known);
-    if (resolved.problems.length > 0) throw refused(resolved.problems);
-    return { spec: resolved.spec, plan: plan(resolved.spec, known), known };
+    if (resolved.problems.length > 0) throw refused(parsed.located(resolved.problems));
+    const salt = body.fresh ? { fresh: randomUUID() } : {};
+    return { spec: resolved.spec, plan: plan(resolved.spec, known, salt) };
   }
 
   private async known(): Promise<Known> {
-    const datasets: Known['datasets'] = {};
-    for (const { name, versions } of await this.datasets.list()) datasets[name] = versions;
-    return { datasets };
+    const datasets = await this.datasets.list();
+    return { datasets: Object.fromEntries(datasets.map(({ name, versions }) => [name, versions])) };
   }
 }
 
 function refused(problems: readonly SpecProblem[]): Problem {
-  const first = problems[0];
-  const where = first ? `${first.line === null ? '' : `line ${first.line}, `}${first.path || 'spec'}: ` : '';
-  const what = first
-    ? `${first.message}${first.suggestion ? `. Did you mean "${first.suggestion}"?` : ''}`
-    : '';
-  return new Problem('invalid', `${where}${what}`, [...problems]);
+  const detail = problems.map((problem) => formatProblem(problem, 'spec')).join('\n');
+  return new Problem('invalid', detail, [...problems]);
 }

@@ -4,9 +4,9 @@ import {
   Injectable,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { Database, Dispatcher, Reconciler } from '@ferment/platform';
+import { Database, type Delivery, Dispatcher, Reconciler } from '@ferment/platform';
 import { LOGGER, type Logger } from '../common/logging.js';
-import { Queues } from './queues.js';
+import { DELIVERY } from './queues.js';
 import { TableRefresh } from './table-refresh.service.js';
 
 /** Runs the dispatcher and the reconciler with the process; of several replicas the database lets one of each work. */
@@ -16,10 +16,9 @@ export class Orchestration implements OnApplicationBootstrap, BeforeApplicationS
   private readonly reconciler: Reconciler;
 
   constructor(database: Database, queues: Queues, tables: TableRefresh, @Inject(LOGGER) logger: Logger) {
-    const enqueue = queues.enqueue.bind(queues);
     const onTrialEnded = (experimentId: string) => tables.refresh(experimentId);
-    this.dispatcher = new Dispatcher(database, { enqueue, onTrialEnded, log: logger });
-    this.reconciler = new Reconciler(database, { enqueue, onTrialEnded, log: logger });
+    this.dispatcher = new Dispatcher(database, { delivery, onTrialEnded, log: logger });
+    this.reconciler = new Reconciler(database, { delivery, log: logger });
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -19,7 +19,8 @@ export class TableRefresh {
   async refresh(experimentId: string): Promise<void> {
     const params = await this.experiments.tableInputs(experimentId);
     if (!params) return;
-    const { id } = await this.jobs.submit(ablationJob(params), { experimentId });
+    const { id } = await this.jobs.submit(ablationJob(params));
+    await this.experiments.setTable(experimentId, id);
     this.logger.info({ experimentId, jobId: id }, 'table asked for');
   }
 }

@@ -1,9 +1,10 @@
-import { Controller, Get, Headers, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
+import { header } from '../common/validation.js';
 import { parseCursor } from './frames.js';
 import { Streams } from './streams.service.js';
 
@@ -43,10 +44,10 @@ export class StreamController {
   @Answer(200, 'Events, metric chunks and progress, live; everything when no filter is given')
   async stream(
     @Query({ schema: streamQuery }) query: z.output<typeof streamQuery>,
-    @Headers('last-event-id', { schema: cursor.optional() }) last: z.output<typeof cursor> | undefined,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
+    const last = header(request, 'Last-Event-ID', cursor.optional());
     const filter = { experiments: query.experiment, jobs: query.job };
     await this.streams.serve(request, response, filter, last ?? query.from ?? null);
   }
