@@ -18,6 +18,8 @@ export type ParsedSpec =
     }
   | { ok: false; problems: SpecProblem[] };
 
+export { sourceLimits };
+
 /** Trials (variants times seeds) that one experiment may plan. */
 export const mostTrials = 20_000;
 

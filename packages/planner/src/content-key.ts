@@ -1,0 +1,80 @@
+import { createHash } from 'node:crypto';
+import {
+  canonicalJson,
+  componentVersions,
+  jobCatalog,
+  modelCatalog,
+  type JobKind,
+  type JobParams,
+  type ModelSpec,
+  type PlannedInput,
+  type TrainSpec,
+} from '@ferment/contracts';
+import { withoutDefaults } from './defaults.js';
+
+/** SHA-256 of a text in lower-case hexadecimal. */
+export function sha256Of(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+type Versions = Record<string, number>;
+
+const modelVersion = (model: ModelSpec): Versions => ({
+  [`model.${model.name}`]: modelCatalog[model.name].version,
+});
+
+const trainingVersions = (model: ModelSpec, train: TrainSpec): Versions => ({
+  ...modelVersion(model),
+  trainer: componentVersions.trainer,
+  [`optimizer.${train.optimizer.name}`]: componentVersions.optimizers[train.optimizer.name],
+  [`schedule.${train.schedule.name}`]: componentVersions.schedules[train.schedule.name],
+  augmentation: componentVersions.augmentation,
+  split: componentVersions.split,
+});
+
+/** Versions of the components that a job of each kind computes with, by what its parameters name. */
+const componentsOf: { [K in JobKind]: (params: JobParams<K>) => Versions } = {
+  import: () => ({}),
+  train: ({ model, train }) => trainingVersions(model, train),
+  distill: ({ model, train, method }) => ({
+    ...trainingVersions(model, train),
+    [`method.${method.name}`]: componentVersions.methods[method.name],
+  }),
+  evaluate: ({ model }) => ({
+    ...modelVersion(model),
+    metrics: componentVersions.metrics,
+    split: componentVersions.split,
+  }),
+  export: ({ model }) => ({ ...modelVersion(model), split: componentVersions.split }),
+  ablation: () => ({}),
+};
+
+/**
+ * A job's identity: SHA-256 of the canonical JSON of its kind, the versions of what computes it, its parameters
+ * without defaults, and the keys of its inputs. Equal keys are equal work, in every trial and experiment.
+ *
+ * @param params parsed by the catalog's schema for the kind
+ * @param inputs in any order; `role` and `position` tell them apart
+ * @param fresh  any text that makes this key unlike the one of earlier work
+ */
+export function contentKey<K extends JobKind>(
+  kind: K,
+  params: JobParams<K>,
+  inputs: readonly PlannedInput[],
+  fresh?: string,
+): string {
+  const entry = jobCatalog[kind];
+  const sorted = [...inputs].sort((a, b) =>
+    a.role === b.role ? a.position - b.position : a.role < b.role ? -1 : 1,
+  );
+  return sha256Of(
+    canonicalJson({
+      kind,
+      version: entry.version,
+      components: componentsOf[kind](params),
+      params: withoutDefaults(entry.params, params) ?? {},
+      inputs: sorted.map(({ role, from, output }) => ({ role, from, output })),
+      fresh,
+    }),
+  );
+}

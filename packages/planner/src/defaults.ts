@@ -1,0 +1,49 @@
+import { canonicalJson, childSchema, isPlainObject, isRecord, objectSchemas } from '@ferment/contracts';
+import { z } from 'zod';
+
+/** The canonical text of a schema's default, once per schema. */
+const defaults = new WeakMap<z.ZodType, string>();
+
+function defaultText(schema: z.ZodDefault | z.ZodPrefault): string {
+  const known = defaults.get(schema);
+  if (known !== undefined) return known;
+  const text = canonicalJson(schema.parse(undefined));
+  defaults.set(schema, text);
+  return text;
+}
+
+/**
+ * A parsed value without everything that stands at its default, at every depth, so that a default written out and
+ * one left out give the same text, and a parameter added later changes no old content key.
+ *
+ * @param schema the schema that the value was parsed with
+ * @returns undefined where the whole value is the default
+ */
+export function withoutDefaults(schema: z.ZodType, value: unknown): unknown {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+    if (canonicalJson(value) === defaultText(schema)) return undefined;
+    return withoutDefaults(schema.def.innerType as z.ZodType, value);
+  }
+  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
+    return value === null ? null : withoutDefaults(schema.def.innerType as z.ZodType, value);
+  }
+  if (Array.isArray(value)) {
+    // A place in a list cannot be left out: an entry that is all default keeps its value.
+    return value.map((item: unknown, index) => {
+      const element = childSchema(schema, value, index);
+      return (element === null ? item : withoutDefaults(element, item)) ?? item;
+    });
+  }
+  if (!isPlainObject(value)) return value;
+  const [object] = objectSchemas(schema, value);
+  if (!object && !isRecord(schema)) return value;
+  const kept: [string, unknown][] = [];
+  for (const [key, item] of Object.entries(value)) {
+    if (item === undefined) continue;
+    const child = object ? (object.shape[key] as z.ZodType | undefined) : childSchema(schema, value, key);
+    const rest = child ? withoutDefaults(child, item) : item;
+    if (rest !== undefined) kept.push([key, rest]);
+    else if (isRecord(schema)) kept.push([key, item]);
+  }
+  return Object.fromEntries(kept);
+}

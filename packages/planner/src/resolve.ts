@@ -1,0 +1,231 @@
+import {
+  nearestName,
+  oneOf,
+  sourceLimits,
+  variantsOf,
+  variantSpec,
+  atPatch,
+  type AblationSpec,
+  type DataSpec,
+  type ExperimentSpec,
+  type Finding,
+  type Patch,
+  type PinnedData,
+  type Protocol,
+  type SpecProblem,
+} from '@ferment/contracts';
+import { splitSizes } from './cost.js';
+import { versionsOf, type Known, type KnownVersion } from './known.js';
+
+export interface Resolved {
+  /** Every data set pinned to a version and a protocol, in patches too; complete only where `problems` is empty. */
+  spec: ExperimentSpec;
+  problems: SpecProblem[];
+  /** What the data sets give reason to say; part of the plan's warnings. */
+  warnings: string[];
+}
+
+/**
+ * Pins a spec to what there is, so that it means the same for ever, and finds what cannot run: data sets, versions
+ * and protocols that do not exist, subsets and batches larger than a split, in the baseline and in every variant.
+ */
+export function resolveSpec(spec: ExperimentSpec, known: Known): Resolved {
+  const pinned = pinSpec(spec, known);
+  const findings = [...pinned.findings];
+  if (findings.length === 0) {
+    findings.push(...runFindings(pinned.spec, known));
+  }
+  if (findings.length === 0) {
+    for (const variant of variantsOf(pinned.spec.ablation).slice(1)) {
+      const made = variantSpec(pinned.spec, variant);
+      if (made.spec === null) findings.push(...made.findings);
+      else {
+        const own = pinSpec(made.spec, known);
+        const found = own.findings.length > 0 ? own.findings : runFindings(own.spec, known);
+        findings.push(...found.map((finding) => atPatch(variant, finding)));
+      }
+      if (findings.length >= sourceLimits.problems) break;
+    }
+  }
+  return {
+    spec: pinned.spec,
+    problems: findings.slice(0, sourceLimits.problems).map(({ path, message, suggestion }) => ({
+      path: path.join('.'),
+      message,
+      line: null,
+      suggestion,
+    })),
+    warnings: dataWarnings(pinned.spec, known),
+  };
+}
+
+/** A data spec's open choices made, or why they cannot be. */
+type Pin = { version: string; protocol: Protocol } | { findings: Finding[] };
+
+/** The part of a data spec that says which images. */
+type Source = { dataset: string; version?: string | undefined; protocol?: Protocol | undefined };
+
+function pin(source: Source, known: Known, path: (string | number)[]): Pin {
+  const fail = (key: string, message: string, suggestion: string | null = null): Pin => ({
+    findings: [{ path: [...path, key], message, suggestion }],
+  });
+  const versions = versionsOf(known, source.dataset);
+  const [newest] = versions;
+  if (!newest) {
+    const names = Object.keys(known.datasets);
+    const expected =
+      names.length > 0
+        ? `expected ${oneOf(names)}`
+        : 'none is imported yet: "ferment dataset import" adds one';
+    return fail(
+      'dataset',
+      `no data set "${source.dataset}"; ${expected}`,
+      nearestName(source.dataset, names),
+    );
+  }
+  const chosen =
+    source.version === undefined
+      ? newest
+      : versions.find((candidate) => candidate.version === source.version);
+  if (!chosen) {
+    const hashes = versions.map((candidate) => candidate.version);
+    return fail('version', `"${source.dataset}" has no such version; expected ${oneOf(hashes)}`);
+  }
+  return pinProtocol(source, chosen, fail);
+}
+
+function pinProtocol(
+  source: Source,
+  { version, summary }: KnownVersion,
+  fail: (key: string, message: string) => Pin,
+): Pin {
+  const there = Object.keys(summary.protocols);
+  const protocol = source.protocol ?? summary.defaultProtocol;
+  if (protocol === null || there.length === 0) {
+    return fail(
+      'dataset',
+      `"${source.dataset}" has no labelled training and test images to train and score with`,
+    );
+  }
+  if (!there.includes(protocol)) {
+    const why =
+      protocol === 'official' ? 'needs images marked PrivateTest, which this version lacks' : 'is not there';
+    return fail('protocol', `protocol "${protocol}" ${why}; expected ${oneOf(there)}`);
+  }
+  return { version, protocol };
+}
+
+/** Pins the data sets that a spec names; a data set of `evaluate.on` that is the spec's own follows it. */
+export function pinSpec(spec: ExperimentSpec, known: Known): { spec: ExperimentSpec; findings: Finding[] } {
+  const findings: Finding[] = [];
+  const pinned = <T extends Source>(source: T, path: (string | number)[]): T => {
+    const found = pin(source, known, path);
+    if ('findings' in found) findings.push(...found.findings);
+    return 'findings' in found ? source : { ...source, ...found };
+  };
+  const data = pinned(spec.data, ['data']);
+  const on = spec.evaluate.on.map((entry, index) =>
+    entry.dataset === data.dataset
+      ? { ...entry, ...versionAndProtocol(data) }
+      : pinned(entry, ['evaluate', 'on', index]),
+  );
+  const ablation = spec.ablation && pinPatches(spec.ablation, spec.data.protocol, known);
+  return { spec: { ...spec, data, evaluate: { ...spec.evaluate, on }, ablation }, findings };
+}
+
+function versionAndProtocol({ version, protocol }: DataSpec) {
+  return { ...(version !== undefined && { version }), ...(protocol !== undefined && { protocol }) };
+}
+
+/**
+ * Writes version and protocol into patches that change the data set, so that the stored spec needs no later look-up.
+ * What cannot be pinned stays; the variant's own check names it.
+ */
+function pinPatches(ablation: AblationSpec, written: Protocol | undefined, known: Known): AblationSpec {
+  const touchesProtocol = patchesOf(ablation).some((patch) => Object.hasOwn(patch, 'data.protocol'));
+  const pinPatch = (patch: Patch): Patch => {
+    const dataset = patch['data.dataset'];
+    if (typeof dataset !== 'string') return patch;
+    const version = patch['data.version'];
+    const found = pin(
+      { dataset, version: typeof version === 'string' ? version : undefined, protocol: written },
+      known,
+      [],
+    );
+    if ('findings' in found) return patch;
+    const protocol = written === undefined && !touchesProtocol ? { 'data.protocol': found.protocol } : {};
+    return { ...patch, 'data.version': found.version, ...protocol };
+  };
+  if (ablation.design === 'list') {
+    return {
+      ...ablation,
+      variants: ablation.variants.map((variant) => ({ ...variant, patch: pinPatch(variant.patch) })),
+    };
+  }
+  const factors = Object.entries(ablation.factors).map(([factor, levels]) => [
+    factor,
+    Object.fromEntries(Object.entries(levels).map(([level, patch]) => [level, pinPatch(patch)])),
+  ]);
+  return { ...ablation, factors: Object.fromEntries(factors) as typeof ablation.factors };
+}
+
+function patchesOf(ablation: AblationSpec): Patch[] {
+  if (ablation.design === 'list') return ablation.variants.map((variant) => variant.patch);
+  return Object.values(ablation.factors).flatMap((levels) => Object.values(levels));
+}
+
+/** What cannot run on this data: empty splits, subsets and batches larger than a split. */
+function runFindings(spec: ExperimentSpec, known: Known): Finding[] {
+  const data = pinnedDataOf(spec);
+  const all = splitSizes(known, { ...data, subset: null });
+  const sizes = splitSizes(known, data);
+  if (!all || !sizes) throw new Error('runFindings is for a spec that is pinned');
+  const findings: Finding[] = [];
+  for (const split of ['train', 'validation', 'test'] as const) {
+    const wanted = data.subset?.[split];
+    if (all[split] === 0) {
+      const message = `the ${split} split of "${data.dataset}" is empty under protocol "${data.protocol}"`;
+      findings.push({ path: ['data', 'dataset'], message, suggestion: null });
+    } else if (wanted !== undefined && wanted > all[split]) {
+      const message = `expected at most ${all[split]}, the images of the ${split} split, got ${wanted}`;
+      findings.push({ path: ['data', 'subset', split], message, suggestion: null });
+    }
+  }
+  if (findings.length > 0) return findings;
+  for (const [name, stage] of Object.entries(spec.stages)) {
+    if (stage.train.batch > sizes.train) {
+      const path = ['stages', name, 'train', 'batch'];
+      const message = `expected at most ${sizes.train}, the images of the train split, got ${stage.train.batch}`;
+      findings.push({ path, message, suggestion: null });
+    }
+  }
+  return findings;
+}
+
+/** The data of a pinned spec. @throws Error where it is not pinned */
+export function pinnedDataOf(spec: ExperimentSpec): PinnedData {
+  const { version, protocol } = spec.data;
+  if (version === undefined || protocol === undefined) {
+    throw new Error(`the spec "${spec.name}" is not pinned: resolveSpec comes before plan`);
+  }
+  return { ...spec.data, version, protocol };
+}
+
+/** What a data set's version gives reason to say before anything runs. */
+export function dataWarnings(spec: ExperimentSpec, known: Known): string[] {
+  const sources: Source[] = [
+    spec.data,
+    ...spec.evaluate.on.filter((entry) => entry.dataset !== spec.data.dataset),
+  ];
+  return sources.flatMap(({ dataset, version }): string[] => {
+    const summary = versionsOf(known, dataset).find((candidate) => candidate.version === version)?.summary;
+    if (!summary) return [];
+    const warnings: string[] = [];
+    if (summary.synthetic)
+      warnings.push(`"${dataset}" holds generated faces: its figures say nothing about real ones`);
+    if (summary.skipped.length > 0) {
+      warnings.push(`"${dataset}" was imported without ${summary.skipped.length} bad rows`);
+    }
+    return warnings;
+  });
+}
