@@ -103,7 +103,14 @@ export default tseslint.config(
           'URL',
           'Buffer',
         ]
-          .concat(['AbortController', 'AbortSignal', 'TextDecoder', 'performance', 'structuredClone'])
+          .concat([
+            'AbortController',
+            'AbortSignal',
+            'TextDecoder',
+            'performance',
+            'structuredClone',
+            'WebAssembly',
+          ])
           .map((name) => [name, 'readonly']),
       ),
     },
