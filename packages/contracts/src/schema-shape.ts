@@ -47,7 +47,7 @@ export function objectSchemas(schema: z.ZodType, value: unknown): z.ZodObject[] 
 
 /** Values that a member of a discriminated union has for its discriminator. */
 function discriminatorValues(member: z.ZodObject, discriminator: string): unknown[] {
-  const literal = member.shape[discriminator];
+  const literal: unknown = member.shape[discriminator];
   return literal instanceof z.ZodLiteral ? [...literal.values] : [];
 }
 

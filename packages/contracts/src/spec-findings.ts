@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import { nearestName } from './nearest.js';
 import { allowedKeys, discriminatorOf, isPlainObject, schemaAt, valueAt } from './schema-shape.js';
 

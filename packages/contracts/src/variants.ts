@@ -95,7 +95,7 @@ export type VariantSpec = { spec: ExperimentSpec; findings: [] } | { spec: null;
  */
 export function variantSpec(spec: ExperimentSpec, variant: Variant): VariantSpec {
   if (variant.parts.length === 0) return { spec: { ...spec, ablation: null }, findings: [] };
-  const patch: Patch = Object.assign({}, ...variant.parts.map((part) => part.patch));
+  const patch: Patch = Object.fromEntries(variant.parts.flatMap((part) => Object.entries(part.patch)));
   const patched = applyPatch(spec, patch);
   const refuse = (findings: Finding[]): VariantSpec => ({
     spec: null,

@@ -5,6 +5,7 @@ import {
   type ModelSpec,
   type PinnedData,
   type SplitName,
+  type TrainSpec,
 } from '@ferment/contracts';
 import { versionsOf, type Known } from './known.js';
 
@@ -31,9 +32,14 @@ function macsOf(model: ModelSpec, data: PinnedData): number {
   return estimateModelCost(model, data.preprocess, data.classes).macs;
 }
 
-/** Optimizer steps of a training over n images: whole passes, each with its last partial batch. */
-export function updatesOf(train: JobParams<'train'>['train'], images: number): number {
-  return train.updates ?? (train.epochs ?? 0) * Math.ceil(images / train.batch);
+/** Optimizer steps of an epoch over n images: the last partial batch is left out. */
+function stepsOfEpoch(train: TrainSpec, images: number): number {
+  return Math.max(1, Math.floor(images / train.batch));
+}
+
+/** Optimizer steps of a training over n images. */
+export function updatesOf(train: TrainSpec, images: number): number {
+  return train.updates ?? (train.epochs ?? 0) * stepsOfEpoch(train, images);
 }
 
 /**
@@ -46,9 +52,9 @@ export function trainingCost(
   sizes: SplitSizes,
 ): JobCost {
   const { data, model, train } = params;
-  const images =
-    train.epochs === undefined ? updatesOf(train, sizes.train) * train.batch : train.epochs * sizes.train;
-  const validated = Math.ceil(images / Math.max(1, sizes.train)) * sizes.validation;
+  const updates = updatesOf(train, sizes.train);
+  const images = updates * train.batch;
+  const validated = Math.ceil(updates / stepsOfEpoch(train, sizes.train)) * sizes.validation;
   const own = macsOf(model, data);
   const taught = teachers.reduce((sum, teacher) => sum + macsOf(teacher, data), 0);
   return {
