@@ -25,9 +25,10 @@ export type ResourceClass = (typeof resourceClasses)[number];
 
 export type InputShape = { kind: ArtifactKind; arity: 'one' | 'many' | 'optional' };
 
-const one = (kind: ArtifactKind): InputShape => ({ kind, arity: 'one' });
-const many = (kind: ArtifactKind): InputShape => ({ kind, arity: 'many' });
-const optional = (kind: ArtifactKind): InputShape => ({ kind, arity: 'optional' });
+const one = <K extends ArtifactKind>(kind: K) => ({ kind, arity: 'one' }) as const satisfies InputShape;
+const many = <K extends ArtifactKind>(kind: K) => ({ kind, arity: 'many' }) as const satisfies InputShape;
+const optional = <K extends ArtifactKind>(kind: K) =>
+  ({ kind, arity: 'optional' }) as const satisfies InputShape;
 
 export interface JobEntry {
   /** Bumped when the same params and inputs give another result. */

@@ -1,0 +1,175 @@
+import type { JobProgress } from '@ferment/contracts';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { AttemptWriter } from './attempt-writer.js';
+import type { ArtifactCache } from './artifact-cache.js';
+import type { Child, ChildGone } from './children/child.js';
+import type { ChildAnswer, OutgoingFile } from './protocol.js';
+import { describe, persist } from './retry.js';
+import type { Bytes, Claim, Log, Order, Truth } from './truth.js';
+
+export interface RunOptions {
+  truth: Truth;
+  store: Bytes;
+  cache: ArtifactCache;
+  /** Folder for what children write; on the cache's disk. */
+  folder: string;
+  log: Log;
+}
+
+/** How long a job may take to stop on order, before its child is ended. */
+const graceOf = { pause: 60_000, cancel: 1_000 } as const;
+
+/** One claimed attempt, from its claim to its end. */
+export class AttemptRun {
+  progress: JobProgress | null = null;
+  /** When the last renewal that was granted had been asked for (milliseconds, monotonic). */
+  renewedAt: number;
+  readonly #lost = new AbortController();
+  #ordered: 'pause' | 'cancel' | null = null;
+  #child: Child | null = null;
+  #grace: NodeJS.Timeout | null = null;
+
+  constructor(
+    readonly claim: Claim,
+    claimedAt: number,
+    private readonly options: RunOptions,
+  ) {
+    this.renewedAt = claimedAt;
+  }
+
+  /** The attempt is no longer ours: ends the child at once, writes nothing more. */
+  lose(reason: string): void {
+    if (this.#lost.signal.aborted) return;
+    this.options.log.warn({ ...this.#names }, `attempt given up: ${reason}`);
+    this.#lost.abort(new Error(reason));
+    void this.#child?.kill();
+  }
+
+  /** Carries out an order that came with a renewal. */
+  obey(order: Order): void {
+    if (order === 'continue') return;
+    if (order === 'fenced') {
+      this.lose('another attempt has taken its place');
+      return;
+    }
+    if (this.#ordered === 'cancel' || this.#ordered === order) return;
+    this.#ordered = order;
+    this.#child?.stop();
+    if (this.#grace !== null) clearTimeout(this.#grace);
+    this.#grace = setTimeout(() => void this.#child?.kill(), graceOf[order]);
+  }
+
+  /** Runs the attempt in a child and records its end. Never rejects: what cannot be recorded ends as a lost lease. */
+  async execute(child: Child): Promise<void> {
+    this.#child = child;
+    const { cache, log } = this.options;
+    const { claim } = this;
+    await mkdir(this.options.folder, { recursive: true });
+    const folder = await mkdtemp(join(this.options.folder, 'attempt-'));
+    const writer = new AttemptWriter({
+      ...this.options,
+      jobId: claim.jobId,
+      attempt: claim.attempt,
+      truncateFrom: claim.resume !== null ? claim.resume.step + 1 : claim.attempt > 1 ? 0 : null,
+      signal: this.#lost.signal,
+      onFenced: () => {
+        this.lose('another attempt has taken its place');
+      },
+    });
+    try {
+      const { kind, params, inputs, inputParams } = claim;
+      const resume = claim.resume === null ? null : { hash: claim.resume.hash, bytes: 0 };
+      const running = child.run(
+        { kind, params, inputs, inputParams, resume, folder },
+        {
+          metrics: (rows) => writer.rows(rows),
+          progress: (progress) => {
+            this.progress = progress;
+          },
+          checkpoint: (checkpoint) => writer.checkpoint(checkpoint),
+          fetch: (hash, discard) => cache.path(hash, discard),
+        },
+      );
+      if (this.#ordered !== null) child.stop();
+      if (this.#lost.signal.aborted) await child.kill();
+      await this.#record(await running, writer);
+    } catch (error) {
+      if (!this.#lost.signal.aborted)
+        log.error({ ...this.#names, error: describe(error) }, 'attempt not recorded');
+    } finally {
+      if (this.#grace !== null) clearTimeout(this.#grace);
+      this.#child = null;
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  get #names(): { jobId: string; attempt: number; kind: string } {
+    return { jobId: this.claim.jobId, attempt: this.claim.attempt, kind: this.claim.kind };
+  }
+
+  async #record(end: ChildAnswer | ChildGone, writer: AttemptWriter): Promise<void> {
+    const { truth, log } = this.options;
+    const { jobId, attempt } = this.claim;
+    const signal = this.#lost.signal;
+    const tell = (what: string, write: () => Promise<boolean>): Promise<boolean> =>
+      persist(write, what, log, signal);
+    // A cancelled attempt ended in the database when the order was given: there is nothing to record.
+    if (signal.aborted || this.#ordered === 'cancel') return;
+    await writer.flush();
+    switch (end.type) {
+      case 'done': {
+        const outputs = Object.fromEntries(
+          await Promise.all(
+            Object.entries(end.outputs).map(
+              async ([role, file]) => [role, await writer.upload(file)] as const,
+            ),
+          ),
+        );
+        const kept = await tell('completing', () =>
+          truth.complete(jobId, attempt, { outputs, result: end.result }),
+        );
+        if (kept) await this.#keep(Object.values(end.outputs));
+        log.info({ ...this.#names, recorded: kept }, 'attempt succeeded');
+        return;
+      }
+      case 'failed': {
+        const { failureClass, reason, details } = end;
+        log.warn({ ...this.#names, failureClass, reason }, 'attempt failed');
+        const corrupt = details['corruptArtifact'];
+        if (typeof corrupt === 'string') {
+          await tell('reporting a damaged input', () => truth.inputCorrupt(jobId, attempt, corrupt));
+          return;
+        }
+        await tell('failing', () => truth.fail(jobId, attempt, { failureClass, reason, details }));
+        return;
+      }
+      case 'stopped':
+        log.info({ ...this.#names }, 'attempt stopped on order');
+        await tell('preempting', () => truth.preempted(jobId, attempt));
+        return;
+      case 'gone': {
+        const failure = goneFailure(end, this.#ordered === 'pause');
+        log.warn({ ...this.#names, ...failure }, 'child process gone');
+        await tell('failing', () => truth.fail(jobId, attempt, failure));
+      }
+    }
+  }
+
+  /** The outputs are often the next job's inputs: they stay at hand. Losing this is no failure. */
+  async #keep(files: OutgoingFile[]): Promise<void> {
+    for (const file of files) await this.options.cache.adopt(file).catch(() => undefined);
+  }
+}
+
+function goneFailure(
+  end: ChildGone,
+  stopping: boolean,
+): { failureClass: 'lost' | 'resource'; reason: string; details: Record<string, unknown> } {
+  const outOfMemory = /heap out of memory|bad_alloc|Cannot allocate memory/i.test(end.output);
+  const how = end.signal === null ? `with exit code ${end.code}` : `by ${end.signal}`;
+  const reason = outOfMemory
+    ? `the child process ran out of memory and ended ${how}`
+    : `the child process ended ${how}${stopping ? ' because it did not stop when asked' : ''}`;
+  return { failureClass: outOfMemory ? 'resource' : 'lost', reason, details: { output: end.output } };
+}

@@ -1,0 +1,51 @@
+import { runHandler } from '../handlers/index.js';
+import type { FromChild, OutgoingFile, RunRequest, ToChild } from '../protocol.js';
+import { RunContext } from './context.js';
+import { failureMessage } from './failure.js';
+import { Outbox } from './outbox.js';
+
+/** A worker's child: runs one job after another for its parent, until the channel to it closes. */
+function send(message: FromChild): void {
+  if (process.connected) process.send?.(message);
+}
+
+let current: RunContext | null = null;
+
+async function run(request: RunRequest): Promise<void> {
+  const outbox = new Outbox(send);
+  const context = new RunContext(request.folder, outbox, send);
+  current = context;
+  try {
+    const { outputs, result } = await runHandler(request, context);
+    const files: Record<string, OutgoingFile> = {};
+    for (const [role, bytes] of Object.entries(outputs)) files[role] = await context.write(bytes);
+    outbox.flush();
+    send({ type: 'done', outputs: files, result });
+  } catch (error) {
+    outbox.flush();
+    send(context.signal.aborted ? { type: 'stopped' } : failureMessage(error));
+  } finally {
+    current = null;
+  }
+}
+
+process.on('message', (message) => {
+  const heard = message as ToChild;
+  switch (heard.type) {
+    case 'run':
+      void run(heard.request);
+      return;
+    case 'stop':
+      current?.stop();
+      return;
+    case 'file':
+    case 'noFile':
+      current?.answered(heard.id, heard);
+  }
+});
+// Without its parent nobody renews the lease: another worker may have the job by now.
+process.on('disconnect', () => process.exit(1));
+// Signals to the whole group (Ctrl-C in a terminal) are the parent's to answer.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => undefined);
+send({ type: 'ready' });

@@ -1,0 +1,88 @@
+import {
+  canonicalJson,
+  JobFailure,
+  modelSpec,
+  pinnedData,
+  type ModelSpec,
+  type PinnedData,
+} from '@ferment/contracts';
+import { assertNoLeak, openVersion, split, type DatasetVersion, type Split } from '@ferment/datasets';
+import { z } from 'zod';
+import type { HandlerContext } from '../child/context.js';
+
+/** A version stays open for the next job of this process: most jobs of an experiment use the same one. */
+let opened: { hash: string; version: DatasetVersion } | null = null;
+let divided: { key: string; parts: Split } | null = null;
+
+async function versionOf(hash: string, context: HandlerContext): Promise<DatasetVersion> {
+  if (opened?.hash === hash) return opened.version;
+  const version = openVersion(await context.read(hash));
+  opened = { hash, version };
+  return version;
+}
+
+/**
+ * The image sets of a job, checked: no training image stands in validation or test.
+ *
+ * @throws JobFailure `user` that lists the pairs where one does
+ */
+export async function imagesOf(data: PinnedData, context: HandlerContext): Promise<Split> {
+  const key = canonicalJson(data);
+  if (divided?.key === key) return divided.parts;
+  const parts = split(await versionOf(data.version, context), data);
+  assertNoLeak(parts.train, { validation: parts.validation, test: parts.test });
+  divided = { key, parts };
+  return parts;
+}
+
+/** What is read of the params of a job that trained a network. */
+const trained = z.object({ data: pinnedData, model: modelSpec });
+export interface Trained {
+  data: PinnedData;
+  model: ModelSpec;
+}
+
+/** The trainings behind an input role, in order. */
+export function trainingsBehind(inputParams: Readonly<Record<string, unknown>>, role: string): Trained[] {
+  const given = inputParams[role];
+  const list: unknown[] = Array.isArray(given) ? given : given === null || given === undefined ? [] : [given];
+  return list.map((params) => trained.parse(params));
+}
+
+/**
+ * Checks networks that come from other jobs: none was trained on an image of these held-out splits. Trainings on the
+ * very same data were checked with the split itself.
+ *
+ * @throws JobFailure `user` that lists the pairs
+ */
+export async function assertTrainedApart(
+  trainings: readonly Trained[],
+  data: PinnedData,
+  parts: Split,
+  context: HandlerContext,
+): Promise<void> {
+  const checked = new Set([canonicalJson(data)]);
+  for (const training of trainings) {
+    const key = canonicalJson(training.data);
+    if (checked.has(key)) continue;
+    checked.add(key);
+    const { size, channels } = data.preprocess;
+    // The same picture has to give the same pixels on both sides of the comparison.
+    const theirs = split(await versionOf(training.data.version, context), {
+      ...training.data,
+      preprocess: { size, channels },
+    });
+    assertNoLeak(theirs.train, { validation: parts.validation, test: parts.test });
+  }
+}
+
+/** Refuses pictures of another shape than those a network was trained on. */
+export function assertSameShape(training: Trained, data: PinnedData): void {
+  const trainedOn = training.data.preprocess;
+  if (canonicalJson(trainedOn) === canonicalJson(data.preprocess)) return;
+  throw new JobFailure(
+    'user',
+    `the network was trained on ${trainedOn.size} px and ${trainedOn.channels} channel(s); ` +
+      `expected the same here, got ${data.preprocess.size} px and ${data.preprocess.channels}`,
+  );
+}

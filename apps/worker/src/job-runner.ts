@@ -1,0 +1,95 @@
+import { AttemptRun, type RunOptions } from './attempt-run.js';
+import type { Child } from './children/child.js';
+import type { ChildPool } from './children/pool.js';
+import { LeaseKeeper } from './lease-keeper.js';
+import { describe, persist } from './retry.js';
+import { ThreadSlots } from './thread-slots.js';
+import type { Delivery } from './truth.js';
+
+export interface RunnerOptions extends RunOptions {
+  pool: ChildPool;
+  /** CPU threads that jobs of the `cpu` class share. */
+  threads: number;
+  heartbeatSeconds: number;
+  /** Called once, when no new work is to be fetched. */
+  onDraining: () => void;
+}
+
+/** How long claiming is tried while the database is away; the queue delivers the attempt again later. */
+const claimPatience = 60_000;
+
+/** Takes deliveries and sees each attempt to its end. */
+export class JobRunner {
+  readonly leases: LeaseKeeper;
+  readonly #slots: Record<'cpu' | 'gpu' | 'light', ThreadSlots>;
+  #draining = false;
+
+  constructor(private readonly options: RunnerOptions) {
+    this.leases = new LeaseKeeper({ ...options, onDraining: () => this.drain() });
+    this.#slots = {
+      cpu: new ThreadSlots(options.threads),
+      // A training on an accelerator and a table keep little of the processor busy: they have slots of their own.
+      gpu: new ThreadSlots(1),
+      light: new ThreadSlots(1),
+    };
+  }
+
+  /**
+   * Runs a delivered attempt once there is room for it. Resolves when it ended, or at once where the attempt is
+   * taken or outdated, or this worker takes no new work.
+   */
+  async run(resource: 'cpu' | 'gpu' | 'light', delivery: Delivery): Promise<void> {
+    const threads = resource === 'cpu' ? (delivery.threads ?? 1) : 1;
+    await this.#slots[resource].with(threads, async () => {
+      if (this.#draining) return;
+      const { truth, log, pool } = this.options;
+      const askedAt = performance.now();
+      const claim = await persist(
+        () => truth.claim(delivery),
+        'claiming',
+        log,
+        AbortSignal.timeout(claimPatience),
+      );
+      if (claim === null) return;
+      const run = new AttemptRun(claim, askedAt, this.options);
+      await this.leases.during(run, async () => {
+        const { jobId, attempt, kind } = claim;
+        let child: Child;
+        try {
+          child = await pool.take(delivery.threads ?? 1);
+        } catch (error) {
+          log.error({ jobId, attempt, error: describe(error) }, 'no child process');
+          await truth.preempted(jobId, attempt);
+          return;
+        }
+        log.info({ jobId, attempt, kind, child: child.pid }, 'attempt started');
+        try {
+          await run.execute(child);
+        } finally {
+          await pool.give(child);
+        }
+      });
+    });
+  }
+
+  /** No new work from now on; what runs goes on. */
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    this.options.onDraining();
+  }
+
+  /**
+   * Stops: running attempts save their state and become ready again, as far as `seconds` allow; children end.
+   */
+  async close(seconds: number): Promise<void> {
+    this.drain();
+    const end = performance.now() + seconds * 1000;
+    while (this.leases.running > 0 && performance.now() < end) {
+      this.leases.pauseAll();
+      await new Promise((next) => setTimeout(next, 20));
+    }
+    await this.options.pool.close();
+    await this.leases.stop();
+  }
+}
