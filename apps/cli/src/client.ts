@@ -214,10 +214,10 @@ export class Client {
 }
 
 function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? (error.cause ?? error) : error;
-  if (cause instanceof Error)
-    return 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.message;
-  return String(cause);
+  if (typeof error !== 'object' || error === null) return String(error);
+  if ('cause' in error && error.cause) return reasonOf(error.cause);
+  if ('code' in error && typeof error.code === 'string') return error.code;
+  return 'message' in error ? String(error.message) : 'unknown reason';
 }
 
 async function problemOf(response: Response): Promise<ProblemDetails> {

@@ -11,7 +11,8 @@ export type LockOutcome =
     }
   | { held: false; by: ProcessIdentity };
 
-const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : undefined);
+const codeOf = (error: unknown) =>
+  typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
 
 async function holder(file: string): Promise<{ text: string; identity: ProcessIdentity | null } | null> {
   const text = await readFile(file, 'utf8').catch(() => null);

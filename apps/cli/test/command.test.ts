@@ -1,0 +1,185 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import { stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { freePort, temporaryFolder } from '../../../test/support/services.js';
+import { compareTrials, runCommand } from '../src/index.js';
+import { readConnection, writeConnection } from '../src/connection.js';
+import { choosePort } from '../src/up/ports.js';
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>;
+let server: Server | null = null;
+beforeEach(async () => {
+  folder = await temporaryFolder();
+});
+afterEach(async () => {
+  server?.close();
+  server = null;
+  await folder.remove();
+});
+
+async function run(args: string[], env: Record<string, string> = {}) {
+  let [out, error] = ['', ''];
+  const code = await runCommand(args, {
+    streams: { out: (text) => (out += text), error: (text) => (error += text), columns: null },
+    env: { FERMENT_HOME: folder.path, ...env },
+    signal: new AbortController().signal,
+  });
+  return { code, out, error };
+}
+
+/** An API that gives one answer to everything. */
+async function answering(status: number, body: unknown): Promise<Record<string, string>> {
+  server = createServer((_request, response) => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  const port = await freePort();
+  await new Promise<void>((done) => server?.listen(port, '127.0.0.1', done));
+  return { FERMENT_URL: `http://127.0.0.1:${port}`, FERMENT_TOKEN: 'secret' };
+}
+
+describe('exit codes', () => {
+  it('is 0 for help', async () => {
+    expect(await run(['--help'])).toMatchObject({ code: 0, error: '' });
+  });
+
+  it.each([
+    [['nonsense']],
+    [['experiment', 'create']],
+    [['checkpoint', 'download', '--best', 'luck']],
+    [['up', '--port', 'x']],
+  ])('is 2 for %j', async (args) => {
+    expect(await run(args)).toMatchObject({ code: 2, out: '' });
+  });
+
+  it('suggests the command that was meant', async () => {
+    expect((await run(['experment', 'ls'])).error).toContain('Did you mean experiment?');
+  });
+
+  it('is 2 without a running Ferment, with what to do', async () => {
+    const { code, error } = await run(['experiment', 'ls']);
+    expect([code, error]).toEqual([2, expect.stringContaining('Start one with "ferment up"')]);
+  });
+
+  it('is 1 when nobody answers', async () => {
+    const env = { FERMENT_URL: `http://127.0.0.1:${await freePort()}`, FERMENT_TOKEN: 'secret' };
+    const { code, error } = await run(['experiment', 'ls'], env);
+    expect([code, error]).toEqual([1, expect.stringContaining('ECONNREFUSED')]);
+  });
+
+  it('is 2 for a refused token', async () => {
+    const env = await answering(401, {
+      type: 'about:blank',
+      title: 'Unauthorized',
+      status: 401,
+      detail: 'A valid token is required.',
+    });
+    expect(await run(['dataset', 'ls'], env)).toMatchObject({
+      code: 2,
+      error: expect.stringContaining('A valid token is required.') as string,
+    });
+  });
+});
+
+describe('a refused spec', () => {
+  it('is printed as file, line, path, what was expected and what was meant', async () => {
+    const file = join(folder.path, 'spec.yaml');
+    await writeFile(file, 'specVersion: 1\n');
+    const problem = {
+      path: 'stages.student.method.temprature',
+      message: 'unknown key',
+      line: 14,
+      suggestion: 'temperature',
+    };
+    const env = await answering(422, {
+      type: 'about:blank',
+      title: 'Spec refused',
+      status: 422,
+      detail: 'refused',
+      problems: [problem],
+    });
+    expect(await run(['experiment', 'preview', file], env)).toEqual({
+      code: 2,
+      out: '',
+      error: 'spec.yaml:14 stages.student.method.temprature: unknown key. Did you mean "temperature"?\n',
+    });
+  });
+
+  it('must be readable', async () => {
+    const env = await answering(200, {});
+    expect(await run(['experiment', 'create', join(folder.path, 'none.yaml')], env)).toMatchObject({
+      code: 2,
+    });
+  });
+});
+
+describe('answers', () => {
+  const item = {
+    id: '3f1c1f0a-0000-4000-8000-000000000001',
+    name: 'ci',
+    role: 'viewer',
+    createdAt: '2026-11-01T10:00:00Z',
+    lastUsedAt: null,
+    revokedAt: null,
+  };
+
+  it('are columns for people and JSON on request', async () => {
+    const env = await answering(200, { items: [item], next: null });
+    expect((await run(['token', 'ls'], env)).out).toBe(
+      'id        name  role    state  last used\n3f1c1f0a  ci    viewer  valid  never used\n',
+    );
+    expect(JSON.parse((await run(['token', 'ls', '--json'], env)).out)).toEqual([item]);
+  });
+
+  it('in an unknown form are named, not shown', async () => {
+    const env = await answering(200, { items: [{ ...item, role: 'king' }], next: null });
+    const { code, error } = await run(['token', 'ls'], env);
+    expect([code, error]).toEqual([1, expect.stringContaining('in a form this version does not know')]);
+  });
+});
+
+describe('connection', () => {
+  it('is kept where only its user can read it', async () => {
+    const connection = { url: 'http://127.0.0.1:4747', token: 'secret', pid: 7 };
+    await writeConnection(folder.path, connection);
+    expect(await readConnection(folder.path)).toEqual(connection);
+    expect((await stat(join(folder.path, 'connection.json'))).mode & 0o777).toBe(0o600);
+  });
+});
+
+describe('ports', () => {
+  it('refuses a taken one that was asked for, and passes over it otherwise', async () => {
+    const first = await choosePort(undefined, '127.0.0.1');
+    server = createServer();
+    await new Promise<void>((done) => server?.listen(first, '127.0.0.1', done));
+    await expect(choosePort(first, '127.0.0.1')).rejects.toThrow(`Port ${first} on 127.0.0.1 is taken`);
+    expect(await choosePort(undefined, '127.0.0.1')).toBeGreaterThan(first);
+  });
+});
+
+describe('comparing trials', () => {
+  it('puts differences to the first beside the figures', () => {
+    const figures = (accuracy: number) => ({ accuracy, macroF1: 0.5, nll: 1, ece: 0.1, images: 10 });
+    const trial = (variant: string, accuracy: number) => ({
+      ...{
+        id: item(variant),
+        experimentId: item('e'),
+        variant,
+        factors: {},
+        seed: 0,
+        state: 'succeeded' as const,
+        reason: null,
+        jobs: {},
+      },
+      summary: { faces: { validation: figures(accuracy), test: figures(accuracy) } },
+      downloads: { onnx: null, safetensors: null },
+    });
+    const text = compareTrials([trial('a', 0.5), trial('b', 0.4375)]);
+    expect(text).toContain('faces test accuracy          0.5000  0.4375 (-0.0625)');
+  });
+});
+
+function item(name: string): string {
+  return `00000000-0000-4000-8000-${name.padStart(12, '0').replace(/[^0-9a-f]/g, 'e')}`;
+}
