@@ -12,9 +12,9 @@ import {
   type SubmitExperiment,
 } from '@ferment/contracts';
 import { type Known, plan, previewOf, resolveSpec } from '@ferment/planner';
-import { Datasets, Experiments } from '@ferment/platform';
+import { Datasets, Experiments, type NewExperiment, NotFound } from '@ferment/platform';
 import { z } from 'zod';
-import { found, Problem } from '../common/problem.js';
+import { found, invalidField, Problem } from '../common/problem.js';
 
 export const idempotencyKey = z
   .string()
@@ -49,10 +49,23 @@ export class Submission {
    */
   async create(body: SubmitExperiment, key: string | null): Promise<ExperimentDetail> {
     const { plan: planned, spec } = await this.plan(body);
-    const { project, fresh } = body;
+    const { project } = body;
     const idempotent = key === null ? {} : { idempotencyKey: key };
-    const { id } = await this.experiments.create({ project, spec, plan: planned, fresh, ...idempotent });
-    return found(await this.experiments.describe(id), 'experiment');
+    const { id, created } = await this.write({ project, spec, plan: planned, fresh: false, ...idempotent });
+    const experiment = found(await this.experiments.describe(id), 'experiment');
+    if (!created && experiment.specHash !== planned.specHash) {
+      throw new Problem('conflict', 'This Idempotency-Key was used with another spec; send a new key.');
+    }
+    return experiment;
+  }
+
+  private async write(experiment: NewExperiment): Promise<{ id: string; created: boolean }> {
+    try {
+      return await this.experiments.create(experiment);
+    } catch (error) {
+      if (error instanceof NotFound) throw invalidField('project', error.message);
+      throw error;
+    }
   }
 
   private async plan(body: SubmitExperiment): Promise<Planned> {
@@ -61,6 +74,7 @@ export class Submission {
     const known = await this.known();
     const resolved = resolveSpec(parsed.spec, known);
     if (resolved.problems.length > 0) throw refused(parsed.located(resolved.problems));
+    // The plan's own keys are salted, so the preview counts the work of `fresh` too.
     const salt = body.fresh ? { fresh: randomUUID() } : {};
     return { spec: resolved.spec, plan: plan(resolved.spec, known, salt) };
   }

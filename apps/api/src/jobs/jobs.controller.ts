@@ -27,14 +27,12 @@ export class JobsController {
     @Param('id', { schema: id }) job: string,
     @Query({ schema: metricsQuery }) range: z.output<typeof metricsQuery>,
   ) {
-    found(await this.jobs.get(job), 'job');
-    return this.jobs.metrics(job, range.from, range.to);
+    return found(await this.jobs.metrics(job, range.from, range.to), 'job');
   }
 
   @Get('checkpoints')
   @Answer(200, 'Its kept checkpoints', z.array(checkpointItem))
   async checkpoints(@Param('id', { schema: id }) job: string) {
-    found(await this.jobs.get(job), 'job');
-    return this.jobs.checkpoints(job);
+    return found(await this.jobs.checkpoints(job), 'job');
   }
 }

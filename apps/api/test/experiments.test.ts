@@ -1,0 +1,385 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import type {
+  ArtifactReference,
+  EvaluationResult,
+  ExperimentDetail,
+  JobItem,
+  ProblemDetails,
+  TrialItem,
+} from '@ferment/contracts';
+import { experimentDetail, jobItem, preview, trialItem } from '@ferment/contracts';
+import { openQueues } from '@ferment/platform';
+import request from 'supertest';
+import {
+  claim,
+  importFaces,
+  type Installation,
+  spec,
+  startInstallation,
+  until,
+} from './support/installation.js';
+
+interface Page<T> {
+  items: T[];
+  next: string | null;
+}
+
+let installation: Installation;
+let version: string;
+
+beforeAll(async () => {
+  installation = await startInstallation();
+  version = await importFaces(installation);
+}, 60_000);
+afterAll(() => installation.stop());
+
+const as = (role: 'viewer' | 'researcher') => ({ Authorization: `Bearer ${installation.secrets[role]}` });
+const get = (path: string) => request(installation.api.url).get(`/api/v1/${path}`).set(as('viewer'));
+const post = (path: string) => request(installation.api.url).post(`/api/v1/${path}`).set(as('researcher'));
+const named = (name: string) => spec.replace('name: grid', `name: ${name}`);
+
+async function submit(text: string): Promise<ExperimentDetail> {
+  const answer = await post('experiments').send({ text }).expect(201);
+  return experimentDetail.parse(answer.body);
+}
+
+describe('a spec that cannot be', () => {
+  const refused = async (text: string): Promise<ProblemDetails> => {
+    const before = await get('experiments').expect(200);
+    for (const path of ['experiments/preview', 'experiments']) {
+      const answer = await post(path)
+        .send({ text })
+        .expect(422)
+        .expect('Content-Type', /application\/problem\+json/);
+      const after = await get('experiments').expect(200);
+      expect(after.body).toEqual(before.body);
+      if (path === 'experiments') return answer.body as ProblemDetails;
+    }
+    throw new Error('unreachable');
+  };
+
+  it('names the path, the line and the nearest name of an unknown key', async () => {
+    const body = await refused(spec.replace('method: { name: kd }', 'method: { name: kd, temprature: 2 }'));
+    expect(body.problems).toEqual([
+      expect.objectContaining({
+        path: 'stages.student.method.temprature',
+        line: 11,
+        suggestion: 'temperature',
+      }),
+    ]);
+    expect(body.detail).toContain('Did you mean "temperature"?');
+  });
+
+  it('names every offending key', async () => {
+    const body = await refused(
+      spec.replace('epochs: 2, batch: 32', 'epochs: 0, batch: 32').replace('seeds: [0, 1]', 'seeds: []'),
+    );
+    expect(body.problems?.map(({ path }) => path).sort()).toEqual(['seeds', 'stages.teacher.train.epochs']);
+  });
+
+  it('names a data set that is not there, and the nearest one', async () => {
+    const body = await refused(spec.replace('dataset: faces', 'dataset: facs'));
+    expect(body.problems?.[0]).toMatchObject({ path: 'data.dataset', suggestion: 'faces' });
+  });
+
+  it('names a teacher that is not there', async () => {
+    const body = await refused(spec.replace('teachers: [teacher]', 'teachers: [techer]'));
+    expect(body.problems?.[0]).toMatchObject({ suggestion: 'teacher' });
+    expect(body.problems?.[0]?.path).toMatch(/^stages\.student\.teachers/);
+  });
+
+  it('is refused when the batch is larger than the split', async () => {
+    const body = await refused(spec.replaceAll('batch: 32', 'batch: 8192'));
+    expect(body.problems?.[0]?.path).toBe('stages.teacher.train.batch');
+  });
+
+  it('is refused when it is no YAML', async () => {
+    const body = await refused('a: [1');
+    expect(body.problems?.[0]?.line).toEqual(expect.any(Number));
+  });
+
+  it('is refused for a project that is not there', async () => {
+    const answer = await post('experiments').send({ text: spec, project: 'nowhere' }).expect(422);
+    expect((answer.body as ProblemDetails).problems?.[0]?.path).toBe('project');
+  });
+
+  it('a body with another shape names its keys', async () => {
+    const both = await post('experiments').send({ text: spec, spec: {}, frsh: true }).expect(422);
+    expect((both.body as ProblemDetails).problems).toContainEqual(expect.objectContaining({ path: 'frsh' }));
+    await post('experiments').set('Content-Type', 'application/json').send('{"text"').expect(400);
+    await post('experiments').set('Content-Type', 'text/plain').send('text').expect(422);
+  });
+});
+
+describe('submission', () => {
+  it('previews without writing anything', async () => {
+    const answer = await post('experiments/preview')
+      .send({ text: named('previewed') })
+      .expect(200);
+    const told = preview.parse(answer.body);
+    // One shared teacher and two students for each of two seeds; sharing saves three teachers.
+    expect(told.trials).toBe(4);
+    expect(told.trainings).toEqual({ withoutSharing: 8, planned: 5, cached: 0 });
+    const listed = await get('experiments').query({ search: 'previewed' }).expect(200);
+    expect((listed.body as Page<unknown>).items).toEqual([]);
+  });
+
+  it('writes the complete spec, pinned, with trials and jobs, and hands ready jobs to the queue', async () => {
+    const experiment = await submit(named('queued'));
+    expect(experiment.spec.data).toMatchObject({ dataset: 'faces', version, protocol: 'official' });
+    expect(experiment.spec.select.metric).toBe('validation.macroF1');
+    expect(experiment.trials).toMatchObject({ waiting: 4 });
+
+    const trials = trialItem
+      .array()
+      .parse((await get(`experiments/${experiment.id}/trials`).expect(200)).body);
+    expect(new Set(trials.map(({ variant, seed }) => `${variant} ${seed}`)).size).toBe(4);
+    expect(new Set(trials.map(({ jobs }) => jobs['teacher'])).size).toBe(1);
+
+    const jobs = jobItem.array().parse((await get(`experiments/${experiment.id}/jobs`).expect(200)).body);
+    expect(jobs.filter(({ kind }) => kind === 'train').map(({ state }) => state)).toEqual(['ready']);
+    expect(jobs.filter(({ kind }) => kind === 'distill').map(({ state }) => state)).toEqual(
+      Array(4).fill('pending'),
+    );
+
+    const teacher = jobs.find(({ kind }) => kind === 'train');
+    const queues = openQueues(installation.settings);
+    try {
+      await until(async () => {
+        const waiting = await queues.cpu.getJobs(['waiting', 'prioritized', 'delayed']);
+        return waiting.some((job) => job.data.jobId === teacher?.id);
+      }, 'the teacher in the queue');
+    } finally {
+      await Promise.all(Object.values(queues).map((queue) => queue.close()));
+    }
+  });
+
+  it('with the same Idempotency-Key makes one experiment, however often and however fast it is sent', async () => {
+    const send = (text: string) => post('experiments').set('Idempotency-Key', 'key-1').send({ text });
+    const answers = await Promise.all([1, 2, 3, 4].map(() => send(named('once'))));
+    expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
+    expect(new Set(answers.map(({ body }) => (body as ExperimentDetail).id)).size).toBe(1);
+    await send(named('another')).expect(409);
+    const without = await submit(named('once'));
+    expect(without.id).not.toBe((answers[0]?.body as ExperimentDetail).id);
+    await post('experiments').set('Idempotency-Key', 'two words').send({ text: spec }).expect(422);
+  });
+
+  it('shares jobs with an experiment that means the same', async () => {
+    const first = await submit(named('first'));
+    const second = await submit(named('second'));
+    const keys = async (id: string) =>
+      new Set(
+        jobItem
+          .array()
+          .parse((await get(`experiments/${id}/jobs`)).body)
+          .map(({ id: job }) => job),
+      );
+    expect(await keys(second.id)).toEqual(await keys(first.id));
+  });
+
+  it('computes everything anew when asked to', async () => {
+    const first = await submit(named('fresh'));
+    const answer = await post('experiments')
+      .send({ text: named('fresh'), fresh: true })
+      .expect(201);
+    const keys = async (id: string) =>
+      jobItem
+        .array()
+        .parse((await get(`experiments/${id}/jobs`)).body)
+        .map(({ key }) => key);
+    const known = new Set(await keys(first.id));
+    expect((await keys((answer.body as ExperimentDetail).id)).some((key) => known.has(key))).toBe(false);
+  });
+
+  it('takes a spec as a value, too', async () => {
+    const text = await submit(named('as-text'));
+    const answer = await post('experiments').send({ spec: text.spec }).expect(201);
+    expect((answer.body as ExperimentDetail).specHash).toBe(text.specHash);
+  });
+});
+
+describe('lists', () => {
+  it('give every experiment once, page by page, while others are added', async () => {
+    const names = ['page-a', 'page-b', 'page-c', 'page-d', 'page-e'];
+    for (const name of names) await submit(named(name));
+    const seen: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const query = { limit: 2, search: 'page-', ...(cursor === null ? {} : { cursor }) };
+      const answer = await get('experiments').query(query).expect(200);
+      const page = answer.body as Page<{ name: string }>;
+      expect(page.items.length).toBeLessThanOrEqual(2);
+      seen.push(...page.items.map(({ name }) => name));
+      cursor = page.next;
+      if (seen.length === 2) await submit(named('page-late'));
+    } while (cursor !== null);
+    expect(seen).toEqual([...names].reverse());
+  });
+
+  it('refuse wrong pages by name', async () => {
+    const answer = await get('experiments').query({ limit: 0 }).expect(422);
+    expect((answer.body as ProblemDetails).problems?.[0]?.path).toBe('limit');
+  });
+
+  it('answer 304 while nothing has changed', async () => {
+    const first = await get('datasets').expect(200);
+    await get('datasets').set('If-None-Match', String(first.headers['etag'])).expect(304);
+  });
+
+  it('say 404 for what is not there and 422 for what is no id', async () => {
+    const unknown = '6f9619ff-8b86-4011-b42d-00c04fc964ff';
+    for (const path of ['', '/trials', '/jobs', '/checkpoints/best', '/tables/ablation']) {
+      await get(`experiments/${unknown}${path}`).expect(404);
+      const answer = await get(`experiments/none${path}`).expect(422);
+      expect((answer.body as ProblemDetails).problems?.[0]?.path).toBe('id');
+    }
+    for (const path of ['', '/metrics', '/checkpoints']) await get(`jobs/${unknown}${path}`).expect(404);
+    await get(`trials/${unknown}`).expect(404);
+    await get('datasets/nothing').expect(404);
+  });
+});
+
+describe('cancelling', () => {
+  it('ends an experiment and the jobs that only it wants', async () => {
+    const own = named('cancelled').replace('width: 0.25', 'width: 0.3');
+    const experiment = await submit(own);
+    const answer = await post(`experiments/${experiment.id}/cancel`).expect(200);
+    expect(answer.body).toMatchObject({ state: 'cancelled' });
+    const jobs = (await get(`experiments/${experiment.id}/jobs`)).body as JobItem[];
+    expect(new Set(jobs.map(({ state }) => state))).toEqual(new Set(['cancelled']));
+    await post(`experiments/${experiment.id}/cancel`).expect(200);
+  });
+
+  it('leaves jobs that another experiment wants', async () => {
+    const shared = (name: string) => named(name).replace('width: 0.25', 'width: 0.35');
+    const [leaving, staying] = [await submit(shared('leaving')), await submit(shared('staying'))];
+    await post(`experiments/${leaving.id}/cancel`).expect(200);
+    const jobs = (await get(`experiments/${staying.id}/jobs`)).body as JobItem[];
+    expect(jobs.map(({ state }) => state)).toContain('ready');
+    expect(jobs.map(({ state }) => state)).not.toContain('cancelled');
+  });
+});
+
+describe('results', () => {
+  const small = `
+specVersion: 1
+name: results
+data: { dataset: faces }
+stages:
+  plain: { kind: train, model: { name: vgg, width: 0.11 }, train: { epochs: 2, batch: 32 } }
+result: plain
+seeds: [0, 1]
+`;
+
+  function evaluation(accuracy: number): EvaluationResult {
+    const split = (images: number) => ({
+      images,
+      accuracy,
+      macroF1: accuracy,
+      f1: Array<number>(7).fill(accuracy),
+      nll: 1 - accuracy,
+      ece: 0.1,
+      confusion: Array.from({ length: 7 }, () => Array<number>(7).fill(1)),
+    });
+    const splits = { validation: split(350), test: split(350) };
+    return {
+      dataset: 'faces',
+      datasetVersion: version,
+      protocol: 'official',
+      splits,
+      parameters: 1000,
+      macs: 5000,
+    };
+  }
+
+  const put = (text: string) => installation.store.put(Buffer.from(text));
+
+  /** Ends a trial as its worker would: its training, its evaluation and its export, with real files. */
+  async function finish(trial: TrialItem, accuracy: number): Promise<void> {
+    const outputs = async (
+      job: JobItem,
+    ): Promise<{ outputs: Record<string, ArtifactReference>; result: object }> => {
+      if (job.kind === 'evaluate') {
+        const result = evaluation(accuracy);
+        const metrics = await put(JSON.stringify(result));
+        return { outputs: { metrics, logits: await put(`logits ${trial.seed}`) }, result };
+      }
+      if (job.kind === 'export') {
+        const onnx = await put(`onnx of seed ${trial.seed}`);
+        return { outputs: { onnx, safetensors: await put(`safetensors of seed ${trial.seed}`) }, result: {} };
+      }
+      return {
+        outputs: { best: await put(`best ${trial.seed}`), last: await put(`last ${trial.seed}`) },
+        result: {},
+      };
+    };
+    const ids = new Set(Object.values(trial.jobs));
+    while (ids.size > 0) {
+      const jobs = await Promise.all(
+        [...ids].map(async (id) => (await get(`jobs/${id}`).expect(200)).body as JobItem),
+      );
+      for (const job of jobs) {
+        if (job.state === 'succeeded') ids.delete(job.id);
+        if (job.state !== 'ready') continue;
+        const { attempt } = await claim(installation, job.id);
+        expect(await installation.attempts.complete(job.id, attempt, await outputs(job))).toBe(true);
+      }
+    }
+  }
+
+  it('become a table that is incomplete until every trial has ended, the best student, and files', async () => {
+    const experiment = await submit(small);
+    const trials = (await get(`experiments/${experiment.id}/trials`)).body as TrialItem[];
+    const [first, second] = trials.sort((a, b) => a.seed - b.seed);
+    if (!first || !second) throw new Error('expected two trials');
+    await get(`experiments/${experiment.id}/tables/ablation`).expect(404);
+    await get(`experiments/${experiment.id}/checkpoints/best`).expect(404);
+
+    const tableJob = async (state: 'succeeded' | 'unfinished'): Promise<JobItem> => {
+      let found: string | undefined;
+      await until(async () => {
+        const { rows } = await installation.database.pool.query<{
+          id: string;
+          params: { trials: { state: string }[] };
+        }>(
+          `SELECT id, params FROM job WHERE kind = 'ablation' AND state = 'ready' AND params->>'specHash' = $1`,
+          [experiment.specHash],
+        );
+        found = rows.find(({ params }) => params.trials.some((trial) => trial.state === state))?.id;
+        return found !== undefined;
+      }, 'a job for the table');
+      return (await get(`jobs/${found}`).expect(200)).body as JobItem;
+    };
+
+    await finish(first, 0.5);
+    const early = await tableJob('unfinished');
+    expect(early.params).toMatchObject({
+      baseline: experiment.baseline,
+      trials: expect.arrayContaining([
+        expect.objectContaining({ seed: 0, state: 'succeeded' }),
+        expect.objectContaining({ seed: 1, state: 'unfinished' }),
+      ]),
+    });
+
+    const best = await get(`experiments/${experiment.id}/checkpoints/best`).expect(200);
+    expect(best.body).toMatchObject({ metric: 'validation.macroF1', value: 0.5, trial: { seed: 0 } });
+    await get(`experiments/${experiment.id}/checkpoints/best`).query({ metric: 'test.accuracy' }).expect(422);
+
+    const file = await get(`trials/${first.id}/download`).query({ format: 'onnx' }).expect(200);
+    expect(Buffer.from(file.body as Uint8Array).toString()).toBe('onnx of seed 0');
+    expect(file.headers['content-disposition']).toMatch(/attachment; filename="results-[\w-]+-seed0\.onnx"/);
+    expect(file.headers['etag']).toBe(`"${createHash('sha256').update('onnx of seed 0').digest('hex')}"`);
+    await get(`trials/${second.id}/download`).query({ format: 'onnx' }).expect(404);
+    await get(`trials/${first.id}/download`).query({ format: 'exe' }).expect(422);
+
+    const compared = await get('trials/compare')
+      .query({ ids: `${first.id},${second.id}` })
+      .expect(200);
+    const { differences } = compared.body as { differences: { path: string; values: unknown[] }[] };
+    expect(differences).toContainEqual({ path: 'seed', values: [0, 1] });
+    expect(differences).toContainEqual({ path: 'plain.seed', values: [0, 1] });
+    expect(differences.some(({ path }) => path.startsWith('plain.model'))).toBe(false);
+  });
+});

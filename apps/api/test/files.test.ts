@@ -1,0 +1,279 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createHash } from 'node:crypto';
+import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { importStarted, type JobItem } from '@ferment/contracts';
+import request from 'supertest';
+import { type Installation, startInstallation } from './support/installation.js';
+
+let installation: Installation;
+const limit = 300_000;
+
+beforeAll(async () => {
+  installation = await startInstallation({ FERMENT_UPLOAD_LIMIT: String(limit) });
+  const pages = join(installation.folder, 'pages');
+  await mkdir(join(pages, '_next', 'static'), { recursive: true });
+  await mkdir(join(pages, 'experiments', 'view'), { recursive: true });
+  await writeFile(join(pages, 'index.html'), 'list');
+  await writeFile(join(pages, 'experiments', 'view', 'index.html'), 'one');
+  await writeFile(join(pages, '404.html'), 'nothing here');
+  await writeFile(join(pages, '_next', 'static', 'app.js'), 'script');
+  await writeFile(join(pages, '.hidden'), 'hidden');
+  await writeFile(join(installation.folder, 'secret.txt'), 'outside');
+}, 60_000);
+afterAll(() => installation.stop());
+
+const as = (role: 'viewer' | 'researcher') => ({ Authorization: `Bearer ${installation.secrets[role]}` });
+const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
+
+describe('artifacts', () => {
+  const content = Buffer.from(Array.from({ length: 200_000 }, (_, index) => (index * 7) % 251));
+  let hash: string;
+  const read = () =>
+    request(installation.api.url).get(`/api/v1/artifacts/${hash}`).set(as('viewer')).buffer(true);
+  const bytesOf = (answer: request.Response) => Buffer.from(answer.body as Uint8Array);
+
+  beforeAll(async () => {
+    hash = (await installation.store.put(content)).hash;
+  });
+
+  it('arrive whole, as a file, cacheable for ever', async () => {
+    const answer = await read().expect(200);
+    expect(sha256(bytesOf(answer))).toBe(hash);
+    expect(answer.headers).toMatchObject({
+      'content-length': String(content.length),
+      'accept-ranges': 'bytes',
+      etag: `"${hash}"`,
+      'content-disposition': `attachment; filename="${hash}"`,
+      'x-content-type-options': 'nosniff',
+    });
+    expect(answer.headers['cache-control']).toContain('immutable');
+  });
+
+  it.each([
+    ['bytes=0-99', 0, 100],
+    ['bytes=199990-', 199_990, 200_000],
+    ['bytes=-10', 199_990, 200_000],
+    ['bytes=100000-100000', 100_000, 100_001],
+  ])('arrive in parts: %s', async (range, from, to) => {
+    const answer = await read().set('Range', range).expect(206);
+    expect(answer.headers['content-range']).toBe(`bytes ${from}-${to - 1}/200000`);
+    expect(bytesOf(answer)).toEqual(content.subarray(from, to));
+  });
+
+  it('refuse a part beyond the end', async () => {
+    await read().set('Range', 'bytes=200000-').expect(416).expect('Content-Range', 'bytes */200000');
+  });
+
+  it('are sent again only when they are not the same', async () => {
+    await read().set('If-None-Match', `"${hash}"`).expect(304);
+    await read().set('Range', 'bytes=0-9').set('If-Range', '"other"').expect(200);
+    await read().set('Range', 'bytes=0-9').set('If-Range', `"${hash}"`).expect(206);
+    const head = await request(installation.api.url)
+      .head(`/api/v1/artifacts/${hash}`)
+      .set(as('viewer'))
+      .expect(200);
+    expect(head.headers['content-length']).toBe('200000');
+  });
+
+  it('are 404 when unknown and 422 when the address is no hash', async () => {
+    await request(installation.api.url)
+      .get(`/api/v1/artifacts/${'0'.repeat(64)}`)
+      .set(as('viewer'))
+      .expect(404);
+    await request(installation.api.url)
+      .get('/api/v1/artifacts/..%2f..%2fsecret')
+      .set(as('viewer'))
+      .expect(422);
+  });
+
+  it('whose bytes do not match the hash never arrive whole, and are not offered again', async () => {
+    const broken = await installation.store.put(Buffer.alloc(150_000, 'good'));
+    const path = await fileOf(broken.hash);
+    const bytes = await readFile(path);
+    bytes[10] = bytes[10] === 0 ? 1 : 0;
+    await writeFile(path, bytes);
+    const url = `${installation.api.url}/api/v1/artifacts/${broken.hash}`;
+    await expect(
+      fetch(url, { headers: as('viewer') }).then((answer) => answer.arrayBuffer()),
+    ).rejects.toThrow();
+    expect((await fetch(url, { headers: as('viewer') })).status).toBe(404);
+  });
+
+  async function fileOf(artifact: string): Promise<string> {
+    const entries = await readdir(installation.folder, { recursive: true });
+    for (const entry of entries) {
+      const path = join(installation.folder, entry);
+      const name = entry.replaceAll('/', '');
+      if (name.endsWith(artifact.slice(2)) && (await stat(path)).isFile()) return path;
+    }
+    throw new Error(`no file of ${artifact}`);
+  }
+});
+
+describe('uploads', () => {
+  const upload = (name: string, query: object, body: Buffer | string) =>
+    request(installation.api.url)
+      .post(`/api/v1/datasets/${name}/versions`)
+      .query(query)
+      .set(as('researcher'))
+      .set('Content-Type', 'application/octet-stream')
+      .send(body);
+
+  it('are stored by their content and become an import job', async () => {
+    const body = Buffer.from('emotion,pixels,Usage\n0,1 2 3,Training\n');
+    const answer = await upload('kdef', { fileName: 'k.csv', skipBad: 'true' }, body).expect(202);
+    const started = importStarted.parse(answer.body);
+    expect(started.source).toBe(sha256(body));
+    expect(Buffer.from(await installation.store.read(started.source))).toEqual(body);
+    const job = await request(installation.api.url)
+      .get(`/api/v1/jobs/${started.jobId}`)
+      .set(as('viewer'))
+      .expect(200);
+    expect((job.body as JobItem).kind).toBe('import');
+    expect((job.body as JobItem).params).toEqual({
+      dataset: 'kdef',
+      source: started.source,
+      fileName: 'k.csv',
+      skipBad: true,
+      synthetic: false,
+    });
+  });
+
+  it('of the same file with the same options are the same job', async () => {
+    const send = async (skipBad: string) =>
+      importStarted.parse((await upload('twice', { fileName: 't.csv', skipBad }, 'same')).body).jobId;
+    const first = await send('false');
+    expect(await send('false')).toBe(first);
+    expect(await send('true')).not.toBe(first);
+  });
+
+  it('are refused beyond the limit, with and without a stated length, and leave nothing behind', async () => {
+    const tooMuch = Buffer.alloc(limit + 1, 'x');
+    await upload('large', { fileName: 'l.csv' }, tooMuch).expect(413);
+    const chunked = await fetch(`${installation.api.url}/api/v1/datasets/large/versions?fileName=l.csv`, {
+      method: 'POST',
+      headers: { ...as('researcher'), 'Content-Type': 'text/csv' },
+      body: new ReadableStream({
+        start(controller) {
+          for (let part = 0; part < 4; part++) controller.enqueue(tooMuch.subarray(0, limit / 3));
+          controller.close();
+        },
+      }),
+      duplex: 'half',
+    } as RequestInit);
+    expect(chunked.status).toBe(413);
+    expect(await installation.store.has(sha256(tooMuch))).toBeNull();
+    await upload('large', { fileName: 'l.csv' }, Buffer.alloc(limit, 'x')).expect(202);
+  });
+
+  it('that break off leave no file and no job', async () => {
+    const { port } = installation.api;
+    const count = async () =>
+      (await installation.database.pool.query<{ n: number }>('SELECT count(*)::int AS n FROM job')).rows[0]
+        ?.n;
+    const before = await count();
+    const socket = connect(port, '127.0.0.1');
+    socket.write(
+      `POST /api/v1/datasets/cut/versions?fileName=c.csv HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n` +
+        `Authorization: Bearer ${installation.secrets.researcher}\r\n\r\nhalf`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    socket.destroy();
+    await new Promise((resolve) => socket.once('close', resolve));
+    await request(installation.api.url).get('/ready').expect(200);
+    expect(await installation.store.has(sha256(Buffer.from('half')))).toBeNull();
+    expect(await count()).toBe(before);
+  });
+
+  it('name what is wrong with them', async () => {
+    await upload('bad name!', { fileName: 'x.csv' }, 'x').expect(422);
+    await upload('faces', {}, 'x').expect(422);
+    await upload('faces', { fileName: 'x.csv', skipBad: 'perhaps' }, 'x').expect(422);
+    await upload('faces', { fileName: 'x.csv' }, '').expect(400);
+    await upload('faces', { fileName: 'x.csv' }, 'x')
+      .set('Content-Type', 'multipart/form-data; boundary=a')
+      .expect(415);
+  });
+});
+
+describe('pages', () => {
+  const page = (path: string) => request(installation.api.url).get(path);
+
+  it('are served with addresses that end in a slash or not', async () => {
+    expect((await page('/').expect(200)).text).toBe('list');
+    expect((await page('/experiments/view/?id=x').expect(200)).text).toBe('one');
+    expect((await page('/experiments/view').expect(200)).text).toBe('one');
+  });
+
+  it('are checked again by browsers, their hashed parts never', async () => {
+    expect((await page('/')).headers['cache-control']).toBe('public, max-age=0');
+    const script = await page('/_next/static/app.js').expect(200);
+    expect(script.headers['cache-control']).toBe('public, max-age=31536000, immutable');
+    await page('/')
+      .set('If-None-Match', String((await page('/')).headers['etag']))
+      .expect(304);
+  });
+
+  it('that are not there are the 404 page', async () => {
+    expect((await page('/nothing').expect(404)).text).toBe('nothing here');
+  });
+
+  it.each([
+    '/../secret.txt',
+    '/..%2fsecret.txt',
+    '/%2e%2e/secret.txt',
+    '/experiments/..%2f..%2fsecret.txt',
+    '/.hidden',
+    '/%00',
+    '/%zz',
+  ])('%s stays inside the folder', async (path) => {
+    // A raw request: clients tidy such paths up.
+    const { port } = installation.api;
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+      });
+      let text = '';
+      socket.on('data', (piece) => (text += piece.toString()));
+      socket.on('end', () => resolve(text));
+      socket.on('error', reject);
+    });
+    expect(answer).toMatch(/^HTTP\/1\.1 40[04]/);
+    expect(answer).not.toMatch(/outside|hidden$/);
+  });
+
+  it('the API document and its page come from this server', async () => {
+    const html = (await page('/docs').expect(200)).text;
+    expect(html).not.toMatch(/(src|href)="https?:/);
+    await page('/docs/swagger-ui-bundle.js').expect(200);
+    const document = (await page('/docs-json').expect(200)).body as {
+      paths: Record<
+        string,
+        Record<string, { parameters?: { name: string; in: string }[]; responses: object }>
+      >;
+      components: { schemas: Record<string, unknown> };
+    };
+    const text = JSON.stringify(document);
+    const references = [...text.matchAll(/"#\/components\/schemas\/([^"]+)"/g)].map(
+      (match) => match[1] ?? '',
+    );
+    expect(references.length).toBeGreaterThan(20);
+    for (const name of references) expect(Object.keys(document.components.schemas)).toContain(name);
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const operation of Object.values(methods)) {
+        const named = [...path.matchAll(/\{(\w+)\}/g)].map((match) => match[1]);
+        const inPath = (operation.parameters ?? [])
+          .filter((item) => item.in === 'path')
+          .map(({ name }) => name);
+        expect(inPath).toEqual(named);
+      }
+    }
+    expect(document.paths['/api/v1/experiments']?.['post']).toMatchObject({
+      requestBody: {
+        content: { 'application/json': { schema: { $ref: '#/components/schemas/SubmitExperimentInput' } } },
+      },
+    });
+  });
+});
