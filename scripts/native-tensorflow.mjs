@@ -109,6 +109,7 @@ async function downloadWheel(folder, report) {
     throw new Error(
       `pip could not download ${requirement.name} ${requirement.version} for ${platform}: ${String(error.stderr ?? error).trim()}\n` +
         'Check the network and `python3 -m pip config list`, then run `node scripts/native-tensorflow.mjs` again.',
+      { cause: error },
     );
   }
   const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
@@ -240,7 +241,9 @@ export async function verifyNativeTensorflow() {
     });
     return stdout.trim().split('\n').at(-1);
   } catch (error) {
-    throw new Error(`TensorFlow was installed but does not run an op:\n${String(error.stderr ?? error)}`);
+    throw new Error(`TensorFlow was installed but does not run an op:\n${String(error.stderr ?? error)}`, {
+      cause: error,
+    });
   }
 }
 

@@ -2,16 +2,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nativeBinding, nativeTypes } from '../native/index.js';
+import { required } from '../required.js';
 import type { DataType, GraphDef, TensorData, TensorSpec } from './graph-def.js';
 import {
-  checkValue,
+  checkedValue,
   type InputSpec,
   type Program,
   type ProgramDefinition,
   type StateSpec,
 } from './program.js';
 import { encodeSavedModel } from './protobuf.js';
-import { inputNode, readNode, traceProgram, writeNodes, type TracedProgram } from './trace.js';
+import { inputNode, traceProgram, type TracedProgram } from './trace.js';
+import { readNode, writeNodes } from './variables.js';
 
 /** TensorFlow loads a graph from a folder only; it is needed no longer than the loading takes. */
 function loadSession(graph: GraphDef): number {
@@ -71,7 +73,9 @@ class CapturedProgram<S extends StateSpec, I extends InputSpec, F extends string
         outputs.map((name) => `${name}:0`).join(','),
       );
       try {
-        return outputs.map((name, index) => hostData(results[index]!.id, this.outputTypes.get(name)!));
+        return outputs.map((name, index) =>
+          hostData(required(results[index], name).id, required(this.outputTypes.get(name), name)),
+        );
       } finally {
         for (const { id } of results) binding.deleteTensor(id);
       }
@@ -84,19 +88,23 @@ class CapturedProgram<S extends StateSpec, I extends InputSpec, F extends string
     const traced = this.traced.fetches[fetch];
     if (!traced) throw new Error(`the program has no fetch ${fetch}`);
     const feeds = traced.inputs.map((name) => {
-      const data = inputs[name];
-      const spec = checkValue(`input ${name}`, this.definition.inputs[name], data);
-      return { node: inputNode(name), spec, data: data! };
+      return {
+        node: inputNode(name),
+        ...checkedValue(`input ${name}`, this.definition.inputs[name], inputs[name]),
+      };
     });
     const names = Object.keys(traced.outputs);
     const values = this.execute(feeds, Object.values(traced.outputs));
-    return Object.fromEntries(names.map((name, index) => [name, values[index]!]));
+    return Object.fromEntries(names.map((name, index) => [name, required(values[index], name)]));
   }
 
   write(role: keyof S & string, values: Readonly<Record<string, TensorData>>): void {
     const feeds = Object.entries(values).map(([name, data]) => {
-      const spec = checkValue(`variable ${role}/${name}`, this.definition.state[role]?.[name], data);
-      return { node: writeNodes(role, name).feed, spec, data };
+      const declared = this.definition.state[role]?.[name];
+      return {
+        node: writeNodes(role, name).feed,
+        ...checkedValue(`variable ${role}/${name}`, declared, data),
+      };
     });
     if (feeds.length === 0) return;
     this.execute(
@@ -112,7 +120,7 @@ class CapturedProgram<S extends StateSpec, I extends InputSpec, F extends string
       [],
       names.map((name) => readNode(role, name)),
     );
-    return Object.fromEntries(names.map((name, index) => [name, values[index]!]));
+    return Object.fromEntries(names.map((name, index) => [name, required(values[index], name)]));
   }
 
   dispose(): void {

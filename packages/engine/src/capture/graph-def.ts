@@ -72,9 +72,9 @@ function valueText(value: AttributeValue): string {
 export function graphText(graph: GraphDef): string {
   return graph.nodes
     .map((node) => {
-      const attributes = Object.keys(node.attributes)
-        .sort()
-        .map((name) => `${name}=${valueText(node.attributes[name]!)}`);
+      const attributes = Object.entries(node.attributes)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([name, value]) => `${name}=${valueText(value)}`);
       const outputs = node.outputs.map(({ dtype, shape }) => `${dtype}[${shape.join(',')}]`);
       return `${node.name} = ${node.op}(${node.inputs.join(', ')}) {${attributes.join(' ')}} -> ${outputs.join(', ')}`;
     })

@@ -4,3 +4,4 @@ export * from './interpret.js';
 export * from './program.js';
 export * from './protobuf.js';
 export * from './trace.js';
+export { readNode, variableNode, writeNodes } from './variables.js';

@@ -1,8 +1,9 @@
-import { dispose, read, scope, tensor, Tensor } from '../tensor/index.js';
+import { required } from '../required.js';
+import { dispose, read, scope, tensor, type Tensor } from '../tensor/index.js';
 import type { TensorData } from './graph-def.js';
 import {
   checkState,
-  checkValue,
+  checkedValue,
   type InputSpec,
   type Program,
   type ProgramDefinition,
@@ -17,7 +18,7 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
   }
 
   private assign(role: string, name: string, value: Tensor): void {
-    const variables = this.state[role]!;
+    const variables = required(this.state[role], `the role ${role}`);
     const before = variables[name];
     if (before && before.source !== value.source) dispose(before);
     variables[name] = value;
@@ -27,8 +28,8 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
     const step = this.definition.fetches[fetch];
     const result = scope(() => {
       const given = Object.entries(inputs).map(([name, data]) => {
-        const spec = checkValue(`input ${name}`, this.definition.inputs[name], data);
-        return [name, tensor(data!, spec.shape, spec.dtype)] as const;
+        const { spec, data: values } = checkedValue(`input ${name}`, this.definition.inputs[name], data);
+        return [name, tensor(values, spec.shape, spec.dtype)] as const;
       });
       const done = step({ state: this.state, inputs: Object.fromEntries(given) } as Parameters<
         typeof step
@@ -46,7 +47,7 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
 
   write(role: keyof S & string, values: Readonly<Record<string, TensorData>>): void {
     for (const [name, data] of Object.entries(values)) {
-      const spec = checkValue(`variable ${role}/${name}`, this.definition.state[role]?.[name], data);
+      const { spec } = checkedValue(`variable ${role}/${name}`, this.definition.state[role]?.[name], data);
       this.assign(role, name, tensor(data, spec.shape, spec.dtype));
     }
   }

@@ -41,12 +41,12 @@ export interface Program<S extends StateSpec, I extends InputSpec, F extends str
   dispose(): void;
 }
 
-/** Checks values given for a declared tensor. */
-export function checkValue(
+/** Values given for a declared tensor, checked to fit it. */
+export function checkedValue(
   what: string,
   spec: TensorSpec | undefined,
   data: TensorData | undefined,
-): TensorSpec {
+): { spec: TensorSpec; data: TensorData } {
   if (!spec) throw new Error(`${what} is not declared in the program`);
   const expected = spec.dtype === 'float32' ? Float32Array : spec.dtype === 'int32' ? Int32Array : Uint8Array;
   if (!data) throw new Error(`${what} was not given`);
@@ -55,7 +55,7 @@ export function checkValue(
     throw new TypeError(
       `${what} is ${spec.dtype}[${spec.shape.join(', ')}]: expected ${expected.name} of ${size}, got ${data.constructor.name} of ${data.length}`,
     );
-  return spec;
+  return { spec, data };
 }
 
 /** Checks that a step's new state is declared, with the declared shapes. */

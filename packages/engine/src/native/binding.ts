@@ -66,7 +66,7 @@ export function nativeBinding(): NativeBinding {
     throw new Error(
       'The native TensorFlow is not installed (no tfjs_binding.node): run `node scripts/native-tensorflow.mjs`',
     );
-  const binding: NativeBinding = require(addon);
+  const binding = require(addon) as NativeBinding;
   loaded = binding;
   return binding;
 }

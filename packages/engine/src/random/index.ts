@@ -1,3 +1,5 @@
+import { required } from '../required.js';
+
 /**
  * Random numbers of the host: the order of images and initial weights. Each stream depends on its seed and name only,
  * so adding a layer or a stream changes no other. (What is random inside a step comes from the step's key instead.)
@@ -68,8 +70,8 @@ export function permutation(stream: RandomStream, count: number): Int32Array {
   const order = Int32Array.from({ length: count }, (_, index) => index);
   for (let index = count - 1; index > 0; index--) {
     const other = stream.below(index + 1);
-    const value = order[index]!;
-    order[index] = order[other]!;
+    const value = required(order[index], 'an element of the order');
+    order[index] = required(order[other], 'an element of the order');
     order[other] = value;
   }
   return order;

@@ -1,5 +1,5 @@
 import { attribute } from '../capture/graph-def.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { differentiableOp } from './tape.js';
 import { describe, integers, scalar, type Tensor } from './tensor.js';
 
@@ -44,7 +44,7 @@ export function biasAdd(x: Tensor, bias: Tensor): Tensor {
   const attributes = { T: attribute.type(x.dtype), data_format: attribute.string('NHWC') };
   return differentiableOp('BiasAdd', attributes, [x, bias], x, (gradient, _, needed) => [
     gradient,
-    needed[1] ? execute('BiasAddGrad', attributes, [gradient], [bias])[0]! : null,
+    needed[1] ? executeOne('BiasAddGrad', attributes, [gradient], bias) : null,
   ]);
 }
 
@@ -59,23 +59,16 @@ export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   };
   const total = parts.reduce((count, part) => count + part.size(axis), 0);
   const shape = first.shape.map((size, index) => (index === axis ? total : size));
-  return execute(
-    'ConcatV2',
-    attributes,
-    [...parts, scalar(axis, 'int32')],
-    [{ shape, dtype: first.dtype }],
-  )[0]!;
+  return executeOne('ConcatV2', attributes, [...parts, scalar(axis, 'int32')], { shape, dtype: first.dtype });
 }
 
 /** A block of `size` from `begin`; no gradient. */
 export function slice(x: Tensor, begin: readonly number[], size: readonly number[]): Tensor {
   const attributes = { T: attribute.type(x.dtype), Index: attribute.type('int32') };
-  return execute(
-    'Slice',
-    attributes,
-    [x, integers(begin), integers(size)],
-    [{ shape: size, dtype: x.dtype }],
-  )[0]!;
+  return executeOne('Slice', attributes, [x, integers(begin), integers(size)], {
+    shape: size,
+    dtype: x.dtype,
+  });
 }
 
 /** Rows of `x` by index along the first axis; no gradient. Indices are not read back to be checked. */
@@ -87,7 +80,7 @@ export function gather(x: Tensor, indices: Tensor): Tensor {
     batch_dims: attribute.int(0),
   };
   const output = { shape: [...indices.shape, ...x.shape.slice(1)], dtype: x.dtype };
-  return execute('GatherV2', attributes, [x, indices, scalar(0, 'int32')], [output])[0]!;
+  return executeOne('GatherV2', attributes, [x, indices, scalar(0, 'int32')], output);
 }
 
 /** One-hot rows: `on` at the index, `off` elsewhere, float32. */
@@ -98,10 +91,5 @@ export function oneHot(indices: Tensor, depth: number, on = 1, off = 0): Tensor 
     axis: attribute.int(-1),
   };
   const output = { shape: [...indices.shape, depth], dtype: 'float32' as const };
-  return execute(
-    'OneHot',
-    attributes,
-    [indices, scalar(depth, 'int32'), scalar(on), scalar(off)],
-    [output],
-  )[0]!;
+  return executeOne('OneHot', attributes, [indices, scalar(depth, 'int32'), scalar(on), scalar(off)], output);
 }

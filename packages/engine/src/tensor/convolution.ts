@@ -1,5 +1,5 @@
 import { attribute, type Attributes, type Shape } from '../capture/graph-def.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { differentiableOp } from './tape.js';
 import { describe, integers, type Tensor } from './tensor.js';
 
@@ -58,10 +58,8 @@ function convolve(
     [x, filter],
     { shape, dtype: 'float32' },
     (gradient, _, needed) => [
-      needed[0] ? execute(names.input, attributes, [integers(x.shape), filter, gradient], [x])[0]! : null,
-      needed[1]
-        ? execute(names.filter, attributes, [x, integers(filter.shape), gradient], [filter])[0]!
-        : null,
+      needed[0] ? executeOne(names.input, attributes, [integers(x.shape), filter, gradient], x) : null,
+      needed[1] ? executeOne(names.filter, attributes, [x, integers(filter.shape), gradient], filter) : null,
     ],
   );
 }
@@ -112,6 +110,6 @@ export function maxPool(x: Tensor, kernel: number, window: Window): Tensor {
     x.size(3),
   ];
   return differentiableOp('MaxPool', attributes, [x], { shape, dtype: 'float32' }, (gradient, output) => [
-    execute('MaxPoolGrad', attributes, [x, output, gradient], [x])[0]!,
+    executeOne('MaxPoolGrad', attributes, [x, output, gradient], x),
   ]);
 }

@@ -1,5 +1,5 @@
 import { attribute, type DataType, type Shape } from '../capture/graph-def.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
 import { differentiableOp } from './tape.js';
 import { describe, scalar, type Tensor } from './tensor.js';
@@ -109,30 +109,22 @@ export function cos(x: Tensor): Tensor {
 
 /** 1 / (1 + exp(-x)). */
 export function sigmoid(x: Tensor): Tensor {
-  return unary(
-    'Sigmoid',
-    x,
-    (gradient, _, output) =>
-      execute('SigmoidGrad', { T: attribute.type(x.dtype) }, [output, gradient], [x])[0]!,
+  return unary('Sigmoid', x, (gradient, _, output) =>
+    executeOne('SigmoidGrad', { T: attribute.type(x.dtype) }, [output, gradient], x),
   );
 }
 
 /** max(x, 0). */
 export function relu(x: Tensor): Tensor {
-  return unary(
-    'Relu',
-    x,
-    (gradient, _, output) => execute('ReluGrad', { T: attribute.type(x.dtype) }, [gradient, output], [x])[0]!,
+  return unary('Relu', x, (gradient, _, output) =>
+    executeOne('ReluGrad', { T: attribute.type(x.dtype) }, [gradient, output], x),
   );
 }
 
 /** min(max(x, 0), 6). */
 export function relu6(x: Tensor): Tensor {
-  return unary(
-    'Relu6',
-    x,
-    (gradient, _, output) =>
-      execute('Relu6Grad', { T: attribute.type(x.dtype) }, [gradient, output], [x])[0]!,
+  return unary('Relu6', x, (gradient, _, output) =>
+    executeOne('Relu6Grad', { T: attribute.type(x.dtype) }, [gradient, output], x),
   );
 }
 
@@ -154,13 +146,13 @@ export function cast(x: Tensor, dtype: DataType): Tensor {
     DstT: attribute.type(dtype),
     Truncate: attribute.bool(false),
   };
-  return execute('Cast', attributes, [x], [{ shape: x.shape, dtype }])[0]!;
+  return executeOne('Cast', attributes, [x], { shape: x.shape, dtype });
 }
 
 function compare(op: string, first: Operand, second: Operand, extra = {}): Tensor {
   const [a, b] = operands(first, second);
   const output = { shape: broadcastShape(a.shape, b.shape), dtype: 'bool' as const };
-  return execute(op, { T: attribute.type(a.dtype), ...extra }, [a, b], [output])[0]!;
+  return executeOne(op, { T: attribute.type(a.dtype), ...extra }, [a, b], output);
 }
 
 /** Elementwise a < b, as bool. */

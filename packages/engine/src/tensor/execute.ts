@@ -14,6 +14,7 @@ import {
   type NativeAttribute,
   type NativeTensor,
 } from '../native/index.js';
+import { required } from '../required.js';
 import { describe, Tensor } from './tensor.js';
 
 /** An inferred output; `internal` ones are kernels' private notes to their gradients, whose shapes vary by kernel. */
@@ -197,11 +198,21 @@ export function execute(
   if (recorder) return recorder.record(op, attributes, inputs, outputs);
   const results = executeEagerly(op, attributes, inputs, outputs.length);
   results.forEach((result, index) => {
-    const expected = outputs[index]!;
+    const expected = required(outputs[index], `${op}: the shape of output ${index}`);
     if (!expected.internal && describe(result) !== describe(expected))
       throw new Error(
         `${op}: inferred ${describe(expected)} for output ${index}, TensorFlow made ${describe(result)}`,
       );
   });
   return results;
+}
+
+/** An op with one output. */
+export function executeOne(
+  op: string,
+  attributes: Attributes,
+  inputs: readonly Tensor[],
+  output: TensorSpec,
+): Tensor {
+  return required(execute(op, attributes, inputs, [output])[0], `the output of ${op}`);
 }

@@ -1,5 +1,5 @@
 import { attribute } from '../capture/graph-def.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { integers, scalar, type Tensor } from './tensor.js';
 
 /**
@@ -16,10 +16,5 @@ export function projectiveTransform(images: Tensor, transforms: Tensor): Tensor 
     fill_mode: attribute.string('REFLECT'),
   };
   const size = integers([images.size(1), images.size(2)]);
-  return execute(
-    'ImageProjectiveTransformV3',
-    attributes,
-    [images, transforms, size, scalar(0)],
-    [images],
-  )[0]!;
+  return executeOne('ImageProjectiveTransformV3', attributes, [images, transforms, size, scalar(0)], images);
 }

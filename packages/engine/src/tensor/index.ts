@@ -1,7 +1,7 @@
 export * from './arrays.js';
 export * from './convolution.js';
 export * from './elementwise.js';
-export { dispose, execute, read, recording, scope, tensor, type Recorder } from './execute.js';
+export { dispose, execute, executeOne, read, recording, scope, tensor, type Recorder } from './execute.js';
 export * from './image.js';
 export * from './normalization.js';
 export * from './reduction.js';

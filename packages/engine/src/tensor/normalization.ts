@@ -55,7 +55,8 @@ export function batchNormTraining(
     epsilon,
     true,
   );
-  if (!output || !mean || !variance || !reserve1 || !reserve2 || !reserve3) throw new Error('unreachable');
+  if (!output || !mean || !variance || !reserve1 || !reserve2 || !reserve3)
+    throw new Error('unreachable: batch normalisation has six outputs');
   differentiable('FusedBatchNormV3', [x, scale, offset], [output], ([gradient]) => {
     if (!gradient) return [null, null, null];
     const { exponential_avg_factor: _, ...rest } = attributes(epsilon, true);
@@ -80,7 +81,8 @@ export function batchNormInference(
   variance: Tensor,
   epsilon: number,
 ): Tensor {
-  const output = fusedBatchNorm(x, [scale, offset, mean, variance], epsilon, false)[0]!;
+  const [output] = fusedBatchNorm(x, [scale, offset, mean, variance], epsilon, false);
+  if (!output) throw new Error('unreachable: batch normalisation has an output');
   differentiable('FusedBatchNormV3', [x, scale, offset], [output], ([gradient], needed) => {
     if (!gradient) return [null, null, null];
     const inverse = rsqrt(add(variance, epsilon));

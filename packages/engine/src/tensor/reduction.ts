@@ -1,6 +1,5 @@
 import { attribute, elements, type Shape } from '../capture/graph-def.js';
-import { multiply } from './elementwise.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { differentiableOp } from './tape.js';
 import { integers, scalar, type Tensor } from './tensor.js';
 
@@ -72,7 +71,9 @@ export function sum(x: Tensor, axes: readonly number[] | null = null, keepDimens
 
 /** Mean over `axes` (negative from the end; null is all of them). */
 export function mean(x: Tensor, axes: readonly number[] | null = null, keepDimensions = false): Tensor {
-  return reduce('Mean', x, axes, keepDimensions, (gradient, count) => multiply(gradient, 1 / count));
+  return reduce('Mean', x, axes, keepDimensions, (gradient, count) =>
+    executeOne('Mul', { T: attribute.type(x.dtype) }, [gradient, scalar(1 / count)], gradient),
+  );
 }
 
 /** Index of the largest element along the last axis, int32; no gradient. */
@@ -83,5 +84,5 @@ export function argMax(x: Tensor): Tensor {
     output_type: attribute.type('int32'),
   };
   const output = { shape: x.shape.slice(0, -1), dtype: 'int32' as const };
-  return execute('ArgMax', attributes, [x, scalar(x.rank - 1, 'int32')], [output])[0]!;
+  return executeOne('ArgMax', attributes, [x, scalar(x.rank - 1, 'int32')], output);
 }

@@ -37,7 +37,7 @@ export function softmaxCrossEntropy(logits: Tensor, targets: Tensor): Tensor {
     [logits, targets],
     [rows, logits],
   );
-  if (!loss || !derivative) throw new Error('unreachable');
+  if (!loss || !derivative) throw new Error('unreachable: the op has two outputs');
   differentiable('SoftmaxCrossEntropyWithLogits', [logits], [loss], ([gradient]) => [
     gradient ? multiply(derivative, reshape(gradient, [logits.size(0), 1])) : null,
   ]);

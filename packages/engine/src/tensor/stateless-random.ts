@@ -1,6 +1,6 @@
 import { attribute, type Shape } from '../capture/graph-def.js';
 import { add, multiply } from './elementwise.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { integers, type Tensor } from './tensor.js';
 
 // The V2 ops want uint64 keys, which the addon cannot hold; these take an int32 pair and draw the same everywhere.
@@ -10,7 +10,7 @@ function draw(op: string, key: Tensor, shape: Shape, dtype: 'float32' | 'int32')
     T: attribute.type('int32'),
     Tseed: attribute.type('int32'),
   };
-  return execute(op, attributes, [integers(shape), key], [{ shape, dtype }])[0]!;
+  return executeOne(op, attributes, [integers(shape), key], { shape, dtype });
 }
 
 /** Uniform float32 values in [low, high) from an int32[2] key (Philox). The same key gives the same values. */

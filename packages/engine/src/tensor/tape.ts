@@ -1,6 +1,6 @@
 import { attribute } from '../capture/graph-def.js';
 import type { Attributes, TensorSpec } from '../capture/graph-def.js';
-import { execute } from './execute.js';
+import { executeOne } from './execute.js';
 import { describe, scalar, Tensor } from './tensor.js';
 
 /** Gradients for an op's inputs from those of its outputs; null where none flows. */
@@ -54,7 +54,7 @@ export function differentiableOp(
   output: TensorSpec,
   backward: (gradient: Tensor, output: Tensor, needed: readonly boolean[]) => (Tensor | null)[],
 ): Tensor {
-  const result = execute(op, attributes, inputs, [output])[0]!;
+  const result = executeOne(op, attributes, inputs, output);
   differentiable(op, inputs, [result], ([gradient], needed) =>
     gradient ? backward(gradient, result, needed) : inputs.map(() => null),
   );
@@ -67,7 +67,7 @@ export function stopGradient(value: Tensor): Tensor {
 }
 
 function sum(a: Tensor, b: Tensor): Tensor {
-  return execute('AddV2', { T: attribute.type(a.dtype) }, [a, b], [{ shape: a.shape, dtype: a.dtype }])[0]!;
+  return executeOne('AddV2', { T: attribute.type(a.dtype) }, [a, b], { shape: a.shape, dtype: a.dtype });
 }
 
 function backpropagate(tape: Tape, loss: Tensor): Map<Tensor, Tensor> {

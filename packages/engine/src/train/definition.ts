@@ -1,6 +1,7 @@
 import type { AugmentDetail } from '@ferment/contracts';
 import { augment } from '../augment/index.js';
 import type { ProgramDefinition, StepArguments, StepResult, TensorSpec } from '../capture/index.js';
+import { required } from '../required.js';
 import { Pass, type Model } from '../nn/index.js';
 import type { Optimizer } from '../optimizers/index.js';
 import type { Task } from '../tasks/index.js';
@@ -58,10 +59,12 @@ export function parameterNames(model: Model): string[] {
 export const slotName = (slot: string, parameter: string) => `${slot}.${parameter}`;
 
 function slotSpecs(model: Model, optimizer: Optimizer): Specs {
-  const specs = variableSpecs(model);
+  const parameters = model.variables.filter(({ role }) => role === 'parameter');
   return Object.fromEntries(
     optimizer.slots.flatMap((slot) =>
-      parameterNames(model).map((name) => [slotName(slot, name), specs[name]!] as const),
+      parameters.map(
+        ({ name, shape }) => [slotName(slot, name), { shape, dtype: 'float32' } as const] as const,
+      ),
     ),
   );
 }
@@ -115,11 +118,13 @@ function trainStep(
   { state, inputs }: StepArguments<TrainingState, TrainingInputs>,
 ): StepResult<TrainingState> {
   const { student, teachers, optimizer } = program;
-  const pixels = cast(gather(state.data['images']!, inputs.indices), 'float32');
-  const labels = gather(state.data['labels']!, inputs.indices);
+  const pixels = cast(gather(required(state.data.images, 'data/images'), inputs.indices), 'float32');
+  const labels = gather(required(state.data.labels, 'data/labels'), inputs.indices);
   const images = normalise(augment(pixels, foldIn(inputs.key, 0), program.augment), program.normalisation);
 
-  const parameters = Object.fromEntries(parameterNames(student).map((name) => [name, state.model[name]!]));
+  const parameters = Object.fromEntries(
+    parameterNames(student).map((name) => [name, required(state.model[name], name)]),
+  );
   const { result, gradients } = valueAndGradients(parameters, () => {
     const pass = new Pass(state.model, true, foldIn(inputs.key, 1));
     const computed = program.task(
@@ -127,7 +132,7 @@ function trainStep(
       {
         student: (x) => student.forward(x, pass),
         teachers: teachers.map((teacher, index) => {
-          const frozen = new Pass(state[teacherRole(index)]!, false, null);
+          const frozen = new Pass(required(state[teacherRole(index)], teacherRole(index)), false, null);
           return (x: Tensor) => teacher.forward(x, frozen);
         }),
       },
@@ -143,9 +148,16 @@ function trainStep(
   const slots: Record<string, Tensor> = {};
   for (const [name, parameter] of Object.entries(parameters)) {
     const before = Object.fromEntries(
-      optimizer.slots.map((slot) => [slot, state.optimizer[slotName(slot, name)]!] as const),
+      optimizer.slots.map(
+        (slot) => [slot, required(state.optimizer[slotName(slot, name)], slotName(slot, name))] as const,
+      ),
     );
-    const update = optimizer.update(parameter, gradients[name]!, before, rates);
+    const update = optimizer.update(
+      parameter,
+      required(gradients[name], `the gradient of ${name}`),
+      before,
+      rates,
+    );
     renewed[name] = update.parameter;
     for (const [slot, value] of Object.entries(update.slots)) slots[slotName(slot, name)] = value;
   }

@@ -3,6 +3,7 @@ import type { ImageSet } from '@ferment/datasets';
 import { capture } from '../capture/index.js';
 import { writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
 import { scoreLogits } from '../metrics/score.js';
+import { required } from '../required.js';
 import { createModel } from '../models/index.js';
 import { parameterCount } from '../nn/index.js';
 import { decodeWeights } from './checkpoint.js';
@@ -48,7 +49,7 @@ export async function runEvaluation(inputs: EvaluationInputs): Promise<Evaluatio
   });
   try {
     program.write('model', decodeWeights(model, inputs.weights));
-    const score = (images: Uint8Array) => program.run('evaluate', { images })['logits']!;
+    const score = (images: Uint8Array) => required(program.run('evaluate', { images })['logits'], 'logits');
     const tensors: Record<string, SafetensorsTensor> = {};
     const evaluate = async (split: 'validation' | 'test'): Promise<SplitMetrics> => {
       const { labels, count } = data[split];

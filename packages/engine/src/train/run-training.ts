@@ -1,6 +1,7 @@
 import { augmentation, JobFailure, type JobParams, type MetricRow, type ModelSpec } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
 import { capture, interpret, type Program } from '../capture/index.js';
+import { required } from '../required.js';
 import { createModel } from '../models/index.js';
 import { createOptimizer } from '../optimizers/index.js';
 import { distill, supervised, type Task } from '../tasks/index.js';
@@ -117,7 +118,7 @@ export async function runTraining(inputs: TrainingInputs, options: TrainingOptio
   const session = openSession(trainingDefinition(program), options.execution ?? 'captured');
   try {
     const teachers = inputs.teachers.map(({ weights }, index) =>
-      decodeWeights(program.teachers[index]!, weights),
+      decodeWeights(required(program.teachers[index], 'the teacher'), weights),
     );
     return await new Run(inputs, options, program, session, teachers).complete();
   } finally {

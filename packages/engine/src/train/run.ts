@@ -2,6 +2,7 @@ import { JobFailure, type MetricRow, type SelectMetric, type SplitMetrics } from
 import { setImmediate } from 'node:timers/promises';
 import type { Program, TensorData } from '../capture/index.js';
 import { scoreLogits } from '../metrics/score.js';
+import { required } from '../required.js';
 import { randomStream } from '../random/index.js';
 import { learningRate } from '../schedules/index.js';
 import {
@@ -167,7 +168,8 @@ export class Run {
 
   private async validate(): Promise<Record<string, number>> {
     const { data, params } = this.inputs;
-    const score = (images: Uint8Array) => this.session.run('evaluate', { images })['logits']!;
+    const score = (images: Uint8Array) =>
+      required(this.session.run('evaluate', { images })['logits'], 'logits');
     // Stopping waits for the step boundary after the evaluation: the row of this step must not be lost.
     const never = new AbortController().signal;
     const logits = await splitLogits(score, data.validation, this.program.evaluationBatch, never);
