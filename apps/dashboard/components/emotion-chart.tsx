@@ -1,0 +1,96 @@
+'use client';
+import { emotions } from '@ferment/contracts';
+import { useMemo } from 'react';
+import { groupCurves, type Axis, type Run } from '../lib/curves';
+import { figure } from '../lib/format';
+import { emotionTokens } from '../lib/palette';
+import { useQueryState } from '../lib/use-query-state';
+import { Select } from './controls';
+import { LineChart } from './line-chart';
+import { Empty } from './states';
+
+interface Props {
+  runs: readonly Run[];
+  axis: Axis;
+  height: number;
+  groups: readonly string[];
+}
+
+/** Per-class F1 on validation of one group: the mean over its runs, one line for each emotion. */
+export function EmotionChart({ runs, axis, height, groups }: Props) {
+  const [chosen, setGroup] = useQueryState('emotions', groups[0] ?? '');
+  const group = groups.includes(chosen) ? chosen : (groups[0] ?? '');
+  const curves = useMemo(() => {
+    // One group a emotion, over the chosen group's runs, so that all lines share one grid.
+    const members = runs.filter((run) => run.group === group);
+    const all = members.flatMap((run) =>
+      emotions.map((emotion) => ({
+        id: `${run.id}/${emotion}`,
+        label: run.label,
+        group: emotion,
+        rows: run.rows.flatMap((row) => {
+          const value = row.values[`validation.f1.${emotion}`];
+          return value === undefined ? [] : [{ ...row, values: { f1: value } }];
+        }),
+      })),
+    );
+    return groupCurves(all, 'f1', { axis, smoothing: 0 });
+  }, [runs, group, axis]);
+  const lines = useMemo(
+    () =>
+      emotions.flatMap((emotion) => {
+        const curve = curves.groups.find((one) => one.group === emotion);
+        return curve
+          ? [{ key: emotion, colour: emotionTokens[emotion], values: curve.mean, width: 1.75 }]
+          : [];
+      }),
+    [curves],
+  );
+  return (
+    <div className="chart-side">
+      <div className="chart-side-head">
+        <h3>Validation F1 by emotion</h3>
+        <Select
+          label="of"
+          value={group}
+          onChange={setGroup}
+          options={groups.map((name) => ({ value: name, title: name }))}
+        />
+      </div>
+      {lines.length === 0 ? (
+        <div style={{ height: height - 34 }}>
+          <Empty title="No points yet" />
+        </div>
+      ) : (
+        <LineChart
+          xs={curves.xs}
+          lines={lines}
+          height={height - 34}
+          xLabel={axis}
+          label={`Validation F1 of each emotion against ${axis}, ${group}`}
+        />
+      )}
+      <ul className="legend legend-plain">
+        {emotions.map((emotion) => {
+          const mean = curves.groups.find((one) => one.group === emotion)?.mean ?? [];
+          return (
+            <li key={emotion} className="legend-entry">
+              <span
+                className="swatch"
+                style={{ background: `var(${emotionTokens[emotion]})` }}
+                aria-hidden="true"
+              />
+              {emotion}
+              <span className="number legend-value">
+                {figure(
+                  mean.findLast((value) => value !== null),
+                  2,
+                )}
+              </span>
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}

@@ -1,0 +1,106 @@
+'use client';
+import type { ExperimentDetail, JobItem, JobProgress } from '@ferment/contracts';
+import Link from 'next/link';
+import { ago, count, duration, plural, shortHash } from '../lib/format';
+import { useNow } from '../lib/use-resource';
+import { Saved } from './experiment-list';
+import { Meter, TrialBar } from './progress';
+import { StatePill } from './states';
+
+interface Props {
+  experiment: ExperimentDetail;
+  jobs: readonly JobItem[] | null;
+  progress: ReadonlyMap<string, JobProgress>;
+}
+
+export function ExperimentHead({ experiment, jobs, progress }: Props) {
+  const now = useNow(1000);
+  const ended = experiment.endedAt === null ? null : Date.parse(experiment.endedAt);
+  const elapsed = (ended ?? now) - Date.parse(experiment.createdAt);
+  const share = jobShare(jobs ?? [], progress);
+  return (
+    <section className="head" aria-labelledby="experiment-name">
+      <p className="crumbs">
+        <Link href="/">Experiments</Link> <span aria-hidden="true">/</span> {experiment.project}
+      </p>
+      <div className="head-title">
+        <h1 id="experiment-name">{experiment.name}</h1>
+        <StatePill state={experiment.state} />
+        {experiment.tags.map((tag) => (
+          <span key={tag} className="tag">
+            {tag}
+          </span>
+        ))}
+      </div>
+      {experiment.description === '' ? null : <p className="description">{experiment.description}</p>}
+      <dl className="facts">
+        <div>
+          <dt>Progress</dt>
+          <dd className="fact-progress">
+            <Meter done={share} total={1} label={`${Math.round(100 * share)} % of the work`} />
+            <span className="number">{Math.floor(100 * share)} %</span>
+          </dd>
+        </div>
+        <div>
+          <dt>Trials</dt>
+          <dd>
+            <TrialBar trials={experiment.trials} />
+          </dd>
+        </div>
+        <div>
+          <dt>Trainings saved</dt>
+          <dd className="number">
+            <Saved trainings={experiment.trainings} />
+          </dd>
+        </div>
+        <div>
+          <dt>{ended === null ? 'Running for' : 'Took'}</dt>
+          <dd className="number" title={`created ${ago(experiment.createdAt, now)}`}>
+            {duration(elapsed)}
+          </dd>
+        </div>
+        <div>
+          <dt>Data</dt>
+          <dd>
+            {experiment.datasets.map((dataset) => (
+              <span key={dataset.version} title={`version ${dataset.version}`}>
+                {dataset.name} <code>{shortHash(dataset.version)}</code>{' '}
+              </span>
+            ))}
+          </dd>
+        </div>
+        <div>
+          <dt>Spec</dt>
+          <dd>
+            <code title={experiment.specHash}>{shortHash(experiment.specHash)}</code>
+          </dd>
+        </div>
+      </dl>
+      {experiment.warnings.map((warning) => (
+        <p key={warning} className="note">
+          {warning}
+        </p>
+      ))}
+      <details className="spec">
+        <summary>
+          Spec with every default written out ({plural(experiment.spec.seeds.length, 'seed')},{' '}
+          {count(experiment.variants.length)} {experiment.variants.length === 1 ? 'variant' : 'variants'})
+        </summary>
+        <pre tabIndex={0}>
+          <code>{JSON.stringify(experiment.spec, null, 2)}</code>
+        </pre>
+      </details>
+    </section>
+  );
+}
+
+/** Share of the experiment's jobs that is done; a running job counts by its progress. */
+function jobShare(jobs: readonly JobItem[], progress: ReadonlyMap<string, JobProgress>): number {
+  if (jobs.length === 0) return 0;
+  const done = jobs.reduce((sum, job) => {
+    if (job.state === 'succeeded') return sum + 1;
+    const current = job.state === 'running' ? (progress.get(job.id) ?? job.progress) : null;
+    return current && current.total > 0 ? sum + Math.min(1, current.done / current.total) : sum;
+  }, 0);
+  return done / jobs.length;
+}

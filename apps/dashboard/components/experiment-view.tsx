@@ -1,0 +1,83 @@
+'use client';
+import { ablationTable, experimentDetail, jobItem, trialItem, type JobProgress } from '@ferment/contracts';
+import Link from 'next/link';
+import { useSearchParams } from 'next/navigation';
+import { useEffect, useState } from 'react';
+import { z } from 'zod';
+import { CurveStore } from '../lib/curve-store';
+import { useResource, useStream, useThrottled } from '../lib/use-resource';
+import { AblationCard } from './ablation-card';
+import { CurvesCard } from './curves-card';
+import { ExperimentHead } from './experiment-head';
+import { FailuresCard } from './failures-card';
+import { Empty, Failure, Skeleton, Stale } from './states';
+import { TrialsCard } from './trials-card';
+
+const trialList = z.array(trialItem);
+const jobList = z.array(jobItem);
+
+export function ExperimentView() {
+  const id = z.uuid().safeParse(useSearchParams().get('id'));
+  if (id.success) return <Experiment key={id.data} id={id.data} />;
+  return (
+    <Empty title="This address names no experiment">
+      <p>
+        <Link href="/">All experiments</Link>
+      </p>
+    </Empty>
+  );
+}
+
+function Experiment({ id }: { id: string }) {
+  const experiment = useResource(`experiments/${id}`, experimentDetail);
+  const trials = useResource(`experiments/${id}/trials`, trialList);
+  const jobs = useResource(`experiments/${id}/jobs`, jobList);
+  const hasTable = experiment.data?.table != null;
+  const table = useResource(hasTable ? `experiments/${id}/tables/ablation?format=json` : null, ablationTable);
+  const [curves] = useState(() => new CurveStore());
+  const [progress, setProgress] = useState<ReadonlyMap<string, JobProgress>>(new Map());
+
+  const renew = () => {
+    experiment.refresh();
+    trials.refresh();
+    jobs.refresh();
+    table.refresh();
+  };
+  const renewSoon = useThrottled(renew, 600);
+  useStream(
+    id,
+    (frame) => {
+      if (frame.name === 'metrics') curves.receive(frame.data);
+      else if (frame.name === 'progress') {
+        setProgress((previous) => new Map(previous).set(frame.data.jobId, frame.data.progress));
+      } else if (frame.data.payload.type !== 'checkpoint.saved') renewSoon();
+    },
+    () => {
+      renew();
+      void curves.reloadAll();
+    },
+  );
+
+  const name = experiment.data?.name;
+  useEffect(() => {
+    if (name) document.title = `${name} · Ferment`;
+  }, [name]);
+
+  if (experiment.error && !experiment.data) {
+    return <Failure error={experiment.error} retry={experiment.refresh} />;
+  }
+  if (!experiment.data) return <Skeleton rows={4} height={150} />;
+  const stale = [experiment, trials, jobs, table].find((resource) => resource.error && resource.data);
+  return (
+    <>
+      {stale?.error && stale.loadedAt !== null ? (
+        <Stale since={stale.loadedAt} error={stale.error} retry={renew} />
+      ) : null}
+      <ExperimentHead experiment={experiment.data} jobs={jobs.data} progress={progress} />
+      <CurvesCard experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
+      <AblationCard experiment={experiment.data} table={table} />
+      <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />
+      <FailuresCard trials={trials.data} jobs={jobs.data} />
+    </>
+  );
+}

@@ -1,0 +1,88 @@
+'use client';
+import type { AttemptItem, JobItem, TrialItem } from '@ferment/contracts';
+import { StatePill } from './states';
+
+interface Props {
+  trials: readonly TrialItem[] | null;
+  jobs: readonly JobItem[] | null;
+}
+
+/** What failed, why, and what was tried; shown only where there is something. */
+export function FailuresCard({ trials, jobs }: Props) {
+  const failedTrials = (trials ?? []).filter(({ state }) => state === 'failed' || state === 'cancelled');
+  const failedJobs = (jobs ?? []).filter(({ state }) => state === 'failed');
+  const retried = (jobs ?? []).filter(
+    ({ state, attempts }) => state !== 'failed' && attempts.some((attempt) => troubled(attempt)),
+  );
+  if (failedTrials.length + failedJobs.length + retried.length === 0) return null;
+  return (
+    <section className="card" aria-labelledby="failures-title">
+      <div className="card-head">
+        <h2 id="failures-title">Failures and retries</h2>
+      </div>
+      {failedTrials.length > 0 ? (
+        <ul className="failures">
+          {failedTrials.map((trial) => (
+            <li key={trial.id}>
+              <StatePill state={trial.state} /> <strong>{trial.variant}</strong>, seed {trial.seed}
+              <p className="reason">{trial.reason ?? 'no reason was recorded'}</p>
+            </li>
+          ))}
+        </ul>
+      ) : null}
+      {[...failedJobs, ...retried].map((job) => (
+        <details key={job.id} className="failed-job">
+          <summary>
+            <StatePill state={job.state} /> {job.kind} {job.stage ? <>of “{job.stage}”</> : null}
+            <span className="muted">
+              {' '}
+              {job.failureClass ? `(${job.failureClass}) ` : ''}
+              {job.reason ?? `${job.attempts.filter(troubled).length} earlier attempts ended early`}
+            </span>
+          </summary>
+          <Attempts attempts={job.attempts} />
+        </details>
+      ))}
+    </section>
+  );
+}
+
+function troubled(attempt: AttemptItem): boolean {
+  return attempt.state === 'failed' || attempt.state === 'lost' || attempt.state === 'preempted';
+}
+
+function Attempts({ attempts }: { attempts: readonly AttemptItem[] }) {
+  return (
+    <div className="table-scroll">
+      <table className="table">
+        <thead>
+          <tr>
+            <th scope="col" className="number">
+              Attempt
+            </th>
+            <th scope="col">Ended as</th>
+            <th scope="col">Worker</th>
+            <th scope="col" className="number">
+              Resumed from step
+            </th>
+            <th scope="col">Reason</th>
+          </tr>
+        </thead>
+        <tbody>
+          {attempts.map((attempt) => (
+            <tr key={attempt.number}>
+              <td className="number">{attempt.number}</td>
+              <td>{attempt.state}</td>
+              <td>{attempt.worker ?? '–'}</td>
+              <td className="number">{attempt.resumedFromStep ?? '–'}</td>
+              <td>
+                {attempt.failureClass ? `(${attempt.failureClass}) ` : ''}
+                {attempt.reason ?? ''}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
