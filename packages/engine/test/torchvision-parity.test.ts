@@ -164,7 +164,9 @@ describe.each(steps)('a training step of %s against torchvision', (_, reference,
     expect(Object.keys(stepped.gradients).sort()).toEqual(Object.keys(step.gradients).sort());
     // A bias that the next batch norm takes away again has no gradient but rounding: those are held to the floor.
     const floor = 1e-3 * Math.max(...Object.values(step.gradients).map((gradient) => gradient.norm));
-    const far = farFrom(step.gradients, stepped.gradients, 1e-3, floor);
+    // Rounding alone gives 1e-4; where it carries a value across a kink of an activation, PyTorch's own float32 run
+    // is up to 0.016 away from its float64 run. A wrong formula is away by order 1.
+    const far = farFrom(step.gradients, stepped.gradients, 0.02, floor);
     expect(far).toEqual([]);
   });
 

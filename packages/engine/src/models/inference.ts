@@ -1,7 +1,7 @@
 import type { ModelSpec } from '@ferment/contracts';
 import { traceProgram, variableNode, type NodeDef } from '../capture/index.js';
 import { Pass, type Model } from '../nn/index.js';
-import { add, multiply } from '../tensor/index.js';
+import { multiply, subtract } from '../tensor/index.js';
 import { createModel, type ModelInput } from './index.js';
 
 /** How pixels become a network's input: (pixel / 255 - mean) / std; both in units of pixel / 255. */
@@ -48,7 +48,7 @@ export function traceInference(
     inputs: { pixels: { shape, dtype: 'float32' } },
     fetches: {
       infer: ({ state: values, inputs }) => {
-        const normalised = add(multiply(inputs.pixels, 1 / (255 * std)), -mean / std);
+        const normalised = subtract(multiply(inputs.pixels, 1 / (255 * std)), mean / std);
         return { outputs: { logits: model.forward(normalised, new Pass(values.model, false, null)) } };
       },
     },

@@ -23,7 +23,7 @@ function transform(name: string, shape: readonly number[]): (unit: number) => nu
   if (name.endsWith('running_var')) return (unit) => 1 + unit / 2;
   if (name.endsWith('bias') || name.endsWith('running_mean')) return (unit) => unit / 8;
   if (shape.length === 1) return (unit) => 1 + unit / 4;
-  const scale = sqrt(6 / shape.slice(1).reduce((a, b) => a * b, 1));
+  const scale = sqrt(4.5 / shape.slice(1).reduce((a, b) => a * b, 1));
   return (unit) => unit * scale;
 }
 

@@ -1,0 +1,150 @@
+import type { NodeDef } from '../capture/index.js';
+import { attributeOf, OnnxExportError, type OnnxBuilder } from './onnx-builder.js';
+import type { OnnxAttribute } from './onnx-proto.js';
+
+/** Writes in ONNX what a node computes. */
+export type Translation = (builder: OnnxBuilder, node: NodeDef) => void;
+
+/** [top, left, bottom, right]. */
+function padding(node: NodeDef, kernel: readonly number[], strides: readonly number[]): number[] {
+  const mode = attributeOf(node, 'padding', 'string');
+  if (mode === 'VALID') return [0, 0, 0, 0];
+  if (mode === 'EXPLICIT') {
+    const [, , top = 0, bottom = 0, left = 0, right = 0] = attributeOf(node, 'explicit_paddings', 'ints');
+    return [top, left, bottom, right];
+  }
+  if (strides.some((stride) => stride !== 1) || kernel.some((size) => size % 2 === 0)) {
+    throw new OnnxExportError(
+      node,
+      `padding ${mode} depends on the picture's size here; spell it out (EXPLICIT)`,
+    );
+  }
+  const sides = kernel.map((size) => (size - 1) / 2);
+  return [...sides, ...sides];
+}
+
+function window(node: NodeDef, kernel: readonly number[]): Record<string, OnnxAttribute> {
+  const strides = attributeOf(node, 'strides', 'ints').slice(1, 3);
+  return { kernel_shape: kernel, strides, pads: padding(node, kernel, strides) };
+}
+
+const convolution: Translation = (builder, node) => {
+  const [height = 1, width = 1, channels = 1] = builder.shape(builder.from(node, 1));
+  builder.emit(node, 'Conv', [builder.value(node, 0), builder.weight(node, 1)], {
+    ...window(node, [height, width]),
+    group: node.op === 'DepthwiseConv2dNative' ? channels : 1,
+  });
+};
+
+const withBias = ['Conv2D', 'DepthwiseConv2dNative', 'MatMul'];
+
+/** ONNX's convolution and matrix product take the bias themselves. */
+const biasAdd: Translation = (builder, node) => {
+  const from = builder.from(node, 0);
+  const last = builder.nodes.at(-1);
+  if (!withBias.includes(from.op) || last?.output !== from.name || builder.useCount(from) !== 1) {
+    throw new OnnxExportError(
+      node,
+      'expected right after a convolution or matrix product that nothing else uses',
+    );
+  }
+  builder.nodes.pop();
+  builder.emit(node, last.op, [...last.inputs, builder.weight(node, 1)], last.attributes);
+};
+
+const matMul: Translation = (builder, node) => {
+  if (attributeOf(node, 'transpose_a', 'bool') || attributeOf(node, 'transpose_b', 'bool')) {
+    throw new OnnxExportError(node, 'expected no transposition');
+  }
+  // Weights are written as files have them, [outputs, inputs].
+  builder.emit(node, 'Gemm', [builder.value(node, 0), builder.weight(node, 1)], { transB: 1 });
+};
+
+const batchNorm: Translation = (builder, node) => {
+  if (attributeOf(node, 'is_training', 'bool')) throw new OnnxExportError(node, 'expected inference mode');
+  const vectors = [1, 2, 3, 4].map((index) => builder.weight(node, index));
+  builder.emit(node, 'BatchNormalization', [builder.value(node, 0), ...vectors], {
+    epsilon: { float: attributeOf(node, 'epsilon', 'float') },
+  });
+};
+
+/** An operand of the result's rank, or a constant: a scalar, or [1, 1, 1, channels] turned channels-first. */
+function operand(builder: OnnxBuilder, node: NodeDef, index: number): string {
+  const from = builder.from(node, index);
+  const shape = builder.shape(from);
+  if (from.op !== 'Const') {
+    if (shape.length !== builder.shape(node).length) {
+      throw new OnnxExportError(
+        node,
+        `input ${index} of rank ${shape.length} broadcasts; only constants may`,
+      );
+    }
+    return builder.value(node, index);
+  }
+  const { data } = builder.constant(node, index);
+  if (shape.length === 0) return builder.initializer(from.name, [], () => Float32Array.from(data));
+  const [first, height, width, channels = 1] = shape;
+  if (shape.length !== 4 || first !== 1 || height !== 1 || width !== 1) {
+    throw new OnnxExportError(
+      node,
+      `constant [${shape.join(', ')}]: expected a scalar or [1, 1, 1, channels]`,
+    );
+  }
+  return builder.initializer(from.name, [1, channels, 1, 1], () => Float32Array.from(data));
+}
+
+function elementwise(op: string): Translation {
+  return (builder, node) => builder.emit(node, op, [operand(builder, node, 0), operand(builder, node, 1)]);
+}
+
+function unary(op: string): Translation {
+  return (builder, node) => builder.emit(node, op, [builder.value(node, 0)]);
+}
+
+const relu6: Translation = (builder, node) => {
+  const bounds = [0, 6].map((bound) =>
+    builder.initializer(`bound/${bound}`, [], () => Float32Array.of(bound)),
+  );
+  builder.emit(node, 'Clip', [builder.value(node, 0), ...bounds]);
+};
+
+const maxPool: Translation = (builder, node) => {
+  const kernel = attributeOf(node, 'ksize', 'ints').slice(1, 3);
+  builder.emit(node, 'MaxPool', [builder.value(node, 0)], window(node, kernel));
+};
+
+/** Height and width, the only axes that models take means over, are 1 and 2 here and 2 and 3 in ONNX. */
+const mean: Translation = (builder, node) => {
+  const axes = Array.from(builder.constant(node, 1).data).sort();
+  if (builder.shape(builder.from(node, 0)).length !== 4 || axes.join() !== '1,2') {
+    throw new OnnxExportError(node, `axes ${axes.join(', ')}: expected the height and width of pictures`);
+  }
+  const keepdims = attributeOf(node, 'keep_dims', 'bool') ? 1 : 0;
+  builder.emit(node, 'ReduceMean', [builder.value(node, 0)], { axes: [2, 3], keepdims });
+};
+
+/** Variables, constants and the input are written by the nodes that use them. */
+const byItsUsers: Translation = () => undefined;
+
+/** TensorFlow's ops in ONNX's terms (opset 17). */
+export const translations: Readonly<Record<string, Translation>> = {
+  Placeholder: byItsUsers,
+  VarHandleOp: byItsUsers,
+  ReadVariableOp: byItsUsers,
+  Const: byItsUsers,
+  Identity: (builder, node) => builder.alias(node),
+  Conv2D: convolution,
+  DepthwiseConv2dNative: convolution,
+  BiasAdd: biasAdd,
+  MatMul: matMul,
+  FusedBatchNormV3: batchNorm,
+  AddV2: elementwise('Add'),
+  Sub: elementwise('Sub'),
+  Mul: elementwise('Mul'),
+  RealDiv: elementwise('Div'),
+  Relu: unary('Relu'),
+  Relu6: relu6,
+  Sigmoid: unary('Sigmoid'),
+  MaxPool: maxPool,
+  Mean: mean,
+};

@@ -1,0 +1,87 @@
+import type { ModelSpec } from '@ferment/contracts';
+import { graphText } from '../capture/index.js';
+import { traceInference, type InferenceGraph, type Normalisation } from '../models/inference.js';
+import type { ModelInput } from '../models/model-input.js';
+import { OnnxBuilder, OnnxExportError } from './onnx-builder.js';
+import { translations } from './onnx-ops.js';
+import { encodeOnnx, type OnnxInitializer, type OnnxNode } from './onnx-proto.js';
+
+/** The newest opset whose ReduceMean takes its axes as attributes; runtimes since 2022 read it. */
+const opset = 17;
+const inputName = 'pixels';
+const outputName = 'logits';
+
+const description =
+  'pixels: float32 [batch, channels, size, size], values 0 to 255 (not scaled; RGB order for three channels). ' +
+  'Normalisation is inside the graph. logits: float32 [batch, classes], classes in the order of the metadata "labels".';
+
+interface OnnxGraph {
+  nodes: readonly OnnxNode[];
+  initializers: readonly OnnxInitializer[];
+}
+
+function translate(traced: InferenceGraph, weights: Readonly<Record<string, Float32Array>>): OnnxGraph {
+  const builder = new OnnxBuilder(traced, inputName, weights);
+  for (const node of traced.nodes) {
+    const translation = translations[node.op];
+    if (!translation) throw new OnnxExportError(node, 'no translation; add one to src/export/onnx-ops.ts');
+    translation(builder, node);
+    if (node.name === traced.output) {
+      builder.nodes.push({
+        op: 'Identity',
+        inputs: [builder.value(node, 0)],
+        output: outputName,
+        attributes: {},
+      });
+    }
+  }
+  return builder;
+}
+
+/**
+ * Everything but shapes must be the same whatever the batch size: a batch size in a constant or attribute would make
+ * the exported graph work for that size only.
+ */
+function requireFreeBatch(one: InferenceGraph, other: InferenceGraph): void {
+  const text = ({ nodes }: InferenceGraph): string[] =>
+    nodes
+      .filter(({ op }) => op !== 'Placeholder')
+      .map((node) => graphText({ nodes: [{ ...node, outputs: [] }] }));
+  const lines = text(other);
+  text(one).forEach((line, index) => {
+    if (line !== lines[index])
+      throw new Error(`ONNX export: the batch size is baked into the graph:\n${line}`);
+  });
+}
+
+/**
+ * A model as ONNX (opset 17), from its captured inference function.
+ *
+ * The input `pixels` is float32 [batch, channels, size, size], 0 to 255, batch free; the normalisation is inside. The
+ * output `logits` is float32 [batch, classes]. Weights stand under torchvision's names.
+ *
+ * @param weights  the model's values in the engine's layout, by name
+ * @param metadata texts for the model's metadata_props
+ * @throws OnnxExportError naming the node, for an op that has no translation
+ */
+export function exportOnnx(
+  spec: ModelSpec,
+  input: ModelInput,
+  normalisation: Normalisation,
+  weights: Readonly<Record<string, Float32Array>>,
+  metadata: Readonly<Record<string, string>>,
+): Uint8Array {
+  const traced = traceInference(spec, input, 2, normalisation);
+  requireFreeBatch(traced, traceInference(spec, input, 3, normalisation));
+  const { nodes, initializers } = translate(traced, weights);
+  return encodeOnnx({
+    name: spec.name,
+    description,
+    opset,
+    metadata,
+    inputs: [{ name: inputName, shape: ['batch', input.channels, input.size, input.size] }],
+    outputs: [{ name: outputName, shape: ['batch', input.classes ?? 7] }],
+    nodes,
+    initializers,
+  });
+}

@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import { emotions, modelSpec, type ModelSpec } from '@ferment/contracts';
+import protobuf from 'protobufjs';
+import { runExport } from '../src/export/index.js';
+import { readSafetensors, writeSafetensors } from '../src/files/safetensors.js';
+import { fileShape, weightsFromTensors } from '../src/files/weights.js';
+import { createModel } from '../src/models/index.js';
+import { channelsLast, generatedPixels, generatedWeights } from './support/generated-weights.js';
+import { inferEagerly } from './support/run-model.js';
+
+const execute = promisify(execFile);
+const mean = 0.507;
+const std = 0.255;
+
+const cases: [ModelSpec, number, 1 | 3][] = [
+  [modelSpec.parse({ name: 'resnet18', stem: 'imagenet' }), 48, 1],
+  [modelSpec.parse({ name: 'resnet18', stem: 'small', width: 0.25 }), 33, 3],
+  [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet' }), 64, 3],
+  [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small' }), 48, 1],
+  [modelSpec.parse({ name: 'vgg' }), 48, 1],
+  [modelSpec.parse({ name: 'vgg', width: 0.5 }), 31, 3],
+];
+
+function exportable(spec: ModelSpec, size: number, channels: 1 | 3) {
+  const model = createModel(spec, { size, channels });
+  const state = model.variables.map((variable): [string, number[]] => [variable.name, fileShape(variable)]);
+  const tensors = generatedWeights(state);
+  return { model, tensors, weights: writeSafetensors(tensors) };
+}
+
+interface OnnxAnswer {
+  inputs: { name: string; type: string; shape: (number | string)[] }[];
+  outputs: { name: string; type: string; shape: (number | string)[] }[];
+  shape: number[];
+  logits: number[];
+}
+
+const runner = fileURLToPath(new URL('./support/run-onnx.mjs', import.meta.url));
+
+/** What onnxruntime says of a model and answers for pixels [images, channels, size, size]. */
+async function run(onnx: Uint8Array, pixels: Uint8Array, shape: readonly number[]): Promise<OnnxAnswer> {
+  const folder = await mkdtemp(join(tmpdir(), 'ferment-onnx-'));
+  try {
+    const [model, input] = [join(folder, 'model.onnx'), join(folder, 'pixels')];
+    await writeFile(model, onnx);
+    await writeFile(input, pixels);
+    const { stdout } = await execute(process.execPath, [runner, model, input, JSON.stringify(shape)]);
+    return JSON.parse(stdout) as OnnxAnswer;
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+describe.each(cases)('runExport of %j at %i pixels, %i channels', (spec, size, channels) => {
+  const { model, tensors, weights } = exportable(spec, size, channels);
+  const values = weightsFromTensors(model, tensors);
+  let onnx: Uint8Array;
+  beforeAll(async () => {
+    ({ onnx } = await runExport({ model: spec, weights, size, channels, mean, std }));
+  });
+
+  it.each([1, 5])('gives the logits of the engine in onnxruntime, %i at a time', async (images) => {
+    const pixels = generatedPixels(images, channels, size);
+    const answer = await run(onnx, pixels, [images, channels, size, size]);
+
+    const pictures = Float32Array.from(
+      channelsLast(pixels, images, channels, size),
+      (pixel) => (pixel / 255 - mean) / std,
+    );
+    const expected = inferEagerly(model, values, pictures, [images, size, size, channels]).logits;
+    const largest = Math.max(...expected.map(Math.abs));
+    const difference = Math.max(...expected.map((logit, i) => Math.abs(logit - (answer.logits[i] ?? NaN))));
+    expect(answer.shape).toEqual([images, 7]);
+    // The batch stays free, and the file says so.
+    expect(answer.inputs).toEqual([
+      expect.objectContaining({ name: 'pixels', type: 'float32', shape: ['batch', channels, size, size] }),
+    ]);
+    expect(answer.outputs).toEqual([
+      expect.objectContaining({ name: 'logits', type: 'float32', shape: ['batch', 7] }),
+    ]);
+    expect(difference / largest).toBeLessThan(1e-4);
+  });
+
+  it('writes the weights as torchvision names them, without what else the checkpoint held', async () => {
+    const checkpoint = writeSafetensors({
+      ...tensors,
+      'optimizer.momentum.x': { dtype: 'F32', shape: [1], data: Float32Array.of(1) },
+    });
+    const { safetensors } = await runExport({ model: spec, weights: checkpoint, size, channels, mean, std });
+    const written = readSafetensors(safetensors);
+    expect(Object.keys(written.tensors).sort()).toEqual(Object.keys(tensors).sort());
+    expect(Buffer.compare(writeSafetensors(written.tensors), weights)).toBe(0);
+    expect(written.metadata).toEqual({
+      labels: JSON.stringify(emotions),
+      size: String(size),
+      channels: String(channels),
+      mean: '0.507',
+      std: '0.255',
+      model: JSON.stringify(spec),
+    });
+  });
+});
+
+describe('runExport', () => {
+  const spec = modelSpec.parse({ name: 'vgg', width: 0.25 });
+  const [size, channels] = [16, 1] as const;
+  const { tensors, weights } = exportable(spec, size, channels);
+
+  it('puts labels, size, channels, normalisation and model into the metadata', async () => {
+    const labels = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    const { onnx } = await runExport({ model: spec, weights, size, channels, mean, std, labels });
+    // Field 14 of onnx.ModelProto: repeated StringStringEntryProto { key = 1, value = 2 }.
+    const { root } = protobuf.parse(`syntax = "proto2";
+      message Entry { optional string key = 1; optional string value = 2; }
+      message Model { optional int64 ir_version = 1; repeated Entry metadata = 14; }`);
+    const message = root.lookupType('Model').decode(onnx).toJSON() as {
+      metadata: { key: string; value: string }[];
+    };
+    expect(message.metadata).toEqual([
+      { key: 'channels', value: '1' },
+      { key: 'labels', value: JSON.stringify(labels) },
+      { key: 'mean', value: '0.507' },
+      { key: 'model', value: JSON.stringify(spec) },
+      { key: 'size', value: '16' },
+      { key: 'std', value: '0.255' },
+    ]);
+  });
+
+  it('takes mean and std from the checkpoint when they are not given', async () => {
+    const checkpoint = writeSafetensors(tensors, { ferment: JSON.stringify({ step: 3, mean, std }) });
+    const given = await runExport({ model: spec, weights, size, channels, mean, std });
+    const saved = await runExport({ model: spec, weights: checkpoint, size, channels });
+    expect(Buffer.compare(saved.onnx, given.onnx)).toBe(0);
+    expect(Buffer.compare(saved.safetensors, given.safetensors)).toBe(0);
+  });
+
+  it.each<[string, Partial<Parameters<typeof runExport>[0]>, RegExp]>([
+    ['a file without normalisation', { weights }, /no mean and std/],
+    ['a spread of zero', { weights, mean, std: 0 }, /std is 0/],
+    ['bytes that are no weights', { weights: Uint8Array.of(1, 2, 3), mean, std }, /truncated/],
+    ['weights of another model', { weights: writeSafetensors({}), mean, std }, /do not fit the model/],
+    [
+      'a number of labels that the weights do not have',
+      { weights, mean, std, labels: ['a', 'b'] },
+      /classifier/,
+    ],
+    ['pictures that are too small', { weights, mean, std, size: 8 }, /too small/],
+  ])("refuses %s as the user's mistake", async (_, inputs, message) => {
+    const failure: unknown = await runExport({ model: spec, weights, size, channels, ...inputs }).catch(
+      (error: unknown) => error,
+    );
+    expect(failure).toMatchObject({ failureClass: 'user', message: expect.stringMatching(message) });
+  });
+});
