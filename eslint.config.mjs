@@ -69,6 +69,8 @@ export default tseslint.config(
   },
   {
     files: ['packages/**/src/**/*.ts'],
+    // Programs that are started inherit the environment.
+    ignores: ['packages/platform/src/postgres/**'],
     rules: { 'no-restricted-properties': ['error', noEnvironment], 'no-console': 'error' },
   },
   {
