@@ -1,4 +1,5 @@
 import 'reflect-metadata';
+import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
@@ -16,6 +17,8 @@ import { NestLogger } from './common/logging.js';
 import { serveOpenApi } from './common/openapi.js';
 import { requestContext } from './common/request-context.js';
 
+/** An upload may take this long; Node's own limit of five minutes is too short for gigabytes on a slow line. */
+const requestTimeoutMs = 3_600_000;
 /** A spec of a million characters, escaped as JSON. */
 const bodyLimit = '4mb';
 
@@ -56,7 +59,9 @@ export async function startApi(settings: Settings): Promise<RunningApi> {
     await app.close();
     throw error;
   }
-  const { port } = app.getHttpServer().address() as AddressInfo;
+  const server = app.getHttpServer() as Server;
+  server.requestTimeout = requestTimeoutMs;
+  const { port } = server.address() as AddressInfo;
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   const url = `http://${host}:${port}`;
   logger.info({ host: settings.host, port }, 'listening');

@@ -6,6 +6,7 @@ type Signal = Parameters<Parameters<EventFeed['subscribe']>[0]>[0];
 type Batch = Awaited<ReturnType<EventFeed['since']>>;
 
 const everything: FeedFilter = { experiments: [], jobs: [] };
+const all = new Set(['event', 'metrics', 'progress'] as const);
 const jobId = '00000000-0000-4000-8000-00000000000a';
 
 /** A feed of metric chunks numbered from 1, in memory; `delivered` counts what was read from it. */
@@ -88,7 +89,7 @@ describe('a stream connection', () => {
     const feed = new Numbers();
     feed.grow(450);
     const reader = new SlowReader(Infinity);
-    const connection = new StreamConnection(feed, reader, everything, { event: '0', chunk: '10' });
+    const connection = new StreamConnection(feed, reader, everything, all, { event: '0', chunk: '10' });
     const run = connection.run();
     await reader.until(1 + 440);
     feed.grow(5);
@@ -102,7 +103,7 @@ describe('a stream connection', () => {
     const feed = new Numbers();
     feed.grow(5000);
     const reader = new SlowReader(3);
-    const connection = new StreamConnection(feed, reader, everything, { event: '0', chunk: '0' });
+    const connection = new StreamConnection(feed, reader, everything, all, { event: '0', chunk: '0' });
     const run = connection.run();
     await reader.until(3);
     feed.grow(5000);
@@ -118,7 +119,7 @@ describe('a stream connection', () => {
   it('keeps of progress only the newest of each job, and gives it no place in the stream', async () => {
     const feed = new Numbers();
     const reader = new SlowReader(1);
-    const connection = new StreamConnection(feed, reader, everything, { event: '0', chunk: '0' });
+    const connection = new StreamConnection(feed, reader, everything, all, { event: '0', chunk: '0' });
     const run = connection.run();
     for (let done = 1; done <= 100; done++) {
       feed.tell({ type: 'progress', jobId, progress: { done, total: 100, unit: 'step', rate: null } });
@@ -135,7 +136,7 @@ describe('a stream connection', () => {
   it('starts with an id and no data, so that a client that got nothing yet can come back to the same place', async () => {
     const feed = new Numbers();
     const reader = new SlowReader(Infinity);
-    const connection = new StreamConnection(feed, reader, everything, { event: '7', chunk: '3' });
+    const connection = new StreamConnection(feed, reader, everything, all, { event: '7', chunk: '3' });
     const run = connection.run();
     await reader.until(1);
     connection.keepAlive();

@@ -39,9 +39,11 @@ export class Uploads {
   }
 }
 
-async function* limited(body: AsyncIterable<Uint8Array>, limit: number): AsyncGenerator<Uint8Array> {
+async function* limited(request: IncomingMessage, limit: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
-  for await (const piece of body) {
+  // Left as it is when reading stops early: destroying the request would cut the connection before the answer.
+  const pieces: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
+  for await (const piece of pieces) {
     bytes += piece.byteLength;
     if (bytes > limit) throw tooLarge(limit);
     yield piece;

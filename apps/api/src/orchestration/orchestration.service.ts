@@ -15,7 +15,12 @@ export class Orchestration implements OnApplicationBootstrap, BeforeApplicationS
   private readonly dispatcher: Dispatcher;
   private readonly reconciler: Reconciler;
 
-  constructor(database: Database, queues: Queues, tables: TableRefresh, @Inject(LOGGER) logger: Logger) {
+  constructor(
+    database: Database,
+    tables: TableRefresh,
+    @Inject(DELIVERY) delivery: Delivery,
+    @Inject(LOGGER) logger: Logger,
+  ) {
     const onTrialEnded = (experimentId: string) => tables.refresh(experimentId);
     this.dispatcher = new Dispatcher(database, { delivery, onTrialEnded, log: logger });
     this.reconciler = new Reconciler(database, { delivery, log: logger });

@@ -1,4 +1,4 @@
-import type { JobProgress } from '@ferment/contracts';
+import type { JobProgress, StreamFrameName } from '@ferment/contracts';
 import type { EventFeed, FeedFilter, StreamCursor } from '@ferment/platform';
 import { frame, heartbeat } from './frames.js';
 
@@ -28,6 +28,8 @@ export class StreamConnection {
     private readonly feed: Pick<EventFeed, 'since' | 'subscribe'>,
     private readonly sink: Sink,
     private readonly filter: FeedFilter,
+    /** Frames that the client asked for. */
+    private readonly names: ReadonlySet<StreamFrameName>,
     private cursor: StreamCursor,
   ) {}
 
@@ -71,7 +73,7 @@ export class StreamConnection {
     const batch = await this.feed.since(this.cursor, this.filter, batchSize);
     for (const item of batch.items) {
       if (this.closed) return;
-      await this.send(frame(item.name, item.data, item.cursor));
+      if (this.names.has(item.name)) await this.send(frame(item.name, item.data, item.cursor));
       this.cursor = item.cursor;
     }
     this.cursor = batch.cursor;
@@ -79,6 +81,7 @@ export class StreamConnection {
   }
 
   private keepProgress(jobId: string, progress: JobProgress): void {
+    if (!this.names.has('progress')) return;
     if (
       this.filter.jobs.length > 0 &&
       this.filter.experiments.length === 0 &&

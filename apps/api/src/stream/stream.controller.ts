@@ -1,5 +1,6 @@
 import { Controller, Get, Query, Req, Res } from '@nestjs/common';
 import { ApiHeader, ApiProduces, ApiQuery, ApiTags } from '@nestjs/swagger';
+import { type StreamFrameName, streamFrames } from '@ferment/contracts';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
@@ -18,7 +19,13 @@ const ids = z.preprocess(
   (value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]),
   z.array(z.uuid()).max(200),
 );
-const streamQuery = z.object({ experiment: ids, job: ids, from: cursor.optional() });
+const frameNames = Object.keys(streamFrames) as StreamFrameName[];
+const frames = z
+  .string()
+  .transform((text) => text.split(','))
+  .pipe(z.array(z.enum(frameNames)))
+  .default(frameNames);
+const streamQuery = z.object({ experiment: ids, job: ids, from: cursor.optional(), frames });
 
 @ApiTags('stream')
 @Controller('api/v1/stream')
@@ -41,6 +48,7 @@ export class StreamController {
     type: String,
     description: '<event>.<chunk>; from now when left out',
   })
+  @ApiQuery({ name: 'frames', required: false, type: String, description: frameNames.join(',') })
   @Answer(200, 'Events, metric chunks and progress, live; everything when no filter is given')
   async stream(
     @Query({ schema: streamQuery }) query: z.output<typeof streamQuery>,
@@ -49,6 +57,8 @@ export class StreamController {
   ): Promise<void> {
     const last = header(request, 'Last-Event-ID', cursor.optional());
     const filter = { experiments: query.experiment, jobs: query.job };
-    await this.streams.serve(request, response, filter, last ?? query.from ?? null);
+    const wanted = { filter, names: new Set(query.frames), from: last ?? query.from ?? null };
+    if (request.method === 'HEAD') response.type('text/event-stream').end();
+    else await this.streams.serve(request, response, wanted);
   }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
+import type { StreamFrameName } from '@ferment/contracts';
 import { EventFeed, type FeedFilter, type StreamCursor, Tokens } from '@ferment/platform';
 import type { Request, Response } from 'express';
 import { credentials } from '../auth/credentials.js';
@@ -11,6 +12,13 @@ const heartbeatMs = 10_000;
 /** A client that takes nothing for this long is gone. */
 const stalledMs = 60_000;
 const maximumConnections = 500;
+
+/** What a client asked for; `from` null means from now. */
+export interface Wanted {
+  readonly filter: FeedFilter;
+  readonly names: ReadonlySet<StreamFrameName>;
+  readonly from: StreamCursor | null;
+}
 
 /** The open event streams of this process. */
 @Injectable()
@@ -25,21 +33,12 @@ export class Streams implements BeforeApplicationShutdown {
   ) {}
 
   /** Streams until the client leaves, its token ends or the server stops. */
-  async serve(
-    request: Request,
-    response: Response,
-    filter: FeedFilter,
-    from: StreamCursor | null,
-  ): Promise<void> {
+  async serve(request: Request, response: Response, wanted: Wanted): Promise<void> {
     if (this.stopping || this.open.size >= maximumConnections) {
       throw new Problem('unavailable', 'No further stream can be opened now; try again in a few seconds.');
     }
-    const connection = new StreamConnection(
-      this.feed,
-      sinkOf(response),
-      filter,
-      from ?? (await this.feed.now()),
-    );
+    const start = wanted.from ?? (await this.feed.now());
+    const connection = new StreamConnection(this.feed, sinkOf(response), wanted.filter, wanted.names, start);
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',

@@ -32,15 +32,14 @@ export interface Installation {
   /** A token's secret for each role. */
   readonly secrets: Readonly<Record<Role, string>>;
   readonly folder: string;
+  /** Attempts that the test's worker holds: it sends heartbeats for them. */
+  readonly running: Map<string, number>;
   /** Stops the API and starts it again on the same database and store. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
-/**
- * @param dashboard a folder of pages; without one there is none
- * @param environment settings beside those of the test
- */
+/** @param environment settings beside those of the test; pages are read from `<folder>/pages` */
 export async function startInstallation(environment: Record<string, string> = {}): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'ferment-api-'));
   const log = createLogger('test', 'silent');
@@ -65,12 +64,14 @@ export async function startInstallation(environment: Record<string, string> = {}
     admin: await secret('admin'),
   };
   let api = await startApi(settings);
-  await new Workers(database).register({
-    id: workerId,
-    host: 'test',
-    pid: process.pid,
-    slots: { cpu: 8, light: 8 },
-  });
+  await new Workers(database).register({ id: workerId, host: 'test', pid: process.pid, slots });
+  const attempts = new Attempts(database);
+  const running = new Map<string, number>();
+  const beat = (): void => {
+    const held = [...running].map(([jobId, attempt]) => ({ jobId, attempt }));
+    void attempts.heartbeat(workerId, held).catch(() => undefined);
+  };
+  const heart = setInterval(beat, 2000);
   return {
     get api() {
       return api;
@@ -78,7 +79,8 @@ export async function startInstallation(environment: Record<string, string> = {}
     settings,
     database,
     store: await openStore(settings),
-    attempts: new Attempts(database),
+    attempts,
+    running,
     jobs: new Jobs(database),
     tokens,
     secrets,
@@ -88,6 +90,7 @@ export async function startInstallation(environment: Record<string, string> = {}
       api = await startApi(settings);
     },
     stop: async () => {
+      clearInterval(heart);
       await api.close();
       await database.close();
       await postgres.stop();
@@ -97,6 +100,8 @@ export async function startInstallation(environment: Record<string, string> = {}
 }
 
 export const workerId = 'test-worker';
+/** Room for whatever the tests submit. */
+const slots = { cpu: 10_000, light: 10_000 };
 
 const counts = (images: number) => Array.from({ length: 7 }, () => images / 7);
 
@@ -117,20 +122,22 @@ export const summary: DatasetSummary = {
   synthetic: true,
 };
 
-/** Claims a job's current attempt as a worker would. */
+/** Claims a job as a worker would, once the dispatcher has handed it to the queue. */
 export async function claim(installation: Installation, jobId: string) {
-  const { rows } = await installation.database.pool.query<{ attempt: number; threads: number }>(
-    'SELECT greatest(attempt, 1) AS attempt, threads FROM job WHERE id = $1',
-    [jobId],
-  );
-  const row = rows[0];
-  if (!row) throw new Error(`no job ${jobId}`);
-  const claimed = await installation.attempts.claim(
-    { jobId, attempt: row.attempt, threads: row.threads },
-    { id: workerId },
-  );
+  let claimed: Awaited<ReturnType<Attempts['claim']>> = null;
+  await until(async () => {
+    const { rows } = await installation.database.pool.query<{ attempt: number; threads: number }>(
+      `SELECT attempt, threads FROM job WHERE id = $1 AND state = 'ready' AND queued_at IS NOT NULL`,
+      [jobId],
+    );
+    const offered = rows[0];
+    if (offered) claimed = await installation.attempts.claim({ jobId, ...offered }, { id: workerId });
+    return claimed !== null;
+  }, `job ${jobId} on offer`);
   if (!claimed) throw new Error(`job ${jobId} could not be claimed`);
-  return claimed;
+  const { attempt }: { attempt: number } = claimed;
+  installation.running.set(jobId, attempt);
+  return { jobId, attempt };
 }
 
 /** Makes a data set `faces` with one version, by the import job that a worker would have run. */
@@ -145,7 +152,6 @@ export async function importFaces(installation: Installation): Promise<string> {
     synthetic: true,
   };
   const job = await installation.jobs.submit(importJob(params));
-  await until(async () => (await installation.jobs.get(job.id))?.state === 'ready');
   const { attempt } = await claim(installation, job.id);
   const result = { dataset: 'faces', version: version.hash, bytes: version.bytes, summary };
   await installation.attempts.complete(job.id, attempt, { outputs: { dataset: version }, result });
