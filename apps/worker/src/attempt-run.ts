@@ -136,11 +136,6 @@ export class AttemptRun {
       case 'failed': {
         const { failureClass, reason, details } = end;
         log.warn({ ...this.#names, failureClass, reason }, 'attempt failed');
-        const corrupt = details['corruptArtifact'];
-        if (typeof corrupt === 'string') {
-          await tell('reporting a damaged input', () => truth.inputCorrupt(jobId, attempt, corrupt));
-          return;
-        }
         await tell('failing', () => truth.fail(jobId, attempt, { failureClass, reason, details }));
         return;
       }

@@ -4,15 +4,14 @@ import type { ChildPool } from './children/pool.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { describe, persist } from './retry.js';
 import { ThreadSlots } from './thread-slots.js';
-import type { Delivery } from './truth.js';
+import type { QueueMessage } from './truth.js';
 
 export interface RunnerOptions extends RunOptions {
   pool: ChildPool;
+  workerId: string;
   /** CPU threads that jobs of the `cpu` class share. */
   threads: number;
   heartbeatSeconds: number;
-  /** Called once, when no new work is to be fetched. */
-  onDraining: () => void;
 }
 
 /** How long claiming is tried while the database is away; the queue delivers the attempt again later. */
@@ -22,7 +21,9 @@ const claimPatience = 60_000;
 export class JobRunner {
   readonly leases: LeaseKeeper;
   readonly #slots: Record<'cpu' | 'gpu' | 'light', ThreadSlots>;
+  readonly #drainListeners: (() => void)[] = [];
   #draining = false;
+  #closed = false;
 
   constructor(private readonly options: RunnerOptions) {
     this.leases = new LeaseKeeper({ ...options, onDraining: () => this.drain() });
@@ -38,14 +39,15 @@ export class JobRunner {
    * Runs a delivered attempt once there is room for it. Resolves when it ended, or at once where the attempt is
    * taken or outdated, or this worker takes no new work.
    */
-  async run(resource: 'cpu' | 'gpu' | 'light', delivery: Delivery): Promise<void> {
-    const threads = resource === 'cpu' ? (delivery.threads ?? 1) : 1;
+  async run(resource: 'cpu' | 'gpu' | 'light', delivery: QueueMessage): Promise<void> {
+    const threads = resource === 'cpu' ? delivery.threads : 1;
     await this.#slots[resource].with(threads, async () => {
-      if (this.#draining) return;
-      const { truth, log, pool } = this.options;
+      // A worker that drains is refused the claim, and the database offers the job to another one.
+      if (this.#closed) return;
+      const { truth, log, pool, workerId } = this.options;
       const askedAt = performance.now();
       const claim = await persist(
-        () => truth.claim(delivery),
+        () => truth.claim(delivery, { id: workerId }),
         'claiming',
         log,
         AbortSignal.timeout(claimPatience),
@@ -56,7 +58,7 @@ export class JobRunner {
         const { jobId, attempt, kind } = claim;
         let child: Child;
         try {
-          child = await pool.take(delivery.threads ?? 1);
+          child = await pool.take(delivery.threads);
         } catch (error) {
           log.error({ jobId, attempt, error: describe(error) }, 'no child process');
           await truth.preempted(jobId, attempt);
@@ -76,7 +78,12 @@ export class JobRunner {
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
-    this.options.onDraining();
+    for (const listener of this.#drainListeners) listener();
+  }
+
+  /** Calls `listener` once, when no new work is to be fetched any more. */
+  onDraining(listener: () => void): void {
+    this.#drainListeners.push(listener);
   }
 
   /**
@@ -89,6 +96,7 @@ export class JobRunner {
       this.leases.pauseAll();
       await new Promise((next) => setTimeout(next, 20));
     }
+    this.#closed = true;
     await this.options.pool.close();
     await this.leases.stop();
   }

@@ -4,6 +4,7 @@ import type { Log, Truth } from './truth.js';
 
 export interface LeaseOptions {
   truth: Truth;
+  workerId: string;
   log: Log;
   heartbeatSeconds: number;
   /** The installation began to drain this worker: no new work. */
@@ -68,7 +69,10 @@ export class LeaseKeeper {
     const runs = [...this.#runs];
     try {
       const answer = await this.options.truth.heartbeat(
-        runs.map(({ claim, progress }) => ({ jobId: claim.jobId, attempt: claim.attempt, progress })),
+        this.options.workerId,
+        runs.map(({ claim: { jobId, attempt }, progress }) =>
+          progress === null ? { jobId, attempt } : { jobId, attempt, progress },
+        ),
       );
       for (const { jobId, attempt, order } of answer.orders) {
         const run = runs.find(({ claim }) => claim.jobId === jobId && claim.attempt === attempt);

@@ -1,0 +1,10 @@
+/** Who this worker is and how much it can do at once. */
+export interface WorkerIdentity {
+  id: string;
+  host: string;
+  pid: number;
+  slots: { cpu: number; light: number };
+}
+
+/** Injection token of the worker's identity. */
+export const WORKER_IDENTITY = Symbol('worker identity');

@@ -1,0 +1,45 @@
+import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
+import { Inject, type Type } from '@nestjs/common';
+import { queueName } from '@ferment/platform';
+import type { Job } from 'bullmq';
+import { JobRunner } from './job-runner.js';
+import { describe } from './retry.js';
+import type { Log, QueueMessage } from './truth.js';
+
+/** Injection token of the worker's log. */
+export const WORKER_LOG = Symbol('worker log');
+
+/** A processor's class is made from the settings: BullMQ wants its options with the class. */
+export function processorOf(resource: 'cpu' | 'gpu' | 'light', concurrency: number): Type<WorkerHost> {
+  @Processor(
+    { name: queueName(resource) },
+    {
+      concurrency,
+      // Attempts and retries are counted in the database. To the queue every delivery ends well, and one that stalls
+      // is delivered again, as often as it takes: the claim then finds out whether it is still wanted.
+      maxStalledCount: Number.MAX_SAFE_INTEGER,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+    },
+  )
+  class ResourceProcessor extends WorkerHost {
+    constructor(
+      @Inject(JobRunner) private readonly runner: JobRunner,
+      @Inject(WORKER_LOG) private readonly log: Log,
+    ) {
+      super();
+      runner.onDraining(() => void this.worker.pause(true));
+    }
+
+    async process(job: Job<QueueMessage>): Promise<void> {
+      await this.runner.run(resource, job.data);
+    }
+
+    /** A queue that is away is met with reconnecting, by BullMQ itself; an unheard `error` would end the process. */
+    @OnWorkerEvent('error')
+    onError(error: Error): void {
+      this.log.warn({ queue: queueName(resource), error: describe(error) }, 'queue');
+    }
+  }
+  return ResourceProcessor;
+}

@@ -1,0 +1,75 @@
+import { BullModule } from '@nestjs/bullmq';
+import {
+  Inject,
+  Injectable,
+  Module,
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { queueConnection, queueName, Workers, type Settings } from '@ferment/platform';
+import { JobRunner } from './job-runner.js';
+import { processorOf, WORKER_LOG } from './processors.js';
+import { persist } from './retry.js';
+import type { Log } from './truth.js';
+import { WORKER_IDENTITY, type WorkerIdentity } from './identity.js';
+
+/** Time that running attempts get to save their state when the worker is told to end. */
+const closingSeconds = 8;
+
+/** Registers the worker, keeps its heartbeat, and lets it go in order. */
+@Injectable()
+export class WorkerLife implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(
+    @Inject(JobRunner) private readonly runner: JobRunner,
+    @Inject(Workers) private readonly workers: Workers,
+    @Inject(WORKER_IDENTITY) private readonly identity: WorkerIdentity,
+    @Inject(WORKER_LOG) private readonly log: Log,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.runner.leases.start();
+    this.log.info({ ...this.identity }, 'worker ready');
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    const { id } = this.identity;
+    // Both are courtesies: without them the lease and the missing heartbeat tell the same, later.
+    const courtesy = (what: string, call: () => Promise<unknown>): Promise<unknown> =>
+      persist(call, what, this.log, AbortSignal.timeout(1000)).catch(() => undefined);
+    await courtesy('draining', () => this.workers.drain(id));
+    await this.runner.close(closingSeconds);
+    await courtesy('leaving', () => this.workers.leave(id));
+  }
+}
+
+export interface WorkerParts {
+  settings: Settings;
+  runner: JobRunner;
+  workers: Workers;
+  identity: WorkerIdentity;
+  log: Log;
+}
+
+@Module({})
+export class WorkerModule {
+  /** One queue for each class of resource that this worker has. */
+  static with({ settings, runner, workers, identity, log }: WorkerParts): DynamicModule {
+    const slots = Object.entries(identity.slots) as ['cpu' | 'gpu' | 'light', number][];
+    return {
+      module: WorkerModule,
+      imports: [
+        BullModule.forRoot({ connection: queueConnection(settings.queue), prefix: settings.queuePrefix }),
+        BullModule.registerQueue(...slots.map(([resource]) => ({ name: queueName(resource) }))),
+      ],
+      providers: [
+        { provide: JobRunner, useValue: runner },
+        { provide: Workers, useValue: workers },
+        { provide: WORKER_IDENTITY, useValue: identity },
+        { provide: WORKER_LOG, useValue: log },
+        WorkerLife,
+        ...slots.map(([resource, count]) => processorOf(resource, count)),
+      ],
+    };
+  }
+}

@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  ablationTable,
+  canonicalJson,
+  evaluationResult,
+  type ArtifactReference,
+  type Protocol,
+} from '@ferment/contracts';
+import { readSafetensors } from '@ferment/engine';
+import { startRig, type Rig } from './rig.js';
+import { claimOf, dataOf, facesCsv, importParams, trainParams } from './support.js';
+import type { Claim } from '../src/truth.js';
+
+let rig: Rig;
+let version = '';
+beforeAll(async () => {
+  rig = await startRig();
+  const source = rig.store.add(facesCsv(400));
+  version = (await run(claimOf('import', importParams(source.hash)))).result['version'] as string;
+}, 60_000);
+afterAll(() => rig.close());
+
+interface Outcome {
+  outputs: Record<string, ArtifactReference>;
+  result: Record<string, unknown>;
+}
+
+async function run(claim: Claim): Promise<Outcome> {
+  await rig.deliver(claim);
+  const end = rig.truth.ends.pop();
+  if (end?.how !== 'complete') throw new Error(`${claim.kind}: ${JSON.stringify(end)}`);
+  return end.detail as Outcome;
+}
+
+async function failureOf(claim: Claim): Promise<unknown> {
+  await rig.deliver(claim);
+  const end = rig.truth.ends.pop();
+  expect(end?.how).toBe('fail');
+  return end?.detail;
+}
+
+function output(outcome: Outcome, role: string): ArtifactReference {
+  const reference = outcome.outputs[role];
+  if (reference === undefined) throw new Error(`no output ${role}`);
+  return reference;
+}
+
+function bytesOf(outcome: Outcome, role: string): Uint8Array {
+  return rig.store.contents.get(output(outcome, role).hash) ?? new Uint8Array();
+}
+
+const json = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
+
+describe('the handlers, one after another as an experiment runs them', () => {
+  it('import, train, distil, evaluate, export, tabulate', async () => {
+    const teacherParams = trainParams(version, 2);
+    const teacher = await run(claimOf('train', teacherParams));
+    expect(teacher.result).toMatchObject({
+      steps: 38,
+      images: { validation: 40, test: 40 },
+      selectMetric: 'validation.macroF1',
+    });
+
+    const method = { name: 'kd', temperature: 4, ceWeight: 0.1, distillWeight: 0.9 } as const;
+    const studentParams = { ...trainParams(version, 2), method };
+    const student = await run(
+      claimOf('distill', studentParams, {
+        inputs: { teachers: [output(teacher, 'best')], start: output(teacher, 'best') },
+        inputParams: { teachers: [teacherParams], start: teacherParams },
+      }),
+    );
+    expect(output(student, 'best').hash).not.toBe(output(teacher, 'best').hash);
+
+    const network = { data: dataOf(version), model: teacherParams.model };
+    const checkpoint = {
+      inputs: { checkpoint: output(student, 'best') },
+      inputParams: { checkpoint: studentParams },
+    };
+    const evaluation = await run(claimOf('evaluate', network, checkpoint));
+    const metrics = evaluationResult.parse(json(bytesOf(evaluation, 'metrics')));
+    expect(metrics).toMatchObject({ dataset: 'faces', datasetVersion: version, protocol: 'official' });
+    expect(metrics.splits.validation.macroF1).toBeCloseTo(student.result['bestMetric'] as number, 10);
+    const { tensors } = readSafetensors(bytesOf(evaluation, 'logits'));
+    expect(tensors['test.logits']?.shape).toEqual([40, 7]);
+
+    const exported = await run(claimOf('export', network, checkpoint));
+    const weights = readSafetensors(bytesOf(exported, 'safetensors'));
+    expect(Object.keys(weights.tensors).filter((name) => name.startsWith('optimizer'))).toEqual([]);
+    expect(bytesOf(exported, 'onnx').length).toBeGreaterThan(10_000);
+
+    const trial = (variant: string, seed: number) => ({
+      variant,
+      factors: { distillation: variant },
+      seed,
+      state: 'succeeded' as const,
+      reason: null,
+      metrics: { faces: output(evaluation, 'metrics').hash },
+    });
+    const table = await run(
+      claimOf('ablation', {
+        experiment: 'tiny',
+        specHash: 'a'.repeat(64),
+        design: 'one-at-a-time',
+        baseline: 'baseline',
+        seeds: [0, 1],
+        fixedStages: [],
+        selectMetric: 'validation.macroF1',
+        trials: [trial('baseline', 0), trial('baseline', 1), trial('off', 0), trial('off', 1)],
+      }),
+    );
+    const parsed = ablationTable.parse(json(bytesOf(table, 'table')));
+    expect(parsed.sections[0]?.configurations.map(({ variant }) => variant)).toEqual(['baseline', 'off']);
+    expect(canonicalJson(parsed)).toBe(Buffer.from(bytesOf(table, 'table')).toString());
+  }, 120_000);
+
+  it('refuse to score a network on images it was trained on', async () => {
+    const params = trainParams(version, 1);
+    const carved = { ...params, data: { ...params.data, protocol: 'carved' as Protocol } };
+    const trained = await run(claimOf('train', carved));
+    const failure = await failureOf(
+      claimOf(
+        'evaluate',
+        { data: dataOf(version), model: params.model },
+        { inputs: { checkpoint: output(trained, 'best') }, inputParams: { checkpoint: carved } },
+      ),
+    );
+    expect(failure).toMatchObject({
+      failureClass: 'user',
+      reason: expect.stringMatching(/^leak: \d+ exact cop/),
+    });
+    const { pairs } = (failure as { details: { pairs: { split: string }[] } }).details;
+    expect(pairs.length).toBeGreaterThan(0);
+    expect(new Set(pairs.map(({ split }) => split))).toEqual(new Set(['test']));
+  }, 60_000);
+
+  it('refuse pictures of another size than the network was trained on', async () => {
+    const params = trainParams(version, 1);
+    const trained = await run(claimOf('train', params));
+    const failure = await failureOf(
+      claimOf(
+        'evaluate',
+        { data: { ...dataOf(version), preprocess: { size: 32, channels: 1 } }, model: params.model },
+        { inputs: { checkpoint: output(trained, 'best') }, inputParams: { checkpoint: params } },
+      ),
+    );
+    expect(failure).toMatchObject({
+      failureClass: 'user',
+      reason: expect.stringContaining('trained on 48 px'),
+    });
+  }, 60_000);
+});

@@ -1,0 +1,57 @@
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArtifactCache } from '../src/artifact-cache.js';
+import { ChildPool } from '../src/children/pool.js';
+import { JobRunner } from '../src/job-runner.js';
+import type { Claim } from '../src/truth.js';
+import { childModule, MemoryStore, RecordingTruth, silent, temporaryFolder } from './support.js';
+
+/** A worker without queue and database: real children, real files, a truth that records. */
+export interface Rig {
+  truth: RecordingTruth;
+  store: MemoryStore;
+  pool: ChildPool;
+  runner: JobRunner;
+  folder: string;
+  /** Delivers a claim, as the queue would. */
+  deliver(claim: Claim, threads?: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function startRig(
+  options: { heartbeatSeconds?: number; cacheBytes?: number } = {},
+): Promise<Rig> {
+  const temporary = await temporaryFolder();
+  const folder = temporary.path;
+  await mkdir(join(folder, 'cache'));
+  const truth = new RecordingTruth();
+  const store = new MemoryStore();
+  const pool = new ChildPool({ module: childModule, environment: process.env, idle: 2 });
+  const runner = new JobRunner({
+    truth,
+    store,
+    pool,
+    workerId: 'test',
+    cache: new ArtifactCache(join(folder, 'cache'), options.cacheBytes ?? 1e9, store),
+    folder: join(folder, 'work'),
+    log: silent,
+    threads: 2,
+    heartbeatSeconds: options.heartbeatSeconds ?? 0.05,
+  });
+  runner.leases.start();
+  return {
+    truth,
+    store,
+    pool,
+    runner,
+    folder,
+    async deliver(claim, threads = 1) {
+      truth.claims.push(claim);
+      await runner.run('cpu', { jobId: claim.jobId, attempt: claim.attempt, threads });
+    },
+    async close() {
+      await runner.close(2);
+      await temporary.remove();
+    },
+  };
+}

@@ -1,0 +1,149 @@
+import { describe, expect, it } from '@jest/globals';
+import type { MetricRow } from '@ferment/contracts';
+import { readdir, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArtifactCache } from '../src/artifact-cache.js';
+import { Outbox } from '../src/child/outbox.js';
+import type { FromChild } from '../src/protocol.js';
+import { persist } from '../src/retry.js';
+import { ThreadSlots } from '../src/thread-slots.js';
+import { MemoryStore, silent, temporaryFolder } from './support.js';
+
+const row = (step: number): MetricRow => ({ step, epoch: 0, time: 0, values: { 'train.loss': 1 } });
+
+describe('ThreadSlots', () => {
+  it('never gives out more threads than there are, in the order asked for', async () => {
+    const slots = new ThreadSlots(3);
+    let used = 0;
+    let most = 0;
+    const order: number[] = [];
+    const work = (index: number, threads: number) =>
+      slots.with(threads, async () => {
+        order.push(index);
+        used += Math.min(3, threads);
+        most = Math.max(most, used);
+        await Promise.resolve();
+        used -= Math.min(3, threads);
+      });
+    await Promise.all([work(0, 2), work(1, 2), work(2, 1), work(3, 8), work(4, 1)]);
+    expect(order).toEqual([0, 1, 2, 3, 4]);
+    expect(most).toBe(3);
+    expect(slots.free).toBe(3);
+  });
+
+  it('frees what failed work held', async () => {
+    const slots = new ThreadSlots(1);
+    await expect(slots.with(1, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
+    expect(slots.free).toBe(1);
+  });
+});
+
+describe('Outbox', () => {
+  it('sends the first row at once, later ones together, and all of them when flushed', () => {
+    const sent: FromChild[] = [];
+    const outbox = new Outbox((message) => sent.push(message));
+    outbox.row(row(1));
+    expect(sent).toEqual([{ type: 'metrics', rows: [row(1)] }]);
+    outbox.row(row(2));
+    outbox.row(row(3));
+    expect(sent.length).toBe(1);
+    outbox.flush();
+    expect(sent[1]).toEqual({ type: 'metrics', rows: [row(2), row(3)] });
+    outbox.flush();
+    expect(sent.length).toBe(2);
+  });
+
+  it('always sends the progress that says it is done', () => {
+    const sent: FromChild[] = [];
+    const outbox = new Outbox((message) => sent.push(message));
+    for (const done of [1, 2, 3, 4]) outbox.progress({ done, total: 4, unit: 'steps', rate: null });
+    expect(sent.map((message) => (message.type === 'progress' ? message.progress.done : null))).toEqual([
+      1, 4,
+    ]);
+  });
+});
+
+describe('persist', () => {
+  it('tries again until it works', async () => {
+    let tries = 0;
+    const answer = await persist(
+      () => (++tries < 3 ? Promise.reject(new Error('away')) : Promise.resolve('here')),
+      'asking',
+      silent,
+      new AbortController().signal,
+    );
+    expect([answer, tries]).toEqual(['here', 3]);
+  });
+
+  it('stops when it is told to', async () => {
+    const stop = new AbortController();
+    const asking = persist(
+      () => {
+        stop.abort(new Error('lease lost'));
+        return Promise.reject(new Error('away'));
+      },
+      'asking',
+      silent,
+      stop.signal,
+    );
+    await expect(asking).rejects.toThrow('away');
+  });
+});
+
+describe('ArtifactCache', () => {
+  it('fetches once for many askers, and keeps to its limit by dropping the least recently used', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const store = new MemoryStore();
+      const cache = new ArtifactCache(folder.path, 250, store);
+      const [a, b, c] = ['a', 'b', 'c'].map((letter) => store.add(letter.repeat(100)).hash) as [
+        string,
+        string,
+        string,
+      ];
+      let fetched = 0;
+      const get = store.get.bind(store);
+      store.get = (hash) => {
+        fetched++;
+        return get(hash);
+      };
+      await Promise.all([cache.path(a), cache.path(a), cache.path(a)]);
+      expect(fetched).toBe(1);
+      await cache.path(b);
+      await utimes(join(folder.path, b), 0, 0);
+      await cache.path(c);
+      expect((await readdir(folder.path)).sort()).toEqual([a, c].sort());
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it('never lets a half-fetched or wrong file stand under a hash', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const store = new MemoryStore();
+      const { hash } = store.add('right');
+      store.contents.set(hash, Buffer.from('wrong'));
+      const cache = new ArtifactCache(folder.path, 1000, store);
+      await expect(cache.path(hash)).rejects.toThrow('It is not used');
+      expect(await readdir(folder.path)).toEqual([]);
+      expect(store.quarantined).toEqual([hash]);
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it('takes over a file that is already on this disk', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const store = new MemoryStore();
+      const cache = new ArtifactCache(folder.path, 1000, store);
+      const path = join(folder.path, 'outgoing');
+      await writeFile(path, 'content');
+      await cache.adopt({ path, hash: '0'.repeat(64), bytes: 7 });
+      expect(await cache.path('0'.repeat(64))).toBe(join(folder.path, '0'.repeat(64)));
+    } finally {
+      await folder.remove();
+    }
+  });
+});
