@@ -14,6 +14,9 @@ type Issue = z.core.$ZodIssue;
 /** At most this many names are listed as what was expected. */
 const listed = 12;
 
+/** More issues than this help nobody. */
+const reported = 50;
+
 /** "one of" and the values, names in quotes. */
 export function oneOf(values: readonly unknown[]): string {
   const names = values
@@ -53,7 +56,7 @@ const got = (value: unknown): string => (value === undefined ? '' : `, got ${sho
  * @param value  the whole value
  */
 export function findingsOf(schema: z.ZodType, value: unknown, issues: readonly Issue[]): Finding[] {
-  return issues.flatMap((issue) => findingOf(schema, value, issue));
+  return issues.slice(0, reported).flatMap((issue) => findingOf(schema, value, issue));
 }
 
 function findingOf(schema: z.ZodType, value: unknown, issue: Issue): Finding[] {
@@ -67,7 +70,7 @@ function findingOf(schema: z.ZodType, value: unknown, issue: Issue): Finding[] {
   }
   switch (issue.code) {
     case 'unrecognized_keys':
-      return issue.keys.map((key) => unknownKey(schema, value, path, key));
+      return issue.keys.slice(0, reported).map((key) => unknownKey(schema, value, path, key));
     case 'invalid_value':
       return finding(
         `expected ${oneOf(issue.values)}${got(here)}`,
