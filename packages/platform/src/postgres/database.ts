@@ -1,0 +1,78 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from '../generated/client.js';
+
+// 64-bit integers are byte counts, ids and cursors here, all far below 2^53.
+const types = new pg.TypeOverrides();
+types.setTypeParser(pg.types.builtins.INT8, Number);
+
+/** What a query runs on: the pool, or one connection inside a transaction. */
+export interface Queryable {
+  query<R extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<pg.QueryResult<R>>;
+}
+
+/** Raised by PostgreSQL when two transactions want each other's rows, or cannot be put in an order. */
+const retryable = new Set(['40001', '40P01']);
+
+/** One connection pool, seen by Prisma and by the hot paths' plain SQL. */
+export class Database {
+  readonly pool: pg.Pool;
+  readonly prisma: PrismaClient;
+
+  constructor(
+    readonly url: string,
+    poolSize: number,
+  ) {
+    this.pool = new pg.Pool({ connectionString: url, max: poolSize, types, keepAlive: true });
+    // A connection that breaks while idle is dropped by the pool; the next query opens another.
+    this.pool.on('error', () => undefined);
+    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
+  }
+
+  /**
+   * Runs `work` in one transaction (read committed), again when PostgreSQL chose it as a deadlock's victim.
+   * `work` must have no effect but through the connection it is given.
+   */
+  async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.pool.connect();
+      let broken = false;
+      try {
+        await client.query('BEGIN');
+        const result = await work(client);
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        broken = await client.query('ROLLBACK').then(
+          () => false,
+          () => true,
+        );
+        const code = (error as { code?: unknown }).code;
+        if (attempt >= 5 || typeof code !== 'string' || !retryable.has(code)) throw error;
+      } finally {
+        client.release(broken);
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.prisma.$disconnect();
+    await this.pool.end();
+  }
+}
+
+/**
+ * Opens the database; the first query proves that it answers.
+ *
+ * @param options.poolSize connections at most (default 8; a worker needs 2)
+ */
+export async function connectDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
+  const database = new Database(url, options.poolSize ?? 8);
+  try {
+    await database.pool.query('SELECT 1');
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}

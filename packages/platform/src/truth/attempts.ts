@@ -1,0 +1,301 @@
+import {
+  jobCatalog,
+  type ArtifactReference,
+  type JobEntry,
+  type JobKind,
+  type JobProgress,
+  type MetricRow,
+} from '@ferment/contracts';
+import type { Database, Queryable } from '../postgres/database.js';
+import { claimAttempt, type Claim } from './claim.js';
+import { completionEffects } from './completion.js';
+import { channel } from './events.js';
+import { failAttempt, returnToReady, type Failure } from './failure.js';
+import { changeGraph } from './graph.js';
+
+/** What travels through the queue: everything else is read when the attempt is claimed. */
+export interface QueueMessage {
+  jobId: string;
+  attempt: number;
+  /** CPU threads that the job keeps busy. */
+  threads: number;
+}
+
+export type Order = 'continue' | 'pause' | 'cancel' | 'fenced';
+
+export interface AttemptOptions {
+  /** How long an attempt stays its worker's without a heartbeat. */
+  leaseSeconds?: number;
+  /** First delay before a transient failure is tried again; it doubles each time, up to five minutes. */
+  backOffMilliseconds?: number;
+}
+
+export interface RunningAttempt {
+  jobId: string;
+  attempt: number;
+  progress?: JobProgress;
+}
+
+export interface Completion {
+  /** One for each output role of the job's kind. */
+  outputs: Record<string, ArtifactReference>;
+  result: unknown;
+}
+
+/**
+ * A worker's side of the truth. Every write names its attempt and changes nothing unless that attempt is the running
+ * one, so a worker that was cut off and comes back does no harm.
+ */
+export class Attempts {
+  private readonly leaseSeconds: number;
+  private readonly backOff: number;
+
+  constructor(
+    private readonly database: Database,
+    options: AttemptOptions = {},
+  ) {
+    this.leaseSeconds = options.leaseSeconds ?? 15;
+    this.backOff = options.backOffMilliseconds ?? 2000;
+  }
+
+  /**
+   * Starts the attempt that a message offers. Null when there is nothing to do: delivered twice, superseded,
+   * cancelled, paused, or the worker is draining.
+   */
+  claim(message: Pick<QueueMessage, 'jobId' | 'attempt'>, worker: { id: string }): Promise<Claim | null> {
+    return changeGraph(this.database, (graph) => claimAttempt(graph, message, worker.id, this.leaseSeconds));
+  }
+
+  /**
+   * Renews the leases of a worker's attempts (by the database's clock) and says what to do with each: `pause` =
+   * checkpoint, stop, report `preempted`; `cancel` = stop at once, nobody wants it; `fenced` = stop at once, it is not
+   * this worker's any more.
+   */
+  async heartbeat(
+    workerId: string,
+    running: readonly RunningAttempt[],
+  ): Promise<{ draining: boolean; orders: { jobId: string; attempt: number; order: Order }[] }> {
+    const { rows } = await this.database.pool.query<{ draining: boolean; orders: OrderRow[] }>(heartbeatSql, [
+      workerId,
+      running.map(({ jobId }) => jobId),
+      running.map(({ attempt }) => attempt),
+      running.map(({ progress }) => (progress === undefined ? null : JSON.stringify(progress))),
+      this.leaseSeconds,
+    ]);
+    const answer = rows[0];
+    const known = new Map((answer?.orders ?? []).map((row) => [`${row.jobId} ${row.attempt}`, row]));
+    const draining = answer?.draining ?? false;
+    const orders = running.map(({ jobId, attempt }) => {
+      const row = known.get(`${jobId} ${attempt}`);
+      return { jobId, attempt, order: orderFor(row, draining) };
+    });
+    return { draining, orders };
+  }
+
+  /**
+   * Appends rows of the curve; the transaction is one statement, since this is what a running worker does most.
+   *
+   * @param truncateFrom the attempt resumed: what earlier attempts said from this step on no longer counts
+   * @returns false when the attempt is not the running one
+   */
+  async appendMetrics(
+    jobId: string,
+    attempt: number,
+    rows: readonly MetricRow[],
+    truncateFrom?: number,
+  ): Promise<boolean> {
+    const steps = rows.map(({ step }) => step);
+    const { rowCount } = await this.database.pool.query(appendSql, [
+      jobId,
+      attempt,
+      steps.length > 0 ? Math.min(...steps) : null,
+      steps.length > 0 ? Math.max(...steps) : null,
+      truncateFrom ?? null,
+      JSON.stringify(rows.map(withFiniteValues)),
+    ]);
+    return rowCount === 1;
+  }
+
+  /** Records a resumable state whose bytes are in the store. */
+  saveCheckpoint(
+    jobId: string,
+    attempt: number,
+    checkpoint: { step: number; epoch: number; artifact: ArtifactReference },
+  ): Promise<boolean> {
+    const { step, epoch, artifact } = checkpoint;
+    return this.database.transaction(async (tx) => {
+      if (!(await isRunning(tx, jobId, attempt))) return false;
+      await recordArtifacts(tx, [artifact]);
+      await tx.query(
+        `INSERT INTO checkpoint (job_id, attempt, step, epoch, hash) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (job_id, attempt, step) DO UPDATE SET epoch = excluded.epoch, hash = excluded.hash`,
+        [jobId, attempt, step, epoch, artifact.hash],
+      );
+      const payload = { type: 'checkpoint.saved', step, epoch, hash: artifact.hash };
+      await tx.query('INSERT INTO event (job_id, payload) VALUES ($1, $2)', [jobId, JSON.stringify(payload)]);
+      await tx.query(`SELECT pg_notify('${channel}', 'event')`);
+      return true;
+    });
+  }
+
+  /**
+   * Ends the attempt and its job with success. True again when repeated by the attempt that succeeded, so that it may
+   * be sent again after a broken connection.
+   *
+   * @throws Error when an output of the job's kind is missing
+   */
+  complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
+    return changeGraph(this.database, async (graph) => {
+      const { tx } = graph;
+      const ended = await endAttempt(tx, jobId, attempt, 'succeeded');
+      if (!ended) return wasSuccess(tx, jobId, attempt);
+      const entry: JobEntry = jobCatalog[ended.kind];
+      const missing = Object.keys(entry.outputs).filter((role) => outputs[role] === undefined);
+      if (missing.length > 0)
+        throw new Error(`${ended.kind} job ${jobId} has no output ${missing.join(', ')}`);
+      await recordArtifacts(tx, Object.values(outputs));
+      await tx.query(
+        `INSERT INTO job_output (job_id, role, hash) SELECT $1, role, hash FROM unnest($2::text[], $3::text[]) AS o(role, hash)
+         ON CONFLICT (job_id, role) DO UPDATE SET hash = excluded.hash`,
+        [jobId, Object.keys(outputs), Object.values(outputs).map(({ hash }) => hash)],
+      );
+      await tx.query('UPDATE job SET result = $2 WHERE id = $1', [jobId, JSON.stringify(result ?? null)]);
+      graph.tell(
+        { type: 'attempt.changed', state: 'succeeded', attempt, failureClass: null, reason: null },
+        { jobId },
+      );
+      await graph.move([jobId], ['running'], 'succeeded', { reason: null, failureClass: null });
+      await completionEffects(graph, ended.kind, jobId, result);
+      return true;
+    });
+  }
+
+  /**
+   * Ends the attempt with a failure: the job is tried again after a back-off while its class allows, else it has
+   * failed and what depends on it is blocked. With `details.corruptArtifact` (a hash) the job that made that artifact
+   * runs again first.
+   */
+  fail(jobId: string, attempt: number, failure: Failure): Promise<boolean> {
+    return changeGraph(this.database, async (graph) => {
+      const ended = await endAttempt(graph.tx, jobId, attempt, 'failed', failure);
+      if (!ended) return false;
+      await failAttempt(graph, { jobId, attempt, kind: ended.kind }, failure, this.backOff);
+      return true;
+    });
+  }
+
+  /** Ends the attempt after it wrote its checkpoint because it was told to pause; the job is ready again. */
+  preempted(jobId: string, attempt: number): Promise<boolean> {
+    return changeGraph(this.database, async (graph) => {
+      if (!(await endAttempt(graph.tx, jobId, attempt, 'preempted'))) return false;
+      graph.tell(
+        { type: 'attempt.changed', state: 'preempted', attempt, failureClass: null, reason: null },
+        { jobId },
+      );
+      await returnToReady(graph, jobId, null);
+      return true;
+    });
+  }
+}
+
+interface OrderRow {
+  jobId: string;
+  attempt: number;
+  state: string;
+  wanted: boolean;
+}
+
+function orderFor(row: OrderRow | undefined, draining: boolean): Order {
+  if (row?.state === 'cancelled') return 'cancel';
+  if (row?.state !== 'running') return 'fenced';
+  return draining || !row.wanted ? 'pause' : 'continue';
+}
+
+function withFiniteValues(row: MetricRow): MetricRow {
+  const values = Object.fromEntries(
+    Object.entries(row.values).map(([series, value]) => [series, Number.isFinite(value) ? value : null]),
+  );
+  return { ...row, values };
+}
+
+async function isRunning(tx: Queryable, jobId: string, attempt: number): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT FROM attempt WHERE job_id = $1 AND number = $2 AND state = 'running' FOR SHARE`,
+    [jobId, attempt],
+  );
+  return rowCount === 1;
+}
+
+async function wasSuccess(tx: Queryable, jobId: string, attempt: number): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT FROM attempt WHERE job_id = $1 AND number = $2 AND state = 'succeeded'`,
+    [jobId, attempt],
+  );
+  return rowCount === 1;
+}
+
+async function endAttempt(
+  tx: Queryable,
+  jobId: string,
+  attempt: number,
+  state: 'succeeded' | 'failed' | 'preempted',
+  failure?: Failure,
+): Promise<{ kind: JobKind } | null> {
+  const { rows } = await tx.query<{ kind: JobKind }>(
+    `UPDATE attempt a SET state = $3, ended_at = now(), failure_class = $4, reason = $5, details = $6
+     FROM job j WHERE a.job_id = $1 AND a.number = $2 AND a.state = 'running' AND j.id = a.job_id
+       AND j.state = 'running' AND j.attempt = a.number RETURNING j.kind`,
+    [
+      jobId,
+      attempt,
+      state,
+      failure?.failureClass ?? null,
+      failure?.reason ?? null,
+      failure?.details === undefined ? null : JSON.stringify(failure.details),
+    ],
+  );
+  return rows[0] ?? null;
+}
+
+async function recordArtifacts(tx: Queryable, artifacts: readonly ArtifactReference[]): Promise<void> {
+  await tx.query(
+    `INSERT INTO artifact (hash, bytes) SELECT DISTINCT ON (hash) hash, bytes FROM unnest($1::text[], $2::bigint[]) AS a(hash, bytes)
+     ORDER BY hash ON CONFLICT DO NOTHING`,
+    [artifacts.map(({ hash }) => hash), artifacts.map(({ bytes }) => bytes)],
+  );
+}
+
+const heartbeatSql = `
+  WITH w AS (
+    UPDATE worker SET heartbeat_at = clock_timestamp(), state = CASE state WHEN 'gone' THEN 'active' ELSE state END
+    WHERE id = $1 RETURNING state
+  ), told AS (
+    SELECT job_id, number, progress FROM unnest($2::uuid[], $3::int[], $4::json[]) AS t(job_id, number, progress)
+  ), renewed AS (
+    UPDATE attempt a SET lease_until = clock_timestamp() + $5::float8 * interval '1 second',
+      progress = coalesce(t.progress, a.progress)
+    FROM told t WHERE a.job_id = t.job_id AND a.number = t.number AND a.state = 'running' AND a.worker_id = $1
+    RETURNING a.job_id
+  ), progress AS (
+    SELECT count(pg_notify('${channel}', json_build_object('jobId', t.job_id, 'progress', t.progress)::text)) AS n
+    FROM told t JOIN renewed r ON r.job_id = t.job_id WHERE t.progress IS NOT NULL
+  )
+  SELECT coalesce((SELECT state = 'draining' FROM w), false) AS draining, (SELECT n FROM progress) AS sent, (
+    SELECT json_agg(json_build_object('jobId', a.job_id, 'attempt', a.number, 'state', a.state, 'wanted',
+      j.standalone OR EXISTS (SELECT FROM demand d WHERE d.job_id = j.id AND d.state = 'wanted')))
+    FROM told t JOIN attempt a ON a.job_id = t.job_id AND a.number = t.number AND a.worker_id = $1
+      JOIN job j ON j.id = a.job_id
+  ) AS orders`;
+
+const appendSql = `
+  WITH a AS (
+    UPDATE attempt SET metric_cursor = metric_cursor + 1
+    WHERE job_id = $1 AND number = $2 AND state = 'running' RETURNING metric_cursor
+  ), c AS (
+    INSERT INTO metric_chunk (job_id, attempt, cursor, from_step, to_step, truncate_from, rows)
+    SELECT $1, $2, metric_cursor, $3::int, $4::int, $5::int, $6::json FROM a RETURNING id
+  )
+  SELECT pg_notify('${channel}', 'metrics') FROM c`;
+
+export type { Claim } from './claim.js';
+export type { Failure } from './failure.js';

@@ -1,0 +1,53 @@
+import { endedTrialStates, experimentState, type TrialState } from '@ferment/contracts';
+import type { Queryable } from '../postgres/database.js';
+import type { NewEvent } from './events.js';
+
+/** How many are in each state. */
+export type Counts = Record<string, number>;
+
+/** An experiment's counters from its rows. A withdrawn demand sees a job that has not ended as cancelled. */
+export async function countsOf(
+  tx: Queryable,
+  experimentId: string,
+): Promise<{ jobs: Counts; trials: Counts }> {
+  const jobs = await tx.query<{ state: string; n: number }>(
+    `SELECT CASE WHEN d.state = 'withdrawn' AND j.state NOT IN ('succeeded', 'failed') THEN 'cancelled' ELSE j.state END
+       AS state, count(*)::int AS n
+     FROM demand d JOIN job j ON j.id = d.job_id WHERE d.experiment_id = $1 GROUP BY 1`,
+    [experimentId],
+  );
+  const trials = await tx.query<{ state: string; n: number }>(
+    'SELECT state, count(*)::int AS n FROM trial WHERE experiment_id = $1 GROUP BY state',
+    [experimentId],
+  );
+  const asCounts = (rows: { state: string; n: number }[]): Counts =>
+    Object.fromEntries(rows.map(({ state, n }) => [state, n]));
+  return { jobs: asCounts(jobs.rows), trials: asCounts(trials.rows) };
+}
+
+/** Computes an experiment's counters anew and stores them; returns the event that tells of it. */
+export async function recount(tx: Queryable, experimentId: string): Promise<NewEvent> {
+  const { jobs, trials } = await countsOf(tx, experimentId);
+  return storeCounts(tx, experimentId, jobs, trials);
+}
+
+/** Writes an experiment's counters and the state that follows from them; returns the event that tells of it. */
+export async function storeCounts(
+  tx: Queryable,
+  id: string,
+  jobs: Counts,
+  trials: Counts,
+): Promise<NewEvent> {
+  const present = (Object.entries(trials) as [TrialState, number][])
+    .filter(([, n]) => n > 0)
+    .map(([state]) => state);
+  const state = experimentState(present);
+  const ended = endedTrialStates.some((end) => end === state);
+  await tx.query(
+    `UPDATE experiment SET job_counts = $2, trial_counts = $3, state = $4,
+       ended_at = CASE WHEN $5 THEN coalesce(ended_at, clock_timestamp()) END WHERE id = $1`,
+    [id, jobs, trials, state, ended],
+  );
+  const filled = { waiting: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, ...trials };
+  return { experimentId: id, payload: { type: 'experiment.changed', state, trials: filled, jobs } };
+}

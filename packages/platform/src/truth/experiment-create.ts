@@ -1,0 +1,218 @@
+import { createHash } from 'node:crypto';
+import {
+  canonicalJson,
+  type EvaluationResult,
+  type ExperimentSpec,
+  type Plan,
+  type PlannedJob,
+} from '@ferment/contracts';
+import type { Database, Queryable } from '../postgres/database.js';
+import { NotFound } from './errors.js';
+import { changeGraph, type Graph } from './graph.js';
+import { ensureJobs, type KnownJob } from './job-insert.js';
+import { writeTrialSummaries } from './summaries.js';
+
+export interface NewExperiment {
+  /** Name of the project; `default` is made on first use. */
+  project: string;
+  spec: ExperimentSpec;
+  plan: Plan;
+  /** Compute everything anew: every key is salted. */
+  fresh: boolean;
+  /** The same key again answers with the experiment made first. */
+  idempotencyKey?: string;
+}
+
+/**
+ * Writes experiment, trials, jobs, edges and demands in one transaction. A job whose key exists is shared: finished
+ * ones are reused, failures of class `user` and `diverged` inherited, others tried again.
+ *
+ * @throws NotFound for an unknown project
+ */
+export function createExperiment(
+  database: Database,
+  input: NewExperiment,
+): Promise<{ id: string; created: boolean }> {
+  return changeGraph(database, async (graph) => {
+    const { tx } = graph;
+    const earlier = await findByIdempotencyKey(tx, input);
+    if (earlier !== null) return { id: earlier, created: false };
+    const plan = input.fresh ? salted(input.plan) : input.plan;
+    const projectId = await projectIdOf(tx, input.project);
+    const known = await ensureJobs(tx, plan.jobs);
+    const id = await insertExperiment(tx, projectId, input, plan, known);
+    graph.tell({ type: 'experiment.created', name: input.spec.name }, { experimentId: id });
+    await insertDemands(tx, id, plan.jobs, known);
+    await insertTrials(tx, id, plan, known);
+    await revive(graph, [...known.values()]);
+    const ids = [...known.values()].map((job) => job.id);
+    await graph.refresh(ids);
+    await summarise(tx, id);
+    graph.touch(ids);
+    graph.countAnew(id);
+    return { id, created: true };
+  });
+}
+
+async function findByIdempotencyKey(tx: Queryable, input: NewExperiment): Promise<string | null> {
+  if (input.idempotencyKey === undefined) return null;
+  const { rows } = await tx.query<{ id: string }>('SELECT id FROM experiment WHERE idempotency_key = $1', [
+    input.idempotencyKey,
+  ]);
+  return rows[0]?.id ?? null;
+}
+
+function salted(plan: Plan): Plan {
+  const salt = createHash('sha256').update(`${plan.specHash} ${Date.now()} ${Math.random()}`).digest('hex');
+  const rename = (key: string): string =>
+    createHash('sha256').update(canonicalJson({ key, salt })).digest('hex');
+  return {
+    ...plan,
+    jobs: plan.jobs.map((job) => ({
+      ...job,
+      key: rename(job.key),
+      inputs: job.inputs.map((input) => ({ ...input, from: rename(input.from) })),
+    })),
+    trials: plan.trials.map((trial) => ({
+      ...trial,
+      jobs: Object.fromEntries(Object.entries(trial.jobs).map(([role, key]) => [role, rename(key)])),
+    })),
+  };
+}
+
+async function projectIdOf(tx: Queryable, name: string): Promise<string> {
+  if (name === 'default')
+    await tx.query(`INSERT INTO project (name) VALUES ('default') ON CONFLICT DO NOTHING`);
+  const { rows } = await tx.query<{ id: string }>('SELECT id FROM project WHERE name = $1', [name]);
+  const id = rows[0]?.id;
+  if (id === undefined) throw new NotFound(`no project "${name}": create it first, or leave the project out`);
+  return id;
+}
+
+const isTraining = (job: PlannedJob): boolean => job.kind === 'train' || job.kind === 'distill';
+
+async function insertExperiment(
+  tx: Queryable,
+  projectId: string,
+  { spec, idempotencyKey }: NewExperiment,
+  plan: Plan,
+  known: Map<string, KnownJob>,
+): Promise<string> {
+  const trainings = plan.jobs.filter(isTraining);
+  const trainingKeys = new Set(trainings.map(({ key }) => key));
+  const withoutSharing = plan.trials
+    .flatMap((trial) => Object.values(trial.jobs))
+    .filter((key) => trainingKeys.has(key)).length;
+  const cached = trainings.filter(({ key }) => known.get(key)?.state === 'succeeded').length;
+  const { rows } = await tx.query<{ id: string }>(
+    `INSERT INTO experiment (project_id, name, description, tags, spec, spec_hash, variants, baseline, fixed_stages,
+       warnings, datasets, trainings_without_sharing, trainings_planned, trainings_cached, idempotency_key, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, clock_timestamp()) RETURNING id`,
+    [
+      projectId,
+      spec.name,
+      spec.description,
+      spec.tags,
+      JSON.stringify(spec),
+      plan.specHash,
+      JSON.stringify(plan.variants.map(({ name, factors }) => ({ name, factors }))),
+      plan.baseline,
+      plan.fixedStages,
+      plan.warnings,
+      JSON.stringify(datasetsOf(spec)),
+      withoutSharing,
+      trainings.length,
+      cached,
+      idempotencyKey ?? null,
+    ],
+  );
+  const id = rows[0]?.id;
+  if (id === undefined) throw new Error('the experiment was not stored');
+  return id;
+}
+
+function datasetsOf(spec: ExperimentSpec): { name: string; version: string }[] {
+  const used = [spec.data, ...spec.evaluate.on].map(
+    ({ dataset, version }) => [dataset, version ?? ''] as const,
+  );
+  return [...new Map(used)].map(([name, version]) => ({ name, version }));
+}
+
+async function insertDemands(
+  tx: Queryable,
+  experimentId: string,
+  jobs: readonly PlannedJob[],
+  known: Map<string, KnownJob>,
+): Promise<void> {
+  const rows = jobs.map(({ key }) => jobOf(known, key));
+  await tx.query(
+    `INSERT INTO demand (experiment_id, job_id, cached, position)
+     SELECT $1, id, cached, position - 1 FROM unnest($2::uuid[], $3::bool[]) WITH ORDINALITY AS d(id, cached, position)`,
+    [experimentId, rows.map(({ id }) => id), rows.map(({ state }) => state === 'succeeded')],
+  );
+}
+
+async function insertTrials(
+  tx: Queryable,
+  experimentId: string,
+  plan: Plan,
+  known: Map<string, KnownJob>,
+): Promise<void> {
+  const { rows } = await tx.query<{ id: string; position: number }>(
+    `INSERT INTO trial (experiment_id, position, variant, factors, seed)
+     SELECT $1, position - 1, variant, factors, seed
+     FROM unnest($2::text[], $3::json[], $4::int[]) WITH ORDINALITY AS t(variant, factors, seed, position)
+     RETURNING id, position`,
+    [
+      experimentId,
+      plan.trials.map(({ variant }) => variant),
+      plan.trials.map(({ factors }) => JSON.stringify(factors)),
+      plan.trials.map(({ seed }) => seed),
+    ],
+  );
+  const links = rows.flatMap(({ id, position }) =>
+    Object.entries(plan.trials[position]?.jobs ?? {}).map(([role, key]) => ({
+      id,
+      role,
+      job: jobOf(known, key).id,
+    })),
+  );
+  await tx.query(
+    'INSERT INTO trial_job (trial_id, role, job_id) SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[])',
+    [links.map(({ id }) => id), links.map(({ role }) => role), links.map(({ job }) => job)],
+  );
+}
+
+function jobOf(known: Map<string, KnownJob>, key: string): KnownJob {
+  const job = known.get(key);
+  if (!job) throw new Error(`the plan names job ${key} and does not describe it`);
+  return job;
+}
+
+/** What a new demand does to jobs that had ended without success. */
+export async function revive(graph: Graph, jobs: readonly KnownJob[]): Promise<void> {
+  const cancelled = jobs.filter(({ state }) => state === 'cancelled').map(({ id }) => id);
+  const retried = jobs
+    .filter(
+      ({ state, failureClass }) =>
+        state === 'failed' && failureClass !== 'user' && failureClass !== 'diverged',
+    )
+    .map(({ id }) => id);
+  if (cancelled.length + retried.length === 0) return;
+  await graph.tx.query(
+    'UPDATE job SET transient_failures = 0, resource_failures = 0, lost_attempts = 0 WHERE id = ANY($1)',
+    [[...cancelled, ...retried]],
+  );
+  await graph.move(cancelled, ['cancelled'], 'pending', { reason: null });
+  await graph.move(retried, ['failed'], 'ready', { reason: null, failureClass: null });
+}
+
+/** Figures of evaluations that were finished before this experiment asked for them. */
+async function summarise(tx: Queryable, experimentId: string): Promise<void> {
+  const { rows } = await tx.query<{ id: string; result: EvaluationResult }>(
+    `SELECT j.id, j.result FROM demand d JOIN job j ON j.id = d.job_id
+     WHERE d.experiment_id = $1 AND j.kind = 'evaluate' AND j.state = 'succeeded'`,
+    [experimentId],
+  );
+  for (const { id, result } of rows) await writeTrialSummaries(tx, id, result);
+}

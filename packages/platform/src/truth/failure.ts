@@ -1,0 +1,92 @@
+import { jobCatalog, type FailureClass, type JobEntry, type JobKind } from '@ferment/contracts';
+import type { Graph } from './graph.js';
+
+export interface Failure {
+  failureClass: FailureClass;
+  /** One sentence for people. */
+  reason: string;
+  /** `corruptArtifact`: the hash of an input whose bytes were not its own. */
+  details?: Record<string, unknown>;
+}
+
+interface EndedAttempt {
+  jobId: string;
+  attempt: number;
+  kind: JobKind;
+}
+
+const longestBackOff = 5 * 60_000;
+
+/** Column that counts a class's failures; classes without one are not tried again. */
+const counters: Partial<Record<FailureClass, string>> = {
+  transient: 'transient_failures',
+  resource: 'resource_failures',
+  lost: 'lost_attempts',
+};
+
+/** What follows for the job from an attempt that has just ended with a failure. */
+export async function failAttempt(
+  graph: Graph,
+  { jobId, attempt, kind }: EndedAttempt,
+  failure: Failure,
+  backOff: number,
+): Promise<void> {
+  const { failureClass, reason } = failure;
+  const state = failureClass === 'lost' ? 'lost' : 'failed';
+  graph.tell({ type: 'attempt.changed', state, attempt, failureClass, reason }, { jobId });
+  const failures = await countFailure(graph, jobId, failureClass);
+  const entry: JobEntry = jobCatalog[kind];
+  const allowed = failureClass === 'user' || failureClass === 'diverged' ? 0 : entry.retry[failureClass];
+  if (failures > allowed) {
+    await graph.move([jobId], ['running'], 'failed', { reason, failureClass });
+    return;
+  }
+  const wait = failureClass === 'transient' ? delayBefore(failures, backOff) : null;
+  await returnToReady(graph, jobId, wait, { reason, failureClass });
+  const corrupt = failure.details?.['corruptArtifact'];
+  if (typeof corrupt === 'string') await rerunProducers(graph, corrupt);
+}
+
+/** Exponential with full jitter over its upper half: failures of one cause do not come back together. */
+export function delayBefore(failures: number, first: number): number {
+  const longest = Math.min(longestBackOff, first * 2 ** (failures - 1));
+  return longest * (0.5 + Math.random() / 2);
+}
+
+/** A running job waits for its next attempt, unless nobody wants it any more. */
+export async function returnToReady(
+  graph: Graph,
+  jobId: string,
+  delay: number | null,
+  fields: { reason: string; failureClass: FailureClass } | null = null,
+): Promise<void> {
+  await graph.move([jobId], ['running'], 'ready', { ...fields, notBefore: delay });
+}
+
+/**
+ * An artifact's bytes are not what its name says: every finished job that made it runs again, and what waited with it
+ * as an input waits again (jobs that finished from the good bytes stay as they are).
+ */
+async function rerunProducers(graph: Graph, hash: string): Promise<void> {
+  const { rows } = await graph.tx.query<{ id: string }>(
+    `SELECT j.id FROM job_output o JOIN job j ON j.id = o.job_id WHERE o.hash = $1 AND j.state = 'succeeded'`,
+    [hash],
+  );
+  await graph.move(
+    rows.map(({ id }) => id),
+    ['succeeded'],
+    'ready',
+    { reason: `its output ${hash.slice(0, 12)} was found corrupt` },
+  );
+  await graph.tx.query('DELETE FROM checkpoint WHERE hash = $1', [hash]);
+}
+
+async function countFailure(graph: Graph, jobId: string, failureClass: FailureClass): Promise<number> {
+  const column = counters[failureClass];
+  if (column === undefined) return 1;
+  const { rows } = await graph.tx.query<{ n: number }>(
+    `UPDATE job SET ${column} = ${column} + 1 WHERE id = $1 RETURNING ${column} AS n`,
+    [jobId],
+  );
+  return rows[0]?.n ?? 1;
+}

@@ -1,0 +1,299 @@
+import {
+  endedTrialStates,
+  jobTransitions,
+  trialState,
+  type EventPayload,
+  type JobState,
+  type TrialState,
+} from '@ferment/contracts';
+import type { Database, Queryable } from '../postgres/database.js';
+import { recount, storeCounts, type Counts } from './counters.js';
+import { writeEvents, type NewEvent } from './events.js';
+
+/** One writer of the job graph at a time: what a transition sees of its neighbours is what will be true. */
+const graphLock = 0x0fe7_0001;
+
+/** What a move may set beside the state. A key left out is left alone. */
+export interface JobFields {
+  reason?: string | null;
+  failureClass?: string | null;
+  notBefore?: number | null;
+}
+
+interface MovedJob {
+  id: string;
+  before: JobState;
+  kind: string;
+  attempt: number;
+  reason: string | null;
+}
+
+/**
+ * Runs one change of the job graph: in one transaction the moves that `work` makes, what follows from them (dependants
+ * released, blocked or put back, trial and experiment states, counters) and the event rows that tell of it.
+ */
+export function changeGraph<T>(database: Database, work: (graph: Graph) => Promise<T>): Promise<T> {
+  return database.transaction(async (tx) => {
+    await tx.query('SELECT pg_advisory_xact_lock($1)', [graphLock]);
+    const graph = new Graph(tx);
+    const result = await work(graph);
+    await graph.settle();
+    return result;
+  });
+}
+
+export class Graph {
+  /** State before this transaction and now, of every job that moved. */
+  private readonly moved = new Map<string, { before: JobState; now: JobState }>();
+  private readonly events: NewEvent[] = [];
+  private readonly recounted = new Set<string>();
+  private readonly touched = new Set<string>();
+
+  constructor(readonly tx: Queryable) {}
+
+  /** Records an event that is written with the transaction. */
+  tell(payload: EventPayload, about: Omit<NewEvent, 'payload'> = {}): void {
+    this.events.push({ ...about, payload });
+  }
+
+  /** Trials that these jobs belong to are looked at when this change settles, whether or not the jobs moved. */
+  touch(jobIds: readonly string[]): void {
+    for (const id of jobIds) this.touched.add(id);
+  }
+
+  /** The experiment's counters are computed anew when this change settles, rather than moved along. */
+  countAnew(experimentId: string): void {
+    this.recounted.add(experimentId);
+  }
+
+  /**
+   * Moves those of the jobs that are in one of the states `from`, and only those; returns them.
+   *
+   * @throws Error when the table of transitions has no such move
+   */
+  async move(
+    ids: readonly string[],
+    from: readonly JobState[],
+    to: JobState,
+    fields: JobFields = {},
+  ): Promise<MovedJob[]> {
+    for (const state of from) {
+      const permitted: readonly JobState[] = jobTransitions[state];
+      if (!permitted.includes(to)) throw new Error(`no transition of a job from ${state} to ${to}`);
+    }
+    if (ids.length === 0) return [];
+    const { rows } = await this.tx.query<MovedJob>(moveSql, [
+      ids,
+      from,
+      to,
+      'reason' in fields,
+      fields.reason ?? null,
+      'failureClass' in fields,
+      fields.failureClass ?? null,
+      fields.notBefore ?? null,
+    ]);
+    for (const job of rows) {
+      this.moved.set(job.id, { before: this.moved.get(job.id)?.before ?? job.before, now: to });
+      this.tell(
+        { type: 'job.changed', state: to, kind: job.kind, attempt: job.attempt || null, reason: job.reason },
+        { jobId: job.id },
+      );
+    }
+    return rows;
+  }
+
+  /**
+   * Brings jobs that wait in line with their inputs, and then what depends on them: all inputs there means ready, a
+   * failed one means blocked, anything else means pending.
+   */
+  async refresh(ids: readonly string[]): Promise<void> {
+    let layer = [...new Set(ids)];
+    while (layer.length > 0) {
+      const { rows } = await this.tx.query<WaitingJob>(waitingSql, [layer]);
+      const next = new Set<string>();
+      const apply = async (
+        jobs: WaitingJob[],
+        from: JobState,
+        to: JobState,
+        reason: string | null,
+      ): Promise<void> => {
+        for (const job of await this.move(
+          jobs.map(({ id }) => id),
+          [from],
+          to,
+          { reason },
+        ))
+          next.add(job.id);
+      };
+      const toBlock = rows.filter((job) => job.state === 'pending' && job.failedInput !== null);
+      for (const reason of new Set(toBlock.map((job) => job.failedInput))) {
+        await apply(
+          toBlock.filter((job) => job.failedInput === reason),
+          'pending',
+          'blocked',
+          reason,
+        );
+      }
+      await apply(
+        rows.filter((job) => job.state === 'blocked' && job.failedInput === null),
+        'blocked',
+        'pending',
+        null,
+      );
+      await apply(
+        rows.filter((job) => job.state === 'ready' && !job.complete),
+        'ready',
+        'pending',
+        null,
+      );
+      await apply(
+        rows.filter((job) => job.state === 'pending' && job.failedInput === null && job.complete),
+        'pending',
+        'ready',
+        null,
+      );
+      // A job that came back to pending may go on at once; what depends on one that moved is looked at in turn.
+      const again = [...next].filter((id) => this.moved.get(id)?.now === 'pending');
+      layer = [...new Set([...again, ...(await this.dependants([...next]))])];
+    }
+  }
+
+  /** Everything that follows from the moves made; called once, last. */
+  async settle(): Promise<void> {
+    await this.refresh(await this.dependants([...this.moved.keys()]));
+    const moved = [...this.moved].filter(([, { before, now }]) => before !== now);
+    const affected = await this.affectedExperiments(moved);
+    const trials = await this.settleTrials([...this.touched, ...moved.map(([id]) => id)]);
+    for (const id of trials.keys()) if (!affected.has(id)) affected.set(id, {});
+    for (const id of this.recounted) affected.delete(id);
+    await this.settleExperiments(affected, trials);
+    for (const id of this.recounted) this.events.push(await recount(this.tx, id));
+    await writeEvents(this.tx, this.events);
+  }
+
+  private async dependants(ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const { rows } = await this.tx.query<{ id: string }>(
+      'SELECT DISTINCT job_id AS id FROM job_dependency WHERE from_job_id = ANY($1)',
+      [ids],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** How the counters of each experiment that wants a moved job change. */
+  private async affectedExperiments(
+    moved: [string, { before: JobState; now: JobState }][],
+  ): Promise<Map<string, Counts>> {
+    const { rows } = await this.tx.query<{ experiment: string; job: string }>(
+      `SELECT experiment_id AS experiment, job_id AS job FROM demand WHERE job_id = ANY($1) AND state <> 'withdrawn'`,
+      [moved.map(([id]) => id)],
+    );
+    const byId = new Map(moved);
+    const deltas = new Map<string, Counts>();
+    for (const { experiment, job } of rows) {
+      const change = byId.get(job);
+      if (!change) continue;
+      const counts = deltas.get(experiment) ?? {};
+      counts[change.before] = (counts[change.before] ?? 0) - 1;
+      counts[change.now] = (counts[change.now] ?? 0) + 1;
+      deltas.set(experiment, counts);
+    }
+    return deltas;
+  }
+
+  /** Trial states that changed with these jobs, as changes of their experiments' counters. */
+  private async settleTrials(jobs: readonly string[]): Promise<Map<string, Counts>> {
+    const deltas = new Map<string, Counts>();
+    if (jobs.length === 0) return deltas;
+    const { rows } = await this.tx.query<TrialRow>(trialsSql, [jobs]);
+    const changed = rows
+      .map((row) => ({ ...row, next: trialState(row.jobs) }))
+      .filter((row) => row.next !== row.state || row.reason !== row.was_reason);
+    if (changed.length === 0) return deltas;
+    await this.tx.query(
+      `UPDATE trial t SET state = c.state, reason = c.reason
+       FROM unnest($1::uuid[], $2::text[], $3::text[]) AS c(id, state, reason) WHERE t.id = c.id`,
+      [changed.map(({ id }) => id), changed.map(({ next }) => next), changed.map(({ reason }) => reason)],
+    );
+    for (const row of changed) {
+      this.tell(
+        { type: 'trial.changed', state: row.next, reason: row.reason },
+        { experimentId: row.experiment, trialId: row.id },
+      );
+      const counts = deltas.get(row.experiment) ?? {};
+      counts[row.state] = (counts[row.state] ?? 0) - 1;
+      counts[row.next] = (counts[row.next] ?? 0) + 1;
+      deltas.set(row.experiment, counts);
+    }
+    const due = changed.filter(
+      ({ next, state }) => endedTrialStates.includes(next) || endedTrialStates.includes(state),
+    );
+    await this.tx.query('UPDATE experiment SET table_wanted = table_wanted + 1 WHERE id = ANY($1)', [
+      due.map(({ experiment }) => experiment),
+    ]);
+    return deltas;
+  }
+
+  private async settleExperiments(jobs: Map<string, Counts>, trials: Map<string, Counts>): Promise<void> {
+    const { rows } = await this.tx.query<{ id: string; jobs: Counts; trials: Counts }>(
+      'SELECT id, job_counts AS jobs, trial_counts AS trials FROM experiment WHERE id = ANY($1) ORDER BY id FOR UPDATE',
+      [[...jobs.keys()]],
+    );
+    for (const row of rows) {
+      const jobCounts = added(row.jobs, jobs.get(row.id) ?? {});
+      const trialCounts = added(row.trials, trials.get(row.id) ?? {});
+      this.events.push(await storeCounts(this.tx, row.id, jobCounts, trialCounts));
+    }
+  }
+}
+
+interface WaitingJob {
+  id: string;
+  state: JobState;
+  complete: boolean;
+  failedInput: string | null;
+}
+
+interface TrialRow {
+  id: string;
+  experiment: string;
+  state: TrialState;
+  was_reason: string | null;
+  jobs: JobState[];
+  reason: string | null;
+}
+
+function added(counts: Counts, delta: Counts): Counts {
+  const sum: Counts = { ...counts };
+  for (const [state, change] of Object.entries(delta)) sum[state] = (sum[state] ?? 0) + change;
+  return sum;
+}
+
+const moveSql = `
+  UPDATE job j SET state = $3,
+    reason = CASE WHEN $4 THEN $5 ELSE j.reason END,
+    failure_class = CASE WHEN $6 THEN $7 ELSE j.failure_class END,
+    not_before = now() + $8::float8 * interval '1 millisecond',
+    queued_at = NULL,
+    started_at = CASE WHEN $3 = 'running' THEN coalesce(j.started_at, now()) ELSE j.started_at END,
+    ended_at = CASE WHEN $3 IN ('succeeded', 'failed', 'cancelled') THEN now() END
+  FROM (SELECT id, state FROM job WHERE id = ANY($1) AND state = ANY($2) ORDER BY id FOR UPDATE) o
+  WHERE j.id = o.id
+  RETURNING j.id, o.state AS before, j.kind, j.attempt, j.reason`;
+
+const waitingSql = `
+  SELECT j.id, j.state, coalesce(bool_and(i.state = 'succeeded'), true) AS complete,
+    min(CASE WHEN i.state IN ('failed', 'blocked')
+      THEN CASE WHEN i.state = 'blocked' THEN i.reason
+        ELSE i.kind || coalesce(' ' || i.stage, '') || ' failed: ' || coalesce(i.reason, 'no reason given') END END
+    ) AS "failedInput"
+  FROM job j LEFT JOIN job_dependency d ON d.job_id = j.id LEFT JOIN job i ON i.id = d.from_job_id
+  WHERE j.id = ANY($1) AND j.state IN ('pending', 'ready', 'blocked') GROUP BY j.id`;
+
+const trialsSql = `
+  SELECT t.id, t.experiment_id AS experiment, t.state, t.reason AS was_reason, array_agg(DISTINCT j.state) AS jobs,
+    coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked')) AS reason
+  FROM trial t JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
+  WHERE t.id IN (SELECT trial_id FROM trial_job WHERE job_id = ANY($1))
+    AND NOT EXISTS (SELECT FROM demand d WHERE d.experiment_id = t.experiment_id AND d.state = 'withdrawn')
+  GROUP BY t.id`;

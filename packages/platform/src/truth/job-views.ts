@@ -1,0 +1,77 @@
+import type {
+  ArtifactReference,
+  AttemptItem,
+  FailureClass,
+  JobItem,
+  JobProgress,
+  JobState,
+} from '@ferment/contracts';
+import type { Database } from '../postgres/database.js';
+
+interface JobRow {
+  id: string;
+  key: string;
+  kind: string;
+  stage: string | null;
+  state: JobState;
+  cached: boolean;
+  reason: string | null;
+  failureClass: FailureClass | null;
+  params: JobItem['params'];
+  result: JobItem['result'];
+  inputs: JobItem['inputs'] | null;
+  outputs: Record<string, ArtifactReference> | null;
+  attempts: (AttemptItem & { progress: JobProgress | null })[] | null;
+  createdAt: Date;
+  startedAt: Date | null;
+  endedAt: Date | null;
+}
+
+const columns = `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "failureClass", j.params, j.result,
+  j.created_at AS "createdAt", j.started_at AS "startedAt", j.ended_at AS "endedAt",
+  (SELECT json_agg(json_build_object('role', d.role, 'position', d.position, 'jobId', d.from_job_id, 'output', d.output)
+     ORDER BY d.role, d.position) FROM job_dependency d WHERE d.job_id = j.id) AS inputs,
+  (SELECT json_object_agg(o.role, json_build_object('hash', a.hash, 'bytes', a.bytes))
+     FROM job_output o JOIN artifact a ON a.hash = o.hash WHERE o.job_id = j.id) AS outputs,
+  (SELECT json_agg(json_build_object('number', t.number, 'state', t.state, 'worker', t.worker_id,
+     'startedAt', t.started_at, 'endedAt', t.ended_at, 'failureClass', t.failure_class, 'reason', t.reason,
+     'resumedFromStep', t.resumed_from_step, 'progress', t.progress) ORDER BY t.number)
+     FROM attempt t WHERE t.job_id = j.id) AS attempts`;
+
+/** Jobs with inputs, outputs and attempts: one by id, or an experiment's in the plan's order. */
+export async function jobItems(
+  database: Database,
+  which: { id: string } | { experiment: string },
+): Promise<JobItem[]> {
+  const { rows } =
+    'id' in which
+      ? await database.pool.query<JobRow>(
+          `SELECT ${columns}, j.state, false AS cached FROM job j WHERE j.id = $1`,
+          [which.id],
+        )
+      : await database.pool.query<JobRow>(
+          `SELECT ${columns}, w.cached, CASE WHEN w.state = 'withdrawn' AND j.state NOT IN ('succeeded', 'failed')
+             THEN 'cancelled' ELSE j.state END AS state
+           FROM demand w JOIN job j ON j.id = w.job_id WHERE w.experiment_id = $1 ORDER BY w.position`,
+          [which.experiment],
+        );
+  return rows.map(jobItemOf);
+}
+
+function jobItemOf({ attempts, inputs, outputs, createdAt, startedAt, endedAt, ...job }: JobRow): JobItem {
+  const running = (attempts ?? []).find(({ state }) => state === 'running');
+  return {
+    ...job,
+    inputs: inputs ?? [],
+    outputs: outputs ?? {},
+    progress: running?.progress ?? null,
+    attempts: (attempts ?? []).map(({ progress: _, ...attempt }) => ({
+      ...attempt,
+      startedAt: new Date(attempt.startedAt).toISOString(),
+      endedAt: attempt.endedAt === null ? null : new Date(attempt.endedAt).toISOString(),
+    })),
+    createdAt: createdAt.toISOString(),
+    startedAt: startedAt?.toISOString() ?? null,
+    endedAt: endedAt?.toISOString() ?? null,
+  };
+}

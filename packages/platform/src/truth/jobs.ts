@@ -1,0 +1,69 @@
+import type { CheckpointItem, JobItem, JobMetrics, MetricRow, PlannedJob } from '@ferment/contracts';
+import type { Database } from '../postgres/database.js';
+import { revive } from './experiment-create.js';
+import { changeGraph } from './graph.js';
+import { ensureJobs } from './job-insert.js';
+import { jobItems } from './job-views.js';
+import { curveOf, type StoredChunk } from './metrics.js';
+
+/** Jobs, whichever experiments share them. */
+export class Jobs {
+  constructor(private readonly database: Database) {}
+
+  /** Null when there is none of this id; so with the other questions. */
+  async get(id: string): Promise<JobItem | null> {
+    const [item] = await jobItems(this.database, { id });
+    return item ?? null;
+  }
+
+  /**
+   * Asks for a job that no experiment's plan holds: an import or a table. One with this key that exists is shared;
+   * one that failed for a passing reason, or was cancelled, is tried again.
+   */
+  submit(job: PlannedJob): Promise<{ id: string; created: boolean }> {
+    return changeGraph(this.database, async (graph) => {
+      const before = await graph.tx.query('SELECT FROM job WHERE key = $1', [job.key]);
+      const known = (await ensureJobs(graph.tx, [job], true)).get(job.key);
+      if (!known) throw new Error(`job ${job.key} was not stored`);
+      await graph.tx.query('UPDATE job SET standalone = true WHERE id = $1 AND NOT standalone', [known.id]);
+      await revive(graph, [known]);
+      await graph.refresh([known.id]);
+      return { id: known.id, created: before.rowCount === 0 };
+    });
+  }
+
+  /** The curve: one row a step, in order, rows of superseded attempts left out; steps `from` to `to` inclusive. */
+  async metrics(jobId: string, from?: number, to?: number): Promise<JobMetrics | null> {
+    if (!(await this.exists(jobId))) return null;
+    const { rows } = await this.database.pool.query<StoredChunk>(
+      `SELECT cursor, truncate_from AS "truncateFrom", rows FROM metric_chunk
+       WHERE job_id = $1 AND (truncate_from IS NOT NULL OR to_step >= coalesce($2, to_step)) ORDER BY cursor`,
+      [jobId, from ?? null],
+    );
+    const inRange = ({ step }: MetricRow): boolean => step >= (from ?? 0) && step <= (to ?? Infinity);
+    return { jobId, cursor: rows.at(-1)?.cursor ?? 0, rows: curveOf(rows).filter(inRange) };
+  }
+
+  /** Resumable states, newest step first. */
+  async checkpoints(jobId: string): Promise<CheckpointItem[] | null> {
+    if (!(await this.exists(jobId))) return null;
+    const rows = await this.database.prisma.checkpoint.findMany({
+      where: { jobId },
+      include: { artifact: true },
+      orderBy: [{ step: 'desc' }, { attempt: 'desc' }],
+    });
+    return rows.map(({ attempt, step, epoch, hash, artifact, createdAt }) => ({
+      jobId,
+      attempt,
+      step,
+      epoch,
+      hash,
+      bytes: Number(artifact.bytes),
+      createdAt: createdAt.toISOString(),
+    }));
+  }
+
+  private async exists(id: string): Promise<boolean> {
+    return (await this.database.prisma.job.count({ where: { id } })) > 0;
+  }
+}

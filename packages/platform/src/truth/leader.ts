@@ -1,0 +1,113 @@
+import pg from 'pg';
+import type { Logger } from '../log.js';
+import { channel } from './events.js';
+
+export interface LeaderOptions {
+  url: string;
+  /** Advisory lock: of all processes that ask, one at a time leads. */
+  lock: number;
+  /** Longest time between two ticks. */
+  pollMilliseconds: number;
+  log: Pick<Logger, 'info' | 'warn'> | undefined;
+  name: string;
+  tick(): Promise<void>;
+}
+
+/**
+ * Runs `tick` in one process of the installation: on every event and at least once a poll. The lock lives with a
+ * connection of its own; when that breaks, another process leads and this one asks again.
+ */
+export class Leader {
+  private stopped = false;
+  private running: Promise<void> | null = null;
+  private wake: (() => void) | null = null;
+  private kicked = false;
+
+  constructor(private readonly options: LeaderOptions) {}
+
+  start(): void {
+    this.running ??= this.run();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    this.kick();
+    await this.running;
+  }
+
+  /** Ticks soon, without waiting for the poll. */
+  kick(): void {
+    this.kicked = true;
+    this.wake?.();
+  }
+
+  private async run(): Promise<void> {
+    while (!this.stopped) {
+      try {
+        await this.connected();
+      } catch (error) {
+        this.options.log?.warn(
+          { error: String(error) },
+          `${this.options.name}: no connection to the database`,
+        );
+        if (!this.stopped) await this.pause(Math.min(1000, this.options.pollMilliseconds));
+      }
+    }
+  }
+
+  private async connected(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.options.url, keepAlive: true });
+    let broken: Error | null = null;
+    client.on('error', (error) => {
+      broken = error;
+      this.kick();
+    });
+    client.on('notification', ({ payload }) => {
+      if (payload === 'event') this.kick();
+    });
+    try {
+      await client.connect();
+      await client.query(`LISTEN ${channel}`);
+      let leads = false;
+      while (!this.stopped && broken === null) {
+        this.kicked = false;
+        leads ||= await this.takeLock(client);
+        if (leads) await this.tick();
+        if (!this.kicked) await this.pause(this.options.pollMilliseconds);
+      }
+      if (broken !== null) throw broken as Error;
+    } finally {
+      await client.end().catch(() => undefined);
+    }
+  }
+
+  private async takeLock(client: pg.Client): Promise<boolean> {
+    const { rows } = await client.query<{ taken: boolean }>('SELECT pg_try_advisory_lock($1) AS taken', [
+      this.options.lock,
+    ]);
+    const taken = rows[0]?.taken ?? false;
+    if (taken) this.options.log?.info({}, `${this.options.name}: leads`);
+    return taken;
+  }
+
+  private async tick(): Promise<void> {
+    try {
+      await this.options.tick();
+    } catch (error) {
+      this.options.log?.warn({ error: String(error) }, `${this.options.name}: will try again`);
+    }
+  }
+
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.wake = null;
+        resolve();
+      };
+      const timer = setTimeout(done, milliseconds);
+      this.wake = done;
+      if (this.kicked) done();
+    });
+  }
+}

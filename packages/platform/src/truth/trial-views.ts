@@ -1,0 +1,34 @@
+import type { ArtifactReference, TrialItem, TrialState, TrialSummary } from '@ferment/contracts';
+import type { Database } from '../postgres/database.js';
+
+interface TrialRow {
+  id: string;
+  experimentId: string;
+  variant: string;
+  factors: Record<string, string>;
+  seed: number;
+  state: TrialState;
+  reason: string | null;
+  summary: TrialSummary;
+  jobs: Record<string, string>;
+  files: Record<string, ArtifactReference> | null;
+}
+
+/** Trials with their jobs and downloads, in the plan's order. `where` names the trial `t`. */
+export async function trialItems(database: Database, where: string, values: unknown[]): Promise<TrialItem[]> {
+  const { rows } = await database.pool.query<TrialRow>(
+    `SELECT t.id, t.experiment_id AS "experimentId", t.variant, t.factors, t.seed, t.state, t.reason, t.summary,
+       coalesce((SELECT json_object_agg(r.role, r.job_id ORDER BY r.role) FROM trial_job r WHERE r.trial_id = t.id), '{}')
+         AS jobs,
+       (SELECT json_object_agg(o.role, json_build_object('hash', a.hash, 'bytes', a.bytes))
+        FROM trial_job r JOIN job j ON j.id = r.job_id AND j.state = 'succeeded'
+          JOIN job_output o ON o.job_id = j.id JOIN artifact a ON a.hash = o.hash
+        WHERE r.trial_id = t.id AND r.role = 'export') AS files
+     FROM trial t WHERE ${where} ORDER BY t.experiment_id, t.position`,
+    values,
+  );
+  return rows.map(({ files, ...trial }) => ({
+    ...trial,
+    downloads: { onnx: files?.['onnx'] ?? null, safetensors: files?.['safetensors'] ?? null },
+  }));
+}

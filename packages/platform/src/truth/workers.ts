@@ -1,0 +1,76 @@
+import type { ResourceClass, WorkerItem } from '@ferment/contracts';
+import type { Database } from '../postgres/database.js';
+import { changeGraph } from './graph.js';
+
+export type WorkerState = WorkerItem['state'];
+
+export interface WorkerRegistration {
+  /** One for each process and start: a worker that starts again is another. */
+  id: string;
+  host: string;
+  pid: number;
+  /** How many CPU threads, GPUs and light jobs it works on at once. */
+  slots: Partial<Record<ResourceClass, number>>;
+}
+
+/** Worker processes as the database knows them. */
+export class Workers {
+  constructor(private readonly database: Database) {}
+
+  async register({ id, host, pid, slots }: WorkerRegistration): Promise<void> {
+    await changeGraph(this.database, async (graph) => {
+      await graph.tx.query(
+        `INSERT INTO worker (id, host, pid, slots) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, slots = excluded.slots,
+           state = 'active', heartbeat_at = clock_timestamp()`,
+        [id, host, pid, JSON.stringify(slots)],
+      );
+      graph.tell({ type: 'worker.changed', worker: id, state: 'active' });
+    });
+  }
+
+  /** Newest first; workers that have been gone for a day are left out. */
+  async list(): Promise<WorkerItem[]> {
+    const { rows } = await this.database.pool.query<Omit<WorkerItem, 'heartbeatAt'> & { heartbeatAt: Date }>(
+      `SELECT w.id, w.host, w.pid, w.state, w.slots, w.heartbeat_at AS "heartbeatAt", coalesce((
+         SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'attempt', a.number) ORDER BY a.started_at)
+         FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.worker_id = w.id AND a.state = 'running'), '[]') AS running
+       FROM worker w WHERE w.state <> 'gone' OR w.heartbeat_at > now() - interval '1 day' ORDER BY w.registered_at DESC`,
+    );
+    return rows.map((row) => ({ ...row, heartbeatAt: row.heartbeatAt.toISOString() }));
+  }
+
+  async state(id: string): Promise<WorkerState | null> {
+    const { rows } = await this.database.pool.query<{ state: WorkerState }>(
+      'SELECT state FROM worker WHERE id = $1',
+      [id],
+    );
+    return rows[0]?.state ?? null;
+  }
+
+  /** It is given nothing more, and told with its next heartbeat to hand back what it has. False when not there. */
+  drain(id: string): Promise<boolean> {
+    return this.change(id, ['active'], 'draining');
+  }
+
+  /** Takes back a drain. */
+  resume(id: string): Promise<boolean> {
+    return this.change(id, ['draining'], 'active');
+  }
+
+  /** An orderly end. */
+  leave(id: string): Promise<boolean> {
+    return this.change(id, ['active', 'draining'], 'gone');
+  }
+
+  private change(id: string, from: WorkerState[], to: WorkerState): Promise<boolean> {
+    return changeGraph(this.database, async (graph) => {
+      const { rowCount } = await graph.tx.query(
+        'UPDATE worker SET state = $3 WHERE id = $1 AND state = ANY($2)',
+        [id, from, to],
+      );
+      if (rowCount === 1) graph.tell({ type: 'worker.changed', worker: id, state: to });
+      return rowCount === 1;
+    });
+  }
+}
