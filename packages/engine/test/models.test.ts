@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { estimateModelCost, modelCatalog, modelNames, modelSpec, type ModelName } from '@ferment/contracts';
 import { fileShape, weightsFromTensors, weightsToTensors } from '../src/files/weights.js';
 import { createModel } from '../src/models/index.js';
@@ -15,6 +15,9 @@ import {
 } from '../src/tensor/index.js';
 import { generatedWeights, hashes } from './support/generated-weights.js';
 import { deviceValues, inferEagerly } from './support/run-model.js';
+
+// Seconds of computing each, more on a busy machine.
+jest.setTimeout(120_000);
 
 const width = 0.25;
 

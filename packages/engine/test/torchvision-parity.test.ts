@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { modelSpec } from '@ferment/contracts';
 import { readSafetensors, writeSafetensors } from '../src/files/safetensors.js';
 import { toFileLayout, weightsFromTensors, weightsToTensors } from '../src/files/weights.js';
@@ -22,7 +22,11 @@ import {
   generatedWeights,
   weightsDigest,
 } from './support/generated-weights.js';
+import { relativeDifference } from './support/onnx.js';
 import { deviceValues, inferEagerly } from './support/run-model.js';
+
+// Seconds of computing each, more on a busy machine.
+jest.setTimeout(120_000);
 
 interface Summary {
   norm: number;
@@ -52,14 +56,6 @@ const named = fixture.cases.map((reference): [string, Case] => [
 
 const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((sum, v) => sum + v * v, 0));
-
-/** Largest difference over the largest reference value. */
-function relativeDifference(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  const largest = (values: number[]): number => Math.max(...values.map(Math.abs));
-  return (
-    largest(Array.from(expected, (value, i) => value - (actual[i] ?? NaN))) / largest(Array.from(expected))
-  );
-}
 
 /** How far a tensor is from what torch's float64 run summarised of it, relative to its norm or, if larger, `floor`. */
 function summaryDifference(values: Float32Array, { norm: expected, first }: Summary, floor = 0): number {
