@@ -33,16 +33,16 @@ function sampleScene(label: number, random: Random): Scene {
   const own = prototypes[emotions[label] ?? 'neutral'];
   const other = prototypes[emotions[random.below(emotions.length)] ?? 'neutral'];
   // Weak expressions, blends of two and resting faces that look like an expression make the classes overlap.
-  const intensity = random.between(0.35, 1.15);
-  const blend = random.float() < 0.3 ? random.between(0.1, 0.4) : 0;
+  const intensity = random.between(0.55, 1.25);
+  const blend = random.float() < 0.2 ? random.between(0.1, 0.35) : 0;
   const expression = Object.fromEntries(
     movements.map((movement) => [
       movement,
-      intensity * ((1 - blend) * own[movement] + blend * other[movement]) + 0.16 * random.normal(),
+      intensity * ((1 - blend) * own[movement] + blend * other[movement]) + 0.12 * random.normal(),
     ]),
   ) as Record<Movement, number>;
-  const skin = random.between(0.35, 0.85);
-  const angle = 0.17 * random.normal();
+  const skin = random.between(0.45, 0.85);
+  const angle = 0.1 * random.normal();
   return {
     expression,
     face: {
@@ -63,15 +63,15 @@ function sampleScene(label: number, random: Random): Scene {
     pose: {
       cos: cos(angle),
       sin: sin(angle),
-      scale: random.between(0.85, 1.2),
-      x: 0.09 * random.normal(),
-      y: 0.09 * random.normal(),
-      yaw: 0.22 * random.normal(),
-      pitch: 0.06 * random.normal(),
+      scale: random.between(1, 1.25),
+      x: 0.045 * random.normal(),
+      y: 0.045 * random.normal(),
+      yaw: 0.14 * random.normal(),
+      pitch: 0.035 * random.normal(),
     },
     light: {
       angle: random.between(0, 2 * pi),
-      strength: random.between(0, 0.45),
+      strength: random.between(0, 0.35),
       gain: random.between(0.65, 1.15),
       offset: random.between(-0.08, 0.15),
     },
@@ -82,7 +82,7 @@ function sampleScene(label: number, random: Random): Scene {
     },
     glasses: random.float() < 0.12 ? random.between(0.3, 0.8) : 0,
     occlusion:
-      random.float() < 0.15
+      random.float() < 0.1
         ? {
             x: random.between(-0.6, 0.6),
             y: random.between(-0.5, 0.8),
@@ -92,7 +92,7 @@ function sampleScene(label: number, random: Random): Scene {
           }
         : null,
     blur: random.float() < 0.4 ? random.between(0.2, 0.9) : 0,
-    noise: random.between(0.01, 0.07),
+    noise: random.between(0.01, 0.045),
   };
 }
 
