@@ -108,6 +108,30 @@ const relu6: Translation = (builder, node) => {
   builder.emit(node, 'Clip', [builder.value(node, 0), ...bounds]);
 };
 
+/** Whether an input is a constant scalar of this value, in float32. */
+function isScalar(builder: OnnxBuilder, node: NodeDef, index: number, value: number): boolean {
+  const from = builder.from(node, index);
+  return from.op === 'Const' && builder.constant(node, index).data[0] === Math.fround(value);
+}
+
+/** relu6(x + 3) / 6 is one op of ONNX, and one pass over the values instead of three. */
+const multiply: Translation = (builder, node) => {
+  const clipped = builder.from(node, 0);
+  const shifted = clipped.op === 'Relu6' ? builder.from(clipped, 0) : null;
+  const written = builder.nodes.slice(-2).map(({ output }) => output);
+  const fits =
+    shifted?.op === 'AddV2' &&
+    isScalar(builder, shifted, 1, 3) &&
+    isScalar(builder, node, 1, 1 / 6) &&
+    [shifted, clipped].every((step, index) => builder.useCount(step) === 1 && written[index] === step.name);
+  if (!fits) return elementwise('Mul')(builder, node);
+  builder.nodes.splice(-2);
+  builder.emit(node, 'HardSigmoid', [builder.value(shifted, 0)], {
+    alpha: { float: 1 / 6 },
+    beta: { float: 0.5 },
+  });
+};
+
 const maxPool: Translation = (builder, node) => {
   const kernel = attributeOf(node, 'ksize', 'ints').slice(1, 3);
   builder.emit(node, 'MaxPool', [builder.value(node, 0)], window(node, kernel));
@@ -140,7 +164,7 @@ export const translations: Readonly<Record<string, Translation>> = {
   FusedBatchNormV3: batchNorm,
   AddV2: elementwise('Add'),
   Sub: elementwise('Sub'),
-  Mul: elementwise('Mul'),
+  Mul: multiply,
   RealDiv: elementwise('Div'),
   Relu: unary('Relu'),
   Relu6: relu6,

@@ -4,7 +4,7 @@ import { traceInference, type InferenceGraph, type Normalisation } from '../mode
 import type { ModelInput } from '../models/model-input.js';
 import { OnnxBuilder, OnnxExportError } from './onnx-builder.js';
 import { translations } from './onnx-ops.js';
-import { encodeOnnx, type OnnxInitializer, type OnnxNode } from './onnx-proto.js';
+import { encodeOnnx, type OnnxModel } from './onnx-proto.js';
 
 /** The newest opset whose ReduceMean takes its axes as attributes; runtimes since 2022 read it. */
 const opset = 17;
@@ -15,12 +15,34 @@ const description =
   'pixels: float32 [batch, channels, size, size], values 0 to 255 (not scaled; RGB order for three channels). ' +
   'Normalisation is inside the graph. logits: float32 [batch, classes], classes in the order of the metadata "labels".';
 
-interface OnnxGraph {
-  nodes: readonly OnnxNode[];
-  initializers: readonly OnnxInitializer[];
+/** Everything but the input's size must be the same whatever the batch size. */
+function requireFreeBatch(one: InferenceGraph, other: InferenceGraph): void {
+  one.nodes.forEach((node, index) => {
+    const [line, otherLine] = [node, other.nodes[index]].map((candidate) =>
+      candidate ? graphText({ nodes: [{ ...candidate, outputs: [] }] }) : 'nothing',
+    );
+    if (line !== otherLine && node.name !== one.input) {
+      throw new OnnxExportError(
+        node,
+        `the batch size is baked in, so the export would work for one size only: ${line} became ${otherLine}`,
+      );
+    }
+  });
 }
 
-function translate(traced: InferenceGraph, weights: Readonly<Record<string, Float32Array>>): OnnxGraph {
+/**
+ * The ONNX form of an inference function whose graph does not depend on the batch size.
+ *
+ * @param trace   captures the function for a batch size
+ * @param weights the model's values in the engine's layout, by name
+ * @throws OnnxExportError naming the node, for an op that has no translation or holds the batch size
+ */
+export function onnxGraph(
+  trace: (batch: number) => InferenceGraph,
+  weights: Readonly<Record<string, Float32Array>>,
+): Pick<OnnxModel, 'nodes' | 'initializers'> {
+  const traced = trace(2);
+  requireFreeBatch(traced, trace(3));
   const builder = new OnnxBuilder(traced, inputName, weights);
   for (const node of traced.nodes) {
     const translation = translations[node.op];
@@ -36,22 +58,6 @@ function translate(traced: InferenceGraph, weights: Readonly<Record<string, Floa
     }
   }
   return builder;
-}
-
-/**
- * Everything but shapes must be the same whatever the batch size: a batch size in a constant or attribute would make
- * the exported graph work for that size only.
- */
-function requireFreeBatch(one: InferenceGraph, other: InferenceGraph): void {
-  const text = ({ nodes }: InferenceGraph): string[] =>
-    nodes
-      .filter(({ op }) => op !== 'Placeholder')
-      .map((node) => graphText({ nodes: [{ ...node, outputs: [] }] }));
-  const lines = text(other);
-  text(one).forEach((line, index) => {
-    if (line !== lines[index])
-      throw new Error(`ONNX export: the batch size is baked into the graph:\n${line}`);
-  });
 }
 
 /**
@@ -71,9 +77,10 @@ export function exportOnnx(
   weights: Readonly<Record<string, Float32Array>>,
   metadata: Readonly<Record<string, string>>,
 ): Uint8Array {
-  const traced = traceInference(spec, input, 2, normalisation);
-  requireFreeBatch(traced, traceInference(spec, input, 3, normalisation));
-  const { nodes, initializers } = translate(traced, weights);
+  const { nodes, initializers } = onnxGraph(
+    (batch) => traceInference(spec, input, batch, normalisation),
+    weights,
+  );
   return encodeOnnx({
     name: spec.name,
     description,

@@ -1,0 +1,81 @@
+import { describe, expect, it } from '@jest/globals';
+import { modelSpec } from '@ferment/contracts';
+import { onnxGraph } from '../src/export/onnx.js';
+import { traceInference, type InferenceGraph } from '../src/models/inference.js';
+import { fileShape, weightsFromTensors } from '../src/files/weights.js';
+import { traceProgram } from '../src/capture/index.js';
+import { createModel } from '../src/models/index.js';
+import { defineModel } from '../src/nn/index.js';
+import { hardSigmoid, hardSwish, mean, multiply, reshape, square, type Tensor } from '../src/tensor/index.js';
+import { generatedWeights } from './support/generated-weights.js';
+
+/** A graph without variables, from pictures [batch, 8, 8, 3]. */
+function traced(body: (x: Tensor) => Tensor, batch: number): InferenceGraph {
+  const { graph, fetches } = traceProgram({
+    state: {},
+    inputs: { pixels: { shape: [batch, 8, 8, 3], dtype: 'float32' } },
+    fetches: { infer: ({ inputs }) => ({ outputs: { logits: body(inputs.pixels) } }) },
+  });
+  const model = defineModel(() => (x) => x);
+  const output = fetches.infer?.outputs.logits ?? '';
+  const nodes = graph.nodes.filter(({ op, name }) => op !== 'NoOp' && !name.startsWith('write/'));
+  return { model, nodes, input: 'input/pixels', output, variables: new Map() };
+}
+
+const ops = (body: (x: Tensor) => Tensor): string[] =>
+  onnxGraph((batch) => traced(body, batch), {}).nodes.map(({ op }) => op);
+
+describe('onnxGraph', () => {
+  it('leaves no transposition, and one op for each of the engine', () => {
+    const spec = modelSpec.parse({ name: 'resnet18', stem: 'imagenet', width: 0.125 });
+    const model = createModel(spec, { size: 32, channels: 3 });
+    const state = model.variables.map((variable): [string, number[]] => [variable.name, fileShape(variable)]);
+    const weights = weightsFromTensors(model, generatedWeights(state));
+    const { nodes, initializers } = onnxGraph(
+      (batch) => traceInference(spec, { size: 32, channels: 3 }, batch),
+      weights,
+    );
+    const count = (op: string): number => nodes.filter((node) => node.op === op).length;
+    expect(
+      Object.fromEntries(['Conv', 'BatchNormalization', 'MaxPool', 'Gemm'].map((op) => [op, count(op)])),
+    ).toEqual({ Conv: 20, BatchNormalization: 20, MaxPool: 1, Gemm: 1 });
+    expect(new Set(nodes.map(({ op }) => op))).toEqual(
+      new Set([
+        'Mul',
+        'Sub',
+        'Conv',
+        'BatchNormalization',
+        'Relu',
+        'MaxPool',
+        'Add',
+        'ReduceMean',
+        'Gemm',
+        'Identity',
+      ]),
+    );
+    const names = initializers.map(({ name }) => name);
+    expect(names).toEqual(expect.arrayContaining(state.map(([name]) => name)));
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it("writes MobileNet's activations as the ops that ONNX has for them", () => {
+    expect(ops(hardSigmoid)).toEqual(['HardSigmoid', 'Identity']);
+    expect(ops(hardSwish)).toEqual(['HardSigmoid', 'Mul', 'Identity']);
+  });
+
+  it('keeps a product that only looks like a hard sigmoid', () => {
+    expect(ops((x) => multiply(hardSigmoid(x), 1 / 6))).toEqual(['HardSigmoid', 'Mul', 'Identity']);
+  });
+
+  it('refuses an op that has no translation, naming it', () => {
+    expect(() => ops(square)).toThrow(/infer\/Square_0 \(Square\): no translation; add one to/);
+  });
+
+  it('refuses a graph that holds the batch size', () => {
+    expect(() => ops((x) => reshape(x, [x.size(0), 192]))).toThrow(/the batch size is baked in/);
+  });
+
+  it('refuses a mean over anything but height and width', () => {
+    expect(() => ops((x) => mean(x, [3]))).toThrow(/axes 3: expected the height and width/);
+  });
+});
