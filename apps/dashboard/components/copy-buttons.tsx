@@ -27,7 +27,7 @@ export function CopyButtons({ path }: { path: string }) {
   return (
     <span className="copy-buttons">
       <span className="muted copied" role="status">
-        {said}
+        {said === '' ? 'Copy as' : said}
       </span>
       {formats.map(({ format, title }) => (
         <button

@@ -4,7 +4,7 @@ import Link from 'next/link';
 import { useDeferredValue, useEffect, useState } from 'react';
 import { ApiError, read } from '../lib/client';
 import { ago, count, plural, shortHash } from '../lib/format';
-import { useNow, useResource, useStream, useThrottled } from '../lib/use-resource';
+import { useNow, usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
 import { TrialBar } from './progress';
 import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
 
@@ -31,6 +31,7 @@ export function ExperimentList() {
     },
     first.refresh,
   );
+  usePollingWhileBroken(first.refresh);
   useEffect(() => setMore(null), [query]);
 
   const further = more?.query === query ? more : null;
@@ -50,7 +51,8 @@ export function ExperimentList() {
     }
   };
 
-  if (first.error && !first.data) return <Failure error={first.error} retry={first.refresh} />;
+  if (first.error && (!first.data || first.error.status === 401))
+    return <Failure error={first.error} retry={first.refresh} />;
   return (
     <>
       <div className="page-head">

@@ -5,7 +5,7 @@ import { useSearchParams } from 'next/navigation';
 import { useEffect, useState } from 'react';
 import { z } from 'zod';
 import { CurveStore } from '../lib/curve-store';
-import { useResource, useStream, useThrottled } from '../lib/use-resource';
+import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
 import { AblationCard } from './ablation-card';
 import { CurvesCard } from './curves-card';
 import { ExperimentHead } from './experiment-head';
@@ -32,7 +32,7 @@ function Experiment({ id }: { id: string }) {
   const experiment = useResource(`experiments/${id}`, experimentDetail);
   const trials = useResource(`experiments/${id}/trials`, trialList);
   const jobs = useResource(`experiments/${id}/jobs`, jobList);
-  const hasTable = experiment.data?.table != null;
+  const hasTable = (experiment.data?.table ?? null) !== null;
   const table = useResource(hasTable ? `experiments/${id}/tables/ablation?format=json` : null, ablationTable);
   const [curves] = useState(() => new CurveStore());
   const [progress, setProgress] = useState<ReadonlyMap<string, JobProgress>>(new Map());
@@ -58,12 +58,14 @@ function Experiment({ id }: { id: string }) {
     },
   );
 
+  usePollingWhileBroken(renew);
+
   const name = experiment.data?.name;
   useEffect(() => {
     if (name) document.title = `${name} · Ferment`;
   }, [name]);
 
-  if (experiment.error && !experiment.data) {
+  if (experiment.error && (!experiment.data || experiment.error.status === 401)) {
     return <Failure error={experiment.error} retry={experiment.refresh} />;
   }
   if (!experiment.data) return <Skeleton rows={4} height={150} />;

@@ -89,7 +89,7 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
           padding: [12, 12, 0, 0],
           scales: { x: { time: false }, y: logarithmic ? { distr: 3 } : {} },
           axes: [
-            { ...axis, label: xLabel, labelSize: 18, labelFont: axis.font, size: 34 },
+            { ...axis, label: xLabel, labelSize: 16, labelGap: -2, labelFont: axis.font, size: 30 },
             { ...axis, size: 52 },
           ],
           cursor: { y: false, points: { size: 7 } },

@@ -101,7 +101,7 @@ export function Skeleton({ rows, height }: { rows: number; height: number }) {
 /** Shown over data that could not be renewed. */
 export function Stale({ since, error, retry }: { since: number; error: ApiError; retry: () => void }) {
   return (
-    <p className="stale" role="status">
+    <p className="stale floating" role="status">
       As of {new Date(since).toLocaleTimeString('en-GB')}: {error.message}{' '}
       <button type="button" className="link-button" onClick={retry}>
         Try again

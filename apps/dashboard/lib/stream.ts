@@ -102,7 +102,9 @@ export class LiveStream {
         this.failures += 1;
       }
     });
-    for (const name of frameNames) {
+    // Whoever follows all events gets no curves: they are not even parsed.
+    const wanted: readonly StreamFrameName[] = this.topic === 'all-events' ? ['event'] : frameNames;
+    for (const name of wanted) {
       source.addEventListener(name, (message: MessageEvent<string>) => this.receive(name, message));
     }
   }

@@ -99,6 +99,20 @@ export function useStream(
   }, [topicKey]);
 }
 
+/** While the stream is broken, reads again every few seconds: either news still arrive or the page says it is stale. */
+export function usePollingWhileBroken(refresh: () => void, interval = 5000): void {
+  const broken = useConnection() === 'broken';
+  const latest = useRef(refresh);
+  useEffect(() => {
+    latest.current = refresh;
+  });
+  useEffect(() => {
+    if (!broken) return undefined;
+    const timer = setInterval(() => latest.current(), interval);
+    return () => clearInterval(timer);
+  }, [broken, interval]);
+}
+
 /** Runs `action` at most once in `wait` milliseconds, the last call always included. */
 export function useThrottled(action: () => void, wait: number): () => void {
   const latest = useRef(action);
