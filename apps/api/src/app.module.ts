@@ -35,7 +35,7 @@ export class AppModule {
       module: AppModule,
       imports: [
         PlatformModule.on(foundation),
-        BullModule.forRoot(queueConnection(foundation.settings.queue)),
+        BullModule.forRoot({ connection: queueConnection(foundation.settings.queue) }),
         BullModule.registerQueue(...resourceClasses.map((resource) => ({ name: queueName(resource) }))),
       ],
       controllers: [

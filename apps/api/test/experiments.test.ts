@@ -144,14 +144,14 @@ describe('submission', () => {
     );
 
     const teacher = jobs.find(({ kind }) => kind === 'train');
-    const queues = openQueues(installation.settings);
+    const queues = openQueues(installation.settings.queue);
     try {
       await until(async () => {
         const waiting = await queues.cpu.getJobs(['waiting', 'prioritized', 'delayed']);
         return waiting.some((job) => job.data.jobId === teacher?.id);
       }, 'the teacher in the queue');
     } finally {
-      await Promise.all(Object.values(queues).map((queue) => queue.close()));
+      await queues.close();
     }
   });
 

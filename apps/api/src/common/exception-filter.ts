@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
-import { NotFound } from '@ferment/platform';
+import { Conflict, NotFound } from '@ferment/platform';
 import type { Response } from 'express';
 import { LOGGER, type Logger } from './logging.js';
 import { kindOfStatus, Problem } from './problem.js';
@@ -29,6 +29,7 @@ export class ProblemFilter implements ExceptionFilter {
   private problemOf(error: unknown): Problem {
     if (error instanceof Problem) return error;
     if (error instanceof HttpException) return new Problem(kindOfStatus(error.getStatus()), error.message);
+    if (error instanceof Conflict) return new Problem('conflict', error.message);
     if (error instanceof NotFound) return new Problem('not-found', error.message);
     const status = httpErrorStatus(error);
     if (status !== null && error instanceof Error) return new Problem(kindOfStatus(status), error.message);

@@ -1,12 +1,7 @@
 import type { LoggerService } from '@nestjs/common';
+import type { Logger } from '@ferment/platform';
 
-/** The part of pino's interface that the API uses. */
-export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
-  warn(fields: object, message: string): void;
-  error(fields: object, message: string): void;
-}
+export type { Logger };
 
 export const LOGGER = Symbol('logger');
 

@@ -48,7 +48,7 @@ export class ProjectsController {
   @Allow('researcher')
   @Answer(201, 'The new project', project)
   create(@Body({ schema: createProject }) body: z.output<typeof createProject>) {
-    return this.projects.create(body);
+    return this.projects.create(body.name);
   }
 }
 
