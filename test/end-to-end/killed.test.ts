@@ -9,8 +9,6 @@ import type { RunningStack } from '../support/stack.js';
 const minutes = 60_000;
 // Long enough that every training has a checkpoint behind it and steps before it when it is struck.
 const text = tinySpec(4);
-// Short leases, so that what was killed is missed soon.
-const settings = { FERMENT_LEASE_SECONDS: '3', FERMENT_HEARTBEAT_SECONDS: '1' };
 
 let folder: Awaited<ReturnType<typeof stackFolder>>;
 let stack: RunningStack;
@@ -19,7 +17,7 @@ let reference: AblationTable;
 beforeAll(async () => {
   folder = await stackFolder();
   await writeFaces(join(folder.path, 'faces.csv'));
-  stack = await startStack(folder.path, settings);
+  stack = await startStack(folder.path);
   await stack.ferment('dataset', 'import', join(folder.path, 'faces.csv'), '--name', 'faces');
   const { id } = await stack.client.submit({ text }, 'undisturbed');
   await stack.watch(id);
@@ -108,7 +106,7 @@ describe('kill -9 during a run changes nothing in its table', () => {
       const gone = new Promise((done) => stack.up.once('exit', done));
       stack.up.kill('SIGKILL');
       await gone;
-      stack = await startStack(folder.path, settings);
+      stack = await startStack(folder.path);
       const { experiment } = await stack.watch(id);
       expect(experiment.state).toBe('succeeded');
       await expectSameTable(id);

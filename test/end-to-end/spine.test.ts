@@ -212,7 +212,8 @@ describeWith(['redis', 's3'], 'the same spec on Redis and S3', () => {
     async () => {
       const [redis, s3, folder] = await Promise.all([startRedis(), startMinio(), stackFolder()]);
       const stack = await startStack(folder.path, {
-        FERMENT_QUEUE: redis.url,
+        FERMENT_QUEUE: 'redis',
+        FERMENT_REDIS_URL: redis.url,
         FERMENT_STORE: 's3',
         FERMENT_S3_ENDPOINT: s3.endpoint,
         FERMENT_S3_BUCKET: 'ferment',
