@@ -76,7 +76,7 @@ export function checkHash(hash: string): void {
 
 /** Counts and hashes what passes through. */
 export function meter(): {
-  through(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array>;
+  through(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncIterable<Uint8Array>;
   reference(): ArtifactReference;
 } {
   const hash = createHash('sha256');

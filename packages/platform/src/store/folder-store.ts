@@ -23,7 +23,7 @@ export function folderStore(folder: string): ArtifactStore {
     async put(content) {
       const temporary = path.join(root, 'temporary', randomUUID());
       await mkdir(path.dirname(temporary), { recursive: true });
-      const source = content instanceof Uint8Array ? once(content) : content;
+      const source = content instanceof Uint8Array ? [content] : content;
       const metered = meter();
       try {
         const file = await open(temporary, 'wx');
@@ -86,10 +86,6 @@ export function folderStore(folder: string): ArtifactStore {
     },
   };
   return store;
-}
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  yield bytes;
 }
 
 /** A rename is durable once its folder is. */

@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { Readable } from 'node:stream';
+import { createHash, randomUUID } from 'node:crypto';
 import { Client, CopyDestinationOptions, CopySourceOptions } from 'minio';
 import {
   ArtifactMissing,
@@ -7,7 +6,6 @@ import {
   keyOf,
   meter,
   readVerified,
-  sha256Of,
   type ArtifactStore,
 } from './artifact-store.js';
 
@@ -64,26 +62,20 @@ export function s3Store(settings: S3Settings): ArtifactStore {
   const store: ArtifactStore = {
     async put(content) {
       await bucketReady();
-      if (content instanceof Uint8Array) {
-        const reference = { hash: sha256Of(content), bytes: content.byteLength };
-        const bytes = Buffer.from(content.buffer, content.byteOffset, content.byteLength);
+      const metered = meter();
+      const blocks = inBlocks(metered.through(content instanceof Uint8Array ? [content] : content));
+      const first = (await blocks.next()).value ?? Buffer.alloc(0);
+      const second = await blocks.next();
+      if (second.done === true) {
+        const reference = metered.reference();
         // An object appears whole, with the checksum of what was sent; over a damaged one it heals it.
-        await client.putObject(bucket, keyOf(reference.hash), bytes, bytes.byteLength);
+        await client.putObject(bucket, keyOf(reference.hash), first, first.byteLength);
         return reference;
       }
       const temporary = `temporary/${randomUUID()}`;
-      const metered = meter();
       try {
-        await client.putObject(
-          bucket,
-          temporary,
-          Readable.from(metered.through(content), { objectMode: false }),
-        );
+        await uploadParts(client, bucket, temporary, [first, second.value], blocks);
         const reference = metered.reference();
-        const arrived = await sizeOf(temporary);
-        if (arrived !== reference.bytes) {
-          throw new Error(`the object store took ${arrived} of ${reference.bytes} bytes: try again`);
-        }
         await copy(temporary, keyOf(reference.hash));
         return reference;
       } finally {
@@ -140,6 +132,57 @@ export function s3Store(settings: S3Settings): ArtifactStore {
     },
   };
   return store;
+}
+
+/** The same bytes in blocks of the size of a part; the last may be smaller. */
+async function* inBlocks(content: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, undefined> {
+  let kept: Uint8Array[] = [];
+  let size = 0;
+  for await (let chunk of content) {
+    while (size + chunk.byteLength >= partSize) {
+      const rest = partSize - size;
+      yield Buffer.concat([...kept, chunk.subarray(0, rest)]);
+      chunk = chunk.subarray(rest);
+      kept = [];
+      size = 0;
+    }
+    if (chunk.byteLength > 0) kept.push(chunk);
+    size += chunk.byteLength;
+  }
+  if (size > 0) yield Buffer.concat(kept);
+  return undefined;
+}
+
+/**
+ * A multipart upload that ends when its source fails. (`putObject` pipes a stream without looking for its errors and
+ * would wait for ever.)
+ */
+async function uploadParts(
+  client: Client,
+  bucket: string,
+  key: string,
+  first: readonly Buffer[],
+  rest: AsyncIterable<Buffer>,
+): Promise<void> {
+  const uploadID = await client.initiateNewMultipartUpload(bucket, key, {});
+  try {
+    const parts: { part: number; etag: string }[] = [];
+    const send = async (block: Buffer): Promise<void> => {
+      const partNumber = parts.length + 1;
+      const headers = { 'Content-MD5': createHash('md5').update(block).digest('base64') };
+      const sent = await client.uploadPart(
+        { bucketName: bucket, objectName: key, uploadID, partNumber, headers },
+        block,
+      );
+      parts.push({ part: partNumber, etag: sent.etag });
+    };
+    for (const block of first) await send(block);
+    for await (const block of rest) await send(block);
+    await client.completeMultipartUpload(bucket, key, uploadID, parts);
+  } catch (error) {
+    await client.abortMultipartUpload(bucket, key, uploadID).catch(() => undefined);
+    throw error;
+  }
 }
 
 async function makeBucket(client: Client, bucket: string, region: string | undefined): Promise<void> {

@@ -1,0 +1,342 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import type { JobItem } from '@ferment/contracts';
+import { hashFor, offer, startInstallation, type Installation } from './support/installation.js';
+import { evaluation, smallExperiment } from './support/plans.js';
+
+let here: Installation;
+beforeAll(async () => {
+  here = await startInstallation();
+});
+afterAll(() => here.stop());
+
+const row = (step: number, loss: number) => ({
+  step,
+  epoch: step / 10,
+  time: step,
+  values: { 'train.loss': loss },
+});
+const stage = (jobs: JobItem[], kind: string): JobItem => {
+  const found = jobs.find((job) => job.kind === kind);
+  if (!found) throw new Error(`no ${kind} job`);
+  return found;
+};
+
+async function start(salt: string): Promise<{ id: string; teacher: string }> {
+  const { id } = await here.experiments.create(smallExperiment(salt));
+  return { id, teacher: stage(await here.experiments.jobs(id), 'train').id };
+}
+
+describe('a job from submission to its trial', () => {
+  test('every stage becomes ready when its inputs are there; the trial ends with figures and files', async () => {
+    const { id, teacher } = await start('whole');
+    const states = async () => (await here.experiments.jobs(id)).map(({ state }) => state);
+    expect(await states()).toEqual(['ready', 'pending', 'pending', 'pending']);
+    expect((await here.experiments.describe(id))?.state).toBe('waiting');
+
+    await here.finish(await here.take(teacher));
+    expect(await states()).toEqual(['succeeded', 'ready', 'pending', 'pending']);
+    expect((await here.experiments.describe(id))?.state).toBe('running');
+
+    const jobs = await here.experiments.jobs(id);
+    const student = await here.take(stage(jobs, 'distill').id);
+    expect(student.inputs).toEqual({
+      teachers: [{ hash: hashFor(teacher, 'best'), bytes: 10 }],
+      start: null,
+    });
+    expect(student.inputParams['teachers']).toEqual([expect.objectContaining({ seed: 0 })]);
+    await here.finish(student);
+    expect(await states()).toEqual(['succeeded', 'succeeded', 'ready', 'ready']);
+    await here.finish(await here.take(stage(jobs, 'evaluate').id), evaluation(0.5));
+    await here.finish(await here.take(stage(jobs, 'export').id));
+
+    const detail = await here.experiments.describe(id);
+    expect(detail).toMatchObject({
+      state: 'succeeded',
+      trials: { succeeded: 1, running: 0 },
+      jobs: { succeeded: 4 },
+    });
+    expect(detail?.endedAt).not.toBeNull();
+    const [trial] = await here.experiments.trials(id);
+    expect(trial?.summary['faces']?.test.accuracy).toBe(0.5);
+    expect(trial?.downloads.onnx?.hash).toBe(hashFor(stage(jobs, 'export').id, 'onnx'));
+  });
+});
+
+describe('one attempt at a time', () => {
+  test('of many claims of one message, one wins', async () => {
+    const { teacher } = await start('race');
+    const attempt = await offer(here.database, teacher);
+    const message = { jobId: teacher, attempt };
+    const claims = await Promise.all(
+      Array.from({ length: 12 }, () => here.attempts.claim(message, { id: 'worker-1' })),
+    );
+    expect(claims.filter((claim) => claim !== null)).toHaveLength(1);
+    expect(await here.attempts.claim(message, { id: 'worker-1' })).toBeNull();
+  });
+
+  test('an attempt that is not the running one changes nothing, whatever it writes', async () => {
+    const { teacher } = await start('fence');
+    const first = await here.take(teacher);
+    expect(await here.attempts.preempted(teacher, first.attempt)).toBe(true);
+    const second = await here.take(teacher);
+    const artifact = { hash: 'b'.repeat(64), bytes: 1 };
+    const stale = [teacher, first.attempt] as const;
+    expect(await here.attempts.appendMetrics(...stale, [row(1, 1)])).toBe(false);
+    expect(await here.attempts.saveCheckpoint(...stale, { step: 1, epoch: 1, artifact })).toBe(false);
+    expect(
+      await here.attempts.complete(...stale, { outputs: { best: artifact, last: artifact }, result: {} }),
+    ).toBe(false);
+    expect(await here.attempts.fail(...stale, { failureClass: 'transient', reason: 'late' })).toBe(false);
+    expect(await here.attempts.preempted(...stale)).toBe(false);
+    const { orders } = await here.attempts.heartbeat('worker-1', [
+      { jobId: teacher, attempt: first.attempt },
+    ]);
+    expect(orders[0]?.order).toBe('fenced');
+
+    const job = await here.jobs.get(teacher);
+    expect(job).toMatchObject({ state: 'running', outputs: {} });
+    expect(job?.attempts.map(({ state }) => state)).toEqual(['preempted', 'running']);
+    expect((await here.jobs.metrics(teacher))?.rows).toEqual([]);
+    expect(await here.attempts.appendMetrics(teacher, second.attempt, [row(1, 1)])).toBe(true);
+  });
+
+  test('success may be reported again, by the attempt that succeeded and by no other', async () => {
+    const { teacher } = await start('repeat');
+    const claim = await here.take(teacher);
+    await here.finish(claim);
+    await here.finish(claim);
+    const artifact = { hash: 'c'.repeat(64), bytes: 1 };
+    const outputs = { best: artifact, last: artifact };
+    expect(await here.attempts.complete(teacher, claim.attempt + 1, { outputs, result: {} })).toBe(false);
+    expect((await here.jobs.get(teacher))?.outputs['best']?.hash).toBe(hashFor(teacher, 'best'));
+  });
+
+  test('a success without one of its outputs is refused, and the attempt goes on', async () => {
+    const { teacher } = await start('missing-output');
+    const claim = await here.take(teacher);
+    const outputs = { best: { hash: 'd'.repeat(64), bytes: 1 } };
+    await expect(here.attempts.complete(teacher, claim.attempt, { outputs, result: {} })).rejects.toThrow(
+      'no output last',
+    );
+    await here.finish(claim);
+  });
+});
+
+describe('failures', () => {
+  test('transient ones are tried again later, five times, and then block what depends on the job', async () => {
+    const { id, teacher } = await start('transient');
+    for (let failure = 1; failure <= 6; failure++) {
+      const claim = await here.take(teacher);
+      await here.attempts.fail(teacher, claim.attempt, {
+        failureClass: 'transient',
+        reason: `network ${failure}`,
+      });
+      const { rows } = await here.database.pool.query<{ wait: number | null }>(
+        'SELECT extract(epoch FROM j.not_before - a.ended_at)::float8 AS wait FROM job j JOIN attempt a ON a.job_id = j.id WHERE j.id = $1 AND a.number = $2',
+        [teacher, claim.attempt],
+      );
+      const longest = 0.02 * 2 ** (failure - 1);
+      if (failure <= 5) {
+        expect(rows[0]?.wait).toBeGreaterThanOrEqual(longest / 2);
+        expect(rows[0]?.wait).toBeLessThanOrEqual(longest);
+      }
+      expect((await here.jobs.get(teacher))?.state).toBe(failure <= 5 ? 'ready' : 'failed');
+    }
+    const jobs = await here.experiments.jobs(id);
+    expect(jobs.map(({ state }) => state)).toEqual(['failed', 'blocked', 'blocked', 'blocked']);
+    expect(jobs[3]?.reason).toBe('train teacher failed: network 6');
+    const detail = await here.experiments.describe(id);
+    expect(detail).toMatchObject({
+      state: 'failed',
+      jobs: { failed: 1, blocked: 3 },
+      trials: { failed: 1, waiting: 0 },
+    });
+    expect((await here.experiments.trials(id))[0]?.reason).toBe('network 6');
+  });
+
+  test.each(['user', 'diverged'] as const)(
+    '%s ones are not tried again, and are inherited with their reason',
+    async (failureClass) => {
+      const { teacher } = await start(failureClass);
+      const claim = await here.take(teacher);
+      await here.attempts.fail(teacher, claim.attempt, { failureClass, reason: 'diverged at step 12' });
+      expect(await here.jobs.get(teacher)).toMatchObject({
+        state: 'failed',
+        failureClass,
+        reason: 'diverged at step 12',
+      });
+      const again = await here.experiments.create(smallExperiment(failureClass));
+      expect(await here.experiments.describe(again.id)).toMatchObject({
+        state: 'failed',
+        trials: { failed: 1 },
+      });
+    },
+  );
+
+  test('out of memory is tried once more', async () => {
+    const { teacher } = await start('memory');
+    for (const state of ['ready', 'failed']) {
+      const claim = await here.take(teacher);
+      await here.attempts.fail(teacher, claim.attempt, { failureClass: 'resource', reason: 'out of memory' });
+      expect((await here.jobs.get(teacher))?.state).toBe(state);
+    }
+  });
+
+  test('a new experiment tries again what failed for a passing reason, and frees what that had blocked', async () => {
+    const { id, teacher } = await start('revive');
+    for (let failure = 1; failure <= 6; failure++) {
+      const claim = await here.take(teacher);
+      await here.attempts.fail(teacher, claim.attempt, { failureClass: 'transient', reason: 'disk full' });
+    }
+    const again = await here.experiments.create(smallExperiment('revive'));
+    for (const experiment of [id, again.id]) {
+      const jobs = await here.experiments.jobs(experiment);
+      expect(jobs.map(({ state }) => state)).toEqual(['ready', 'pending', 'pending', 'pending']);
+      expect(await here.experiments.describe(experiment)).toMatchObject({
+        state: 'waiting',
+        endedAt: null,
+        jobs: { ready: 1, pending: 3 },
+        trials: { waiting: 1, failed: 0 },
+      });
+    }
+    await here.finish(await here.take(teacher));
+  });
+
+  test('a corrupt input runs its producer again before the job', async () => {
+    const { id, teacher } = await start('corrupt');
+    await here.finish(await here.take(teacher));
+    const student = await here.take(stage(await here.experiments.jobs(id), 'distill').id);
+    const failure = {
+      failureClass: 'transient',
+      reason: 'the teacher does not match its hash',
+      details: { corruptArtifact: hashFor(teacher, 'best') },
+    } as const;
+    expect(await here.attempts.fail(student.jobId, student.attempt, failure)).toBe(true);
+    expect((await here.experiments.jobs(id)).map(({ state }) => state)).toEqual([
+      'ready',
+      'pending',
+      'pending',
+      'pending',
+    ]);
+    await here.finish(await here.take(teacher));
+    expect((await here.jobs.get(student.jobId))?.state).toBe('ready');
+  });
+});
+
+describe('curves', () => {
+  test('after a resume a step stands once, and later attempts win', async () => {
+    const { teacher } = await start('curve');
+    const first = await here.take(teacher);
+    await here.attempts.appendMetrics(teacher, first.attempt, [row(1, 10), row(2, 20)]);
+    await here.attempts.appendMetrics(teacher, first.attempt, [row(3, 30), row(4, 40)]);
+    const artifact = { hash: 'e'.repeat(64), bytes: 5 };
+    await here.attempts.saveCheckpoint(teacher, first.attempt, { step: 2, epoch: 0.2, artifact });
+    await here.attempts.preempted(teacher, first.attempt);
+
+    const second = await here.take(teacher);
+    expect(second.resume).toEqual({ hash: artifact.hash, step: 2 });
+    await here.attempts.appendMetrics(teacher, second.attempt, [], 3);
+    expect((await here.jobs.metrics(teacher))?.rows.map(({ step }) => step)).toEqual([1, 2]);
+    await here.attempts.appendMetrics(teacher, second.attempt, [row(3, 31)]);
+    await here.attempts.appendMetrics(teacher, second.attempt, [row(4, 41), row(5, Number.NaN)]);
+
+    const curve = await here.jobs.metrics(teacher);
+    expect(curve?.cursor).toBe(5);
+    expect(curve?.rows.map(({ step, values }) => [step, values['train.loss']])).toEqual([
+      [1, 10],
+      [2, 20],
+      [3, 31],
+      [4, 41],
+      [5, null],
+    ]);
+    expect((await here.jobs.metrics(teacher, 3, 4))?.rows.map(({ step }) => step)).toEqual([3, 4]);
+    expect((await here.jobs.get(teacher))?.attempts[1]?.resumedFromStep).toBe(2);
+    expect(await here.jobs.checkpoints(teacher)).toMatchObject([{ step: 2, hash: artifact.hash, bytes: 5 }]);
+
+    await here.finish(second);
+    const { rows } = await here.database.pool.query(
+      `SELECT points, last_step, last, minimum, maximum FROM metric_summary WHERE job_id = $1 AND series = 'train.loss'`,
+      [teacher],
+    );
+    expect(rows).toEqual([{ points: 4, last_step: 4, last: 41, minimum: 10, maximum: 41 }]);
+  });
+});
+
+describe('demand', () => {
+  test('cancelling one experiment never stops a job that another wants', async () => {
+    const { id: first, teacher } = await start('shared');
+    const { id: second } = await here.experiments.create(smallExperiment('shared'));
+    const claim = await here.take(teacher);
+    expect(await here.experiments.cancel(first)).toBe(true);
+    expect(await here.experiments.describe(first)).toMatchObject({
+      state: 'cancelled',
+      trials: { cancelled: 1 },
+      jobs: { cancelled: 4 },
+    });
+    const beat = () => here.attempts.heartbeat('worker-1', [{ jobId: teacher, attempt: claim.attempt }]);
+    expect((await beat()).orders[0]?.order).toBe('continue');
+
+    expect(await here.experiments.cancel(second)).toBe(true);
+    expect((await beat()).orders[0]?.order).toBe('cancel');
+    expect(await here.attempts.appendMetrics(teacher, claim.attempt, [row(1, 1)])).toBe(false);
+    expect((await here.jobs.get(teacher))?.state).toBe('cancelled');
+
+    // Wanted again, it starts anew, and the experiments that were cancelled stay so.
+    const { id: third } = await here.experiments.create(smallExperiment('shared'));
+    expect((await here.experiments.jobs(third)).map(({ state }) => state)).toEqual([
+      'ready',
+      'pending',
+      'pending',
+      'pending',
+    ]);
+    await here.finish(await here.take(teacher));
+    expect((await here.experiments.describe(first))?.state).toBe('cancelled');
+    expect((await here.experiments.describe(third))?.state).toBe('running');
+    expect(await here.experiments.cancel('00000000-0000-4000-8000-000000000000')).toBe(false);
+  });
+
+  test('finished work is reused: an equal experiment has ended when it is created', async () => {
+    const { id } = await start('reuse');
+    for (const { id: jobId, kind } of await here.experiments.jobs(id)) {
+      await here.finish(await here.take(jobId), kind === 'evaluate' ? evaluation(0.25) : {});
+    }
+    const again = await here.experiments.create(smallExperiment('reuse'));
+    const detail = await here.experiments.describe(again.id);
+    expect(detail).toMatchObject({
+      state: 'succeeded',
+      trainings: { withoutSharing: 2, planned: 2, cached: 2 },
+    });
+    expect((await here.experiments.jobs(again.id)).every(({ cached }) => cached)).toBe(true);
+    expect((await here.experiments.trials(again.id))[0]?.summary['faces']?.validation.macroF1).toBe(0.25);
+
+    const fresh = await here.experiments.create({ ...smallExperiment('reuse'), fresh: true });
+    expect((await here.experiments.jobs(fresh.id)).map(({ state }) => state)).toEqual([
+      'ready',
+      'pending',
+      'pending',
+      'pending',
+    ]);
+  });
+
+  test('a draining worker is given nothing and told to hand back what it has', async () => {
+    const { teacher } = await start('drain');
+    await here.workers.register({ id: 'worker-2', host: 'here', pid: 2, slots: { cpu: 1 } });
+    const claim = await here.take(teacher, 'worker-2');
+    expect(await here.workers.drain('worker-2')).toBe(true);
+    expect(await here.attempts.heartbeat('worker-2', [{ jobId: teacher, attempt: claim.attempt }])).toEqual({
+      draining: true,
+      orders: [{ jobId: teacher, attempt: claim.attempt, order: 'pause' }],
+    });
+    await here.attempts.preempted(teacher, claim.attempt);
+    const attempt = await offer(here.database, teacher);
+    expect(await here.attempts.claim({ jobId: teacher, attempt }, { id: 'worker-2' })).toBeNull();
+    await here.finish(await here.take(teacher));
+  });
+
+  test('an idempotency key names one experiment', async () => {
+    const input = { ...smallExperiment('idempotent'), idempotencyKey: 'key-1' };
+    const answers = await Promise.all([here.experiments.create(input), here.experiments.create(input)]);
+    expect(answers[0]?.id).toBe(answers[1]?.id);
+    expect(answers.filter(({ created }) => created)).toHaveLength(1);
+  });
+});
