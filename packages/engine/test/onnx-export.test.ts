@@ -16,7 +16,7 @@ const mean = 0.507;
 const std = 0.255;
 
 const cases: [ModelSpec, number, 1 | 3][] = [
-  [modelSpec.parse({ name: 'resnet18', stem: 'imagenet' }), 48, 1],
+  [modelSpec.parse({ name: 'resnet18', stem: 'imagenet', width: 0.5 }), 48, 1],
   [modelSpec.parse({ name: 'resnet18', stem: 'small', width: 0.25 }), 33, 3],
   [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet' }), 64, 3],
   [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small' }), 48, 1],

@@ -61,6 +61,7 @@ describe('onnxGraph', () => {
   it("writes MobileNet's activations as the ops that ONNX has for them", () => {
     expect(ops(hardSigmoid)).toEqual(['HardSigmoid', 'Identity']);
     expect(ops(hardSwish)).toEqual(['HardSigmoid', 'Mul', 'Identity']);
+    expect(onnxGraph((batch) => traced(hardSigmoid, batch), {}).initializers).toEqual([]);
   });
 
   it('keeps a product that only looks like a hard sigmoid', () => {

@@ -57,7 +57,9 @@ export function onnxGraph(
       });
     }
   }
-  return builder;
+  // Constants that a merged op no longer names.
+  const named = new Set(builder.nodes.flatMap(({ inputs }) => inputs));
+  return { nodes: builder.nodes, initializers: builder.initializers.filter(({ name }) => named.has(name)) };
 }
 
 /**
