@@ -37,7 +37,7 @@ function transforms(images: Tensor, key: Tensor, { flip, rotation, scale, shift 
   const batch = images.size(0);
   const draws = uniform(key, [batch, 5]);
   const column = (index: number) => slice(draws, [0, index], [batch, 1]);
-  const within = (index: number, bound: number) => multiply(subtract(multiply(column(index), 2), 1), bound);
+  const within = (index: number, bound: number) => multiply(subtract(column(index), 0.5), 2 * bound);
 
   const mirror = subtract(1, multiply(cast(less(column(0), flip), 'float32'), 2));
   const angle = within(1, (rotation * Math.PI) / 180);
@@ -51,8 +51,9 @@ function transforms(images: Tensor, key: Tensor, { flip, rotation, scale, shift 
   const centreY = (images.size(1) - 1) / 2;
   const fromX = add(within(3, shift), centreX);
   const fromY = add(within(4, shift), centreY);
-  const a2 = subtract(centreX, add(multiply(a0, fromX), multiply(a1, fromY)));
-  const b2 = subtract(centreY, add(multiply(b0, fromX), multiply(b1, fromY)));
+  // TensorFlow's graph optimizer would move a centre into a sum of products; one subtraction after another is left alone.
+  const a2 = subtract(subtract(centreX, multiply(a0, fromX)), multiply(a1, fromY));
+  const b2 = subtract(subtract(centreY, multiply(b0, fromX)), multiply(b1, fromY));
   const perspective = multiply(constant([0, 0], [1, 2], 'float32'), a0);
   return concatenate([a0, a1, a2, b0, b1, b2, perspective], 1);
 }

@@ -1,5 +1,6 @@
 import { attribute } from '../capture/graph-def.js';
 import { executeOne } from './execute.js';
+import { sumTo } from './reduction.js';
 import { differentiableOp } from './tape.js';
 import { describe, integers, scalar, type Tensor } from './tensor.js';
 
@@ -39,12 +40,15 @@ export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = fa
   ]);
 }
 
-/** Adds a vector along the last axis. */
+/**
+ * Adds a vector along the last axis. Its gradient is a plain sum: BiasAddGrad beside a convolution's gradient is fused
+ * by oneDNN into another order of summation, and captured execution would no longer round as eager does.
+ */
 export function biasAdd(x: Tensor, bias: Tensor): Tensor {
   const attributes = { T: attribute.type(x.dtype), data_format: attribute.string('NHWC') };
   return differentiableOp('BiasAdd', attributes, [x, bias], x, (gradient, _, needed) => [
     gradient,
-    needed[1] ? executeOne('BiasAddGrad', attributes, [gradient], bias) : null,
+    needed[1] ? sumTo(gradient, bias.shape) : null,
   ]);
 }
 

@@ -1,7 +1,7 @@
 import { attribute, type DataType, type Shape } from '../capture/graph-def.js';
 import { executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
-import { differentiableOp } from './tape.js';
+import { differentiable, differentiableOp } from './tape.js';
 import { describe, scalar, type Tensor } from './tensor.js';
 
 /** A tensor, or a number of the program's text. */
@@ -128,14 +128,23 @@ export function relu6(x: Tensor): Tensor {
   );
 }
 
-/** relu6(x + 3) / 6, PyTorch's Hardsigmoid (Howard et al., ICCV 2019). */
+/**
+ * relu6(x + 3) / 6, PyTorch's Hardsigmoid (Howard et al., ICCV 2019). The gradient scales after Relu6Grad: TensorFlow's
+ * graph optimizer regroups (a b) / 6 but not this, so that captured and eager execution round alike.
+ */
 export function hardSigmoid(x: Tensor): Tensor {
-  return multiply(relu6(add(x, 3)), 1 / 6);
+  const type = { T: attribute.type(x.dtype) };
+  const clipped = executeOne('Relu6', type, [executeOne('AddV2', type, [x, scalar(3)], x)], x);
+  const output = executeOne('Mul', type, [clipped, scalar(1 / 6)], x);
+  differentiable('HardSigmoid', [x], [output], ([gradient]) => [
+    gradient ? multiply(executeOne('Relu6Grad', type, [gradient, clipped], x), 1 / 6) : null,
+  ]);
+  return output;
 }
 
-/** x relu6(x + 3) / 6, PyTorch's Hardswish (Howard et al., ICCV 2019). */
+/** x hardSigmoid(x), PyTorch's Hardswish (Howard et al., ICCV 2019). */
 export function hardSwish(x: Tensor): Tensor {
-  return multiply(multiply(x, relu6(add(x, 3))), 1 / 6);
+  return multiply(x, hardSigmoid(x));
 }
 
 /** Another element type; gradients flow between float types only, so this one stops them. */
