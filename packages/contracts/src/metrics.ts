@@ -49,4 +49,9 @@ export const evaluationResult = z.object({
 });
 export type EvaluationResult = z.output<typeof evaluationResult>;
 
-export const learningSeries = ['train.loss', 'train.accuracy', 'validation.accuracy', 'validation.macroF1'] as const;
+export const learningSeries = [
+  'train.loss',
+  'train.accuracy',
+  'validation.accuracy',
+  'validation.macroF1',
+] as const;

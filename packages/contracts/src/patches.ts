@@ -85,10 +85,11 @@ function set(
   const base = value === undefined || value === null ? {} : value;
   if (!isPlainObject(base)) return fail(`"${walked.join('.')}" has no keys; give it a new value as a whole`);
 
-  const known = allowedKeys(schema, base);
   const child = key === '__proto__' ? null : childSchema(schema, base, key);
-  if (child === null || (known !== null && !known.includes(key))) {
-    if (known === null) return fail(`"${walked.join('.')}" has no keys; give it a new value as a whole`);
+  if (child === null) {
+    if (allowedKeys(schema, base) === null) {
+      return fail(`"${walked.join('.')}" has no keys; give it a new value as a whole`);
+    }
     const unknown = unknownKey(schema, base, [], key);
     return { finding: { ...unknown, path: [...walked, ...rest] } };
   }

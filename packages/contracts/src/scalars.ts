@@ -26,4 +26,7 @@ export const identifier = z
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 of 64 hexadecimal digits');
 
 /** Seeds are small enough to be one half of TensorFlow's int32 seed pair. */
-export const seed = z.int().min(0).max(2 ** 31 - 1);
+export const seed = z
+  .int()
+  .min(0)
+  .max(2 ** 31 - 1);

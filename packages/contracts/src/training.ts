@@ -44,7 +44,10 @@ export const augmentPresets = {
   none: { flip: 0, shift: 0, rotation: 0, scale: [1, 1] },
   flip: { flip: 0.5, shift: 0, rotation: 0, scale: [1, 1] },
   standard: { flip: 0.5, shift: 4, rotation: 10, scale: [0.9, 1.1] },
-} as const satisfies Record<string, { flip: number; shift: number; rotation: number; scale: [number, number] }>;
+} as const satisfies Record<
+  string,
+  { flip: number; shift: number; rotation: number; scale: [number, number] }
+>;
 
 export const augmentSpec = z.union([z.enum(['none', 'flip', 'standard']), augmentDetail]);
 export type AugmentSpec = z.output<typeof augmentSpec>;

@@ -1,5 +1,12 @@
-import { canonicalJson, childSchema, isPlainObject, isRecord, objectSchemas } from '@ferment/contracts';
-import { z } from 'zod';
+import {
+  canonicalJson,
+  childSchema,
+  isPlainObject,
+  isRecord,
+  isSchema,
+  objectSchemas,
+} from '@ferment/contracts';
+import type { z } from 'zod';
 
 /** The canonical text of a schema's default, once per schema. */
 const defaults = new WeakMap<z.ZodType, string>();
@@ -20,11 +27,11 @@ function defaultText(schema: z.ZodDefault | z.ZodPrefault): string {
  * @returns undefined where the whole value is the default
  */
 export function withoutDefaults(schema: z.ZodType, value: unknown): unknown {
-  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault) {
+  if (isSchema(schema, 'default') || isSchema(schema, 'prefault')) {
     if (canonicalJson(value) === defaultText(schema)) return undefined;
     return withoutDefaults(schema.def.innerType as z.ZodType, value);
   }
-  if (schema instanceof z.ZodOptional || schema instanceof z.ZodNullable) {
+  if (isSchema(schema, 'optional') || isSchema(schema, 'nullable')) {
     return value === null ? null : withoutDefaults(schema.def.innerType as z.ZodType, value);
   }
   if (Array.isArray(value)) {

@@ -1,0 +1,62 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import { plan, previewOf, resolveSpec, type Known } from '../src/index.js';
+import { parsed, version } from './support.js';
+
+const installed: Known = {
+  datasets: {
+    // scripts/synthetic-faces.mjs: rows of Training, PublicTest and PrivateTest.
+    'synthetic-faces': [version('a', { official: { train: 2_800, validation: 400, test: 700 } })],
+    // FER2013 without PrivateTest: an eighth of Training is carved off as validation.
+    fer2013: [version('b', { carved: { train: 24_800, validation: 3_580, test: 3_589 } })],
+  },
+};
+
+function example(name: string) {
+  const text = readFileSync(new URL(`../../../examples/${name}.yaml`, import.meta.url), 'utf8');
+  const { spec, problems } = resolveSpec(parsed(text), installed);
+  expect(problems).toEqual([]);
+  const made = plan(spec, installed);
+  return { spec, made, preview: previewOf(made, spec, { finishedKeys: [] }) };
+}
+
+describe.each(['quickstart', 'fer2013'])('examples/%s.yaml', (name) => {
+  const { spec, made, preview } = example(name);
+
+  it('is planned without a warning', () => {
+    expect(made.warnings).toEqual([]);
+    expect(spec.seeds).toEqual([0, 1, 2]);
+  });
+
+  it('trains two shared teachers once', () => {
+    expect(made.fixedStages).toHaveLength(2);
+    expect(preview.trainings.planned).toBe(2 + made.trials.length);
+    expect(preview.trainings.withoutSharing).toBeGreaterThan(preview.trainings.planned);
+  });
+
+  it('has a control without a teacher at equal updates', () => {
+    const control = made.variants.find(({ spec: { stages, result } }) => stages[result]?.kind === 'train');
+    const baseline = made.variants[0]?.spec;
+    expect(control?.spec.stages[spec.result]?.train).toEqual(baseline?.stages[spec.result]?.train);
+    expect(control?.spec.stages[spec.result]?.model).toEqual(baseline?.stages[spec.result]?.model);
+  });
+});
+
+describe('the quickstart', () => {
+  it('trains nothing for less than 8 epochs over 2,500 images', () => {
+    const { made } = example('quickstart');
+    for (const job of made.jobs) {
+      if (job.kind !== 'train' && job.kind !== 'distill') continue;
+      const { train } = job.params as { train: { epochs: number } };
+      expect(train.epochs).toBeGreaterThanOrEqual(8);
+    }
+  });
+});
+
+describe('the run on FER2013', () => {
+  it('is four variants on at least 8,000 training images', () => {
+    const { spec, made } = example('fer2013');
+    expect(made.variants).toHaveLength(4);
+    expect(spec.data.subset?.train ?? Infinity).toBeGreaterThanOrEqual(8_000);
+  });
+});
