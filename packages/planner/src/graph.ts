@@ -5,7 +5,6 @@ import {
   type JobCost,
   type JobKind,
   type JobParams,
-  type ModelSpec,
   type PinnedData,
   type PlannedInput,
   type PlannedJob,
@@ -15,9 +14,6 @@ import { evaluationCost, splitSizes, trainingCost, type SplitSizes } from './cos
 import type { Known } from './known.js';
 import { pinnedDataOf } from './resolve.js';
 import { plannedJob } from './single-jobs.js';
-
-/** CPU threads that an evaluation or an export keeps busy. */
-const lightThreads = 1;
 
 /** Stages that the result depends on, the result among them, every stage behind the ones it reads. */
 export function reachableStages(spec: ExperimentSpec): string[] {
@@ -69,13 +65,13 @@ export class JobGraph {
         own[name] = this.training(spec, data, sizes, name, stage, stage.seed ?? seed, roles);
         const checkpoint = own[name];
         if (name !== spec.result) {
-          own[`evaluate:${data.dataset}:${name}`] = this.evaluation(data, stage.model, checkpoint, name);
+          own[`evaluate:${data.dataset}:${name}`] = this.evaluation(data, stage, checkpoint, name);
         } else {
-          own[`evaluate:${data.dataset}`] = this.evaluation(data, stage.model, checkpoint, name);
+          own[`evaluate:${data.dataset}`] = this.evaluation(data, stage, checkpoint, name);
           for (const other of otherData(spec, data)) {
-            own[`evaluate:${other.dataset}`] = this.evaluation(other, stage.model, checkpoint, name);
+            own[`evaluate:${other.dataset}`] = this.evaluation(other, stage, checkpoint, name);
           }
-          own['export'] = this.export(data, stage.model, checkpoint, name);
+          own['export'] = this.export(data, stage, checkpoint, name);
         }
         Object.assign(roles, own);
         if (fixed.has(name)) Object.assign(shared, own);
@@ -118,16 +114,27 @@ export class JobGraph {
     );
   }
 
-  private evaluation(data: PinnedData, model: ModelSpec, checkpoint: string, stage: string): string {
-    return this.add('evaluate', { data, model }, fromCheckpoint(checkpoint), stage, lightThreads, () => {
+  // A checkpoint is read with the threads it was trained with, so that the process that trained it can go on.
+  private evaluation(
+    data: PinnedData,
+    { model, train: { threads } }: StageSpec,
+    checkpoint: string,
+    name: string,
+  ): string {
+    return this.add('evaluate', { data, model }, fromCheckpoint(checkpoint), name, threads, () => {
       const sizes = splitSizes(this.known, data);
       return sizes && evaluationCost(model, data, sizes);
     });
   }
 
-  private export(data: PinnedData, model: ModelSpec, checkpoint: string, stage: string): string {
+  private export(
+    data: PinnedData,
+    { model, train: { threads } }: StageSpec,
+    checkpoint: string,
+    name: string,
+  ): string {
     const cost = { images: 0, macs: 0 };
-    return this.add('export', { data, model }, fromCheckpoint(checkpoint), stage, lightThreads, () => cost);
+    return this.add('export', { data, model }, fromCheckpoint(checkpoint), name, threads, () => cost);
   }
 
   private add<K extends JobKind>(

@@ -60,3 +60,18 @@ describe('the run on FER2013', () => {
     expect(spec.data.subset?.train ?? Infinity).toBeGreaterThanOrEqual(8_000);
   });
 });
+
+describe('docs/spec.md', () => {
+  const text = readFileSync(new URL('../../../docs/spec.md', import.meta.url), 'utf8');
+  const specs = [...text.matchAll(/```yaml\n(specVersion[^]*?)```/g)].map(([, block = '']) => block);
+
+  it('shows specs', () => {
+    expect(specs).toHaveLength(2);
+  });
+
+  it.each(specs.map((block) => [/name: (\S+)/.exec(block)?.[1], block]))('%s can be run', (_, block = '') => {
+    const { spec, problems } = resolveSpec(parsed(block), installed);
+    expect(problems).toEqual([]);
+    expect(plan(spec, installed).warnings).toEqual([]);
+  });
+});
