@@ -43,7 +43,7 @@ export async function startApi(settings: Settings): Promise<RunningApi> {
   if (applied.length > 0) logger.info({ applied }, 'database migrated');
   await prepareQueue(settings.queue);
   const database = await connectDatabase(settings.databaseUrl);
-  const store = await openStore(settings);
+  const store = openStore(settings);
   const module = AppModule.on({ settings, logger, database, store });
   const options = { bodyParser: false, logger: new NestLogger(logger), abortOnError: false };
   const app = await NestFactory.create<NestExpressApplication>(module, options);

@@ -58,7 +58,7 @@ beforeAll(async () => {
   installation = await startInstallation();
   base = installation.api.url;
 }, 60_000);
-afterAll(() => installation.stop());
+afterAll(() => installation.stop(), 30_000);
 
 /** Every method and path that express serves under /api/v1. */
 function routes(): string[] {

@@ -8,8 +8,17 @@ import type {
   ProblemDetails,
   TrialItem,
 } from '@ferment/contracts';
-import { experimentDetail, jobItem, preview, trialItem } from '@ferment/contracts';
+import {
+  ablationTable as ablationTableSchema,
+  evaluationResult,
+  experimentDetail,
+  jobCatalog,
+  jobItem,
+  preview,
+  trialItem,
+} from '@ferment/contracts';
 import { openQueues } from '@ferment/platform';
+import { ablationTable, renderTable } from '@ferment/statistics';
 import request from 'supertest';
 import {
   claim,
@@ -32,7 +41,7 @@ beforeAll(async () => {
   installation = await startInstallation();
   version = await importFaces(installation);
 }, 60_000);
-afterAll(() => installation.stop());
+afterAll(() => installation.stop(), 30_000);
 
 const as = (role: 'viewer' | 'researcher') => ({ Authorization: `Bearer ${installation.secrets[role]}` });
 const get = (path: string) => request(installation.api.url).get(`/api/v1/${path}`).set(as('viewer'));
@@ -337,31 +346,45 @@ seeds: [0, 1]
     await get(`experiments/${experiment.id}/tables/ablation`).expect(404);
     await get(`experiments/${experiment.id}/checkpoints/best`).expect(404);
 
-    const tableJob = async (state: 'succeeded' | 'unfinished'): Promise<JobItem> => {
-      let found: string | undefined;
+    /** Computes the table as its job asks for, once that job reads `state` for the second trial. */
+    const makeTable = async (state: 'succeeded' | 'unfinished'): Promise<void> => {
+      let job: JobItem | undefined;
       await until(async () => {
-        const { rows } = await installation.database.pool.query<{
-          id: string;
-          params: { trials: { state: string }[] };
-        }>(
+        const { rows } = await installation.database.pool.query<{ id: string; params: unknown }>(
           `SELECT id, params FROM job WHERE kind = 'ablation' AND state = 'ready' AND params->>'specHash' = $1`,
           [experiment.specHash],
         );
-        found = rows.find(({ params }) => params.trials.some((trial) => trial.state === state))?.id;
-        return found !== undefined;
+        const found = rows.find(({ params }) =>
+          jobCatalog.ablation.params
+            .parse(params)
+            .trials.some((trial) => trial.seed === 1 && trial.state === state),
+        );
+        job = found && ((await get(`jobs/${found.id}`).expect(200)).body as JobItem);
+        return job !== undefined;
       }, 'a job for the table');
-      return (await get(`jobs/${found}`).expect(200)).body as JobItem;
+      if (!job) throw new Error('no job for the table');
+      const params = jobCatalog.ablation.params.parse(job.params);
+      const results: Record<string, EvaluationResult> = {};
+      for (const hash of params.trials.flatMap(({ metrics }) => Object.values(metrics))) {
+        const text = Buffer.from(await installation.store.read(hash)).toString();
+        results[hash] = evaluationResult.parse(JSON.parse(text));
+      }
+      const table = await put(JSON.stringify(ablationTable({ params, results })));
+      const { attempt } = await claim(installation, job.id);
+      await installation.attempts.complete(job.id, attempt, { outputs: { table }, result: {} });
     };
 
+    const tableNow = async () =>
+      ablationTableSchema.parse((await get(`experiments/${experiment.id}/tables/ablation`).expect(200)).body);
+
     await finish(first, 0.5);
-    const early = await tableJob('unfinished');
-    expect(early.params).toMatchObject({
-      baseline: experiment.baseline,
-      trials: expect.arrayContaining([
-        expect.objectContaining({ seed: 0, state: 'succeeded' }),
-        expect.objectContaining({ seed: 1, state: 'unfinished' }),
-      ]),
-    });
+    await makeTable('unfinished');
+    const early = await tableNow();
+    expect(early.incomplete).toBe(true);
+    expect(early.trials.map(({ seed, state }) => [seed, state])).toEqual([
+      [0, 'succeeded'],
+      [1, 'unfinished'],
+    ]);
 
     const best = await get(`experiments/${experiment.id}/checkpoints/best`).expect(200);
     expect(best.body).toMatchObject({ metric: 'validation.macroF1', value: 0.5, trial: { seed: 0 } });
@@ -369,7 +392,7 @@ seeds: [0, 1]
 
     const file = await get(`trials/${first.id}/download`).query({ format: 'onnx' }).expect(200);
     expect(Buffer.from(file.body as Uint8Array).toString()).toBe('onnx of seed 0');
-    expect(file.headers['content-disposition']).toMatch(/attachment; filename="results-[\w-]+-seed0\.onnx"/);
+    expect(file.headers['content-disposition']).toMatch(/attachment; filename=results-baseline-seed0\.onnx/);
     expect(file.headers['etag']).toBe(`"${createHash('sha256').update('onnx of seed 0').digest('hex')}"`);
     await get(`trials/${second.id}/download`).query({ format: 'onnx' }).expect(404);
     await get(`trials/${first.id}/download`).query({ format: 'exe' }).expect(422);
@@ -381,5 +404,38 @@ seeds: [0, 1]
     expect(differences).toContainEqual({ path: 'seed', values: [0, 1] });
     expect(differences).toContainEqual({ path: 'plain.seed', values: [0, 1] });
     expect(differences.some(({ path }) => path.startsWith('plain.model'))).toBe(false);
+
+    await finish(second, 0.7);
+    await makeTable('succeeded');
+    const table = await tableNow();
+    expect(table.incomplete).toBe(false);
+    const accuracy = table.sections[0]?.configurations[0]?.metrics['test.accuracy'];
+    expect(accuracy?.values).toEqual([0.5, 0.7]);
+    expect(accuracy?.mean).toBeCloseTo(0.6, 12);
+    expect((await get(`experiments/${experiment.id}`)).body).toMatchObject({
+      state: 'succeeded',
+      table: { complete: true },
+    });
+    const better = await get(`experiments/${experiment.id}/checkpoints/best`).expect(200);
+    expect(better.body).toMatchObject({ value: 0.7, trial: { seed: 1 } });
+    for (const [format, type, as] of [
+      ['text', /^text\/plain/, 'text'],
+      ['csv', /^text\/csv/, 'csv'],
+      ['md', /^text\/markdown/, 'markdown'],
+      ['latex', /^application\/x-tex/, 'latex'],
+    ] as const) {
+      const answer = await get(`experiments/${experiment.id}/tables/ablation`)
+        .query({ format })
+        .buffer(true)
+        .parse((response, done) => {
+          let text = '';
+          response.on('data', (piece: Buffer) => (text += piece.toString()));
+          response.on('end', () => done(null, text));
+        })
+        .expect(200)
+        .expect('Content-Type', type);
+      expect(answer.body).toBe(renderTable(table, as));
+    }
+    await get(`experiments/${experiment.id}/tables/ablation`).query({ format: 'pdf' }).expect(422);
   });
 });

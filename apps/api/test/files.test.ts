@@ -22,7 +22,7 @@ beforeAll(async () => {
   await writeFile(join(pages, '.hidden'), 'hidden');
   await writeFile(join(installation.folder, 'secret.txt'), 'outside');
 }, 60_000);
-afterAll(() => installation.stop());
+afterAll(() => installation.stop(), 30_000);
 
 const as = (role: 'viewer' | 'researcher') => ({ Authorization: `Bearer ${installation.secrets[role]}` });
 const sha256 = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest('hex');
@@ -45,7 +45,7 @@ describe('artifacts', () => {
       'content-length': String(content.length),
       'accept-ranges': 'bytes',
       etag: `"${hash}"`,
-      'content-disposition': `attachment; filename="${hash}"`,
+      'content-disposition': `attachment; filename=${hash}`,
       'x-content-type-options': 'nosniff',
     });
     expect(answer.headers['cache-control']).toContain('immutable');

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterEach(() => {
   for (const stream of open.splice(0)) stream.close();
 });
-afterAll(() => installation.stop());
+afterAll(() => installation.stop(), 30_000);
 
 async function follow(query: string, lastId = ''): Promise<EventStream> {
   const url = `${installation.api.url}/api/v1/stream?${query}`;

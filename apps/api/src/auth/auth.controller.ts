@@ -10,7 +10,7 @@ import { Allow, Public } from './allow.js';
 import { callerOf } from './caller.js';
 import { sessionCookie } from './credentials.js';
 
-const code = z.string().min(1).max(256);
+const loginQuery = z.object({ code: z.string().min(1).max(256) });
 
 /** Tokens, and the one-time address that gives a browser its session cookie. */
 @ApiTags('access')
@@ -64,11 +64,11 @@ export class AuthController {
   @Public()
   @Answer(303, 'To the dashboard, with the session cookie')
   async redeem(
-    @Query('code', { schema: code }) secret: string,
+    @Query({ schema: loginQuery }) { code }: z.output<typeof loginQuery>,
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    const session = await this.tokens.redeemLogin(secret);
+    const session = await this.tokens.redeemLogin(code);
     if (!session) {
       throw new Problem(
         'unauthorized',

@@ -6,7 +6,7 @@ import { Problem } from './problem.js';
 
 interface Issue {
   readonly message: string;
-  readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> | undefined;
+  readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
   /** Present on zod's issues: unknown keys come as one issue that names them all. */
   readonly code?: string;
   readonly keys?: readonly string[];

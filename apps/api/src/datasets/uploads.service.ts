@@ -41,12 +41,16 @@ export class Uploads {
 
 async function* limited(request: IncomingMessage, limit: number): AsyncGenerator<Uint8Array> {
   let bytes = 0;
-  // Left as it is when reading stops early: destroying the request would cut the connection before the answer.
+  // Not destroyed when reading stops early, which would cut the connection before the answer; the rest is let pass by.
   const pieces: AsyncIterable<Uint8Array> = request.iterator({ destroyOnReturn: false });
-  for await (const piece of pieces) {
-    bytes += piece.byteLength;
-    if (bytes > limit) throw tooLarge(limit);
-    yield piece;
+  try {
+    for await (const piece of pieces) {
+      bytes += piece.byteLength;
+      if (bytes > limit) throw tooLarge(limit);
+      yield piece;
+    }
+  } finally {
+    request.resume();
   }
 }
 

@@ -26,9 +26,9 @@ export class Orchestration implements OnApplicationBootstrap, BeforeApplicationS
     this.reconciler = new Reconciler(database, { delivery, log: logger });
   }
 
-  async onApplicationBootstrap(): Promise<void> {
-    await this.dispatcher.start();
-    await this.reconciler.start();
+  onApplicationBootstrap(): void {
+    this.dispatcher.start();
+    this.reconciler.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {

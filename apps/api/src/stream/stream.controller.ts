@@ -16,7 +16,7 @@ const cursor = z.string().transform((text, context) => {
   return z.NEVER;
 });
 const ids = z.preprocess(
-  (value) => (value === undefined ? [] : Array.isArray(value) ? value : [value]),
+  (value: unknown) => (value === undefined ? [] : [value].flat()),
   z.array(z.uuid()).max(200),
 );
 const frameNames = Object.keys(streamFrames) as StreamFrameName[];

@@ -78,7 +78,7 @@ export async function startInstallation(environment: Record<string, string> = {}
     },
     settings,
     database,
-    store: await openStore(settings),
+    store: openStore(settings),
     attempts,
     running,
     jobs: new Jobs(database),
