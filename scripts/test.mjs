@@ -80,7 +80,10 @@ try {
   await setUp(report);
   if (chosen.length === 0) {
     console.log('Checking');
-    await check(report, 'types', 'types', [['tsc', '-b']]);
+    await check(report, 'types', 'types', [
+      ['tsc', '-b'],
+      ['tsc', '--noEmit', '-p', 'apps/dashboard/tsconfig.check.json'],
+    ]);
     await check(report, 'lint', 'lint', [['eslint', '.']]);
     await check(report, 'format', 'format', [['prettier', '--check', '.']]);
     await check(report, 'imports', 'imports', [

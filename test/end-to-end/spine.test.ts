@@ -4,9 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openVersion, split } from '@ferment/datasets';
-import { InferenceSession, Tensor } from 'onnxruntime-node';
 import type { AblationTable, ExperimentDetail, MetricRow } from '@ferment/contracts';
 import { follow } from '@ferment/cli';
+import { runOnnx } from '../../packages/engine/test/support/onnx.js';
 import { describeWith, startMinio, startRedis } from '../support/services.js';
 import { stackFolder, startStack, tinySpec, writeFaces } from '../support/stack.js';
 import type { RunningStack } from '../support/stack.js';
@@ -64,8 +64,8 @@ describe('a spec on one machine', () => {
       await writeFile(bad, [...lines, '9,1 2 3,Training', '0,1 2 x,Training', ''].join('\n'));
       const { code, error } = await stack.ferment('dataset', 'import', bad, '--name', 'bad');
       expect(code).toBe(1);
-      expect(error).toMatch(/row 31: /);
-      expect(error).toMatch(/row 32: /);
+      expect(error).toMatch(/^bad\.csv:31: emotion: /m);
+      expect(error).toMatch(/^bad\.csv:32: pixel 3: /m);
     },
     minutes,
   );
@@ -157,14 +157,8 @@ describe('a spec on one machine', () => {
         protocol: stored.data.protocol ?? 'official',
       };
       const { test } = split(openVersion(await bytes(stack, pinned.version)), pinned);
-      const session = await InferenceSession.create(file);
-      const pixels = new Tensor('float32', Float32Array.from(test.pixels), [
-        test.count,
-        test.channels,
-        test.size,
-        test.size,
-      ]);
-      const logits = (await session.run({ pixels }))['logits']?.data as Float32Array;
+      const shape = [test.count, test.channels, test.size, test.size];
+      const { logits } = await runOnnx(await readFile(file), test.pixels, shape);
       const right = [...test.labels].filter((label, at) => {
         const row = logits.slice(at * 7, at * 7 + 7);
         return row.indexOf(Math.max(...row)) === label;
