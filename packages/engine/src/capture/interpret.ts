@@ -1,4 +1,3 @@
-import { required } from '../required.js';
 import { dispose, read, scope, tensor, type Tensor } from '../tensor/index.js';
 import type { TensorData } from './graph-def.js';
 import {
@@ -11,17 +10,19 @@ import {
 } from './program.js';
 
 class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> implements Program<S, I, F> {
-  private readonly state: Record<string, Record<string, Tensor>> = {};
+  private state: Readonly<Record<string, Readonly<Record<string, Tensor>>>> = {};
 
   constructor(private readonly definition: ProgramDefinition<S, I, F>) {
-    for (const role of Object.keys(definition.state)) this.state[role] = {};
+    this.state = Object.fromEntries(Object.keys(definition.state).map((role) => [role, {}]));
   }
 
-  private assign(role: string, name: string, value: Tensor): void {
-    const variables = required(this.state[role], `the role ${role}`);
-    const before = variables[name];
-    if (before && before.source !== value.source) dispose(before);
-    variables[name] = value;
+  /** Takes over new values at once: variables may have exchanged theirs, and only what none holds is freed. */
+  private assign(renewed: Readonly<Record<string, Readonly<Record<string, Tensor>> | undefined>>): void {
+    const before = this.state;
+    this.state = Object.fromEntries(
+      Object.entries(before).map(([role, variables]) => [role, { ...variables, ...renewed[role] }]),
+    );
+    dispose(before, this.state);
   }
 
   run(fetch: F, inputs: { readonly [N in keyof I]?: TensorData }): Record<string, TensorData> {
@@ -40,16 +41,16 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
       );
       return { state: done.state, outputs };
     });
-    for (const [role, values] of Object.entries(result.state ?? {}))
-      for (const [name, value] of Object.entries(values ?? {})) this.assign(role, name, value);
+    this.assign(result.state ?? {});
     return result.outputs;
   }
 
   write(role: keyof S & string, values: Readonly<Record<string, TensorData>>): void {
-    for (const [name, data] of Object.entries(values)) {
+    const tensors = Object.entries(values).map(([name, data]) => {
       const { spec } = checkedValue(`variable ${role}/${name}`, this.definition.state[role]?.[name], data);
-      this.assign(role, name, tensor(data, spec.shape, spec.dtype));
-    }
+      return [name, tensor(data, spec.shape, spec.dtype)] as const;
+    });
+    this.assign({ [role]: Object.fromEntries(tensors) });
   }
 
   read(role: keyof S & string): Record<string, TensorData> {
@@ -60,7 +61,7 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
 
   dispose(): void {
     dispose(this.state);
-    for (const role of Object.keys(this.state)) this.state[role] = {};
+    this.state = {};
   }
 }
 

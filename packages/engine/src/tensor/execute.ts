@@ -75,11 +75,14 @@ export function scope<T>(body: () => T): T {
   }
 }
 
-/** Frees the native tensors in `value` (tensors, arrays and records of them). */
-export function dispose(value: unknown): void {
+/** Frees the native tensors in `value` (tensors, arrays and records of them), except those that `kept` holds too. */
+export function dispose(value: unknown, kept?: unknown): void {
   const ids = new Set<number>();
+  const spared = new Set<number>();
   collect(value, ids);
+  collect(kept, spared);
   for (const id of ids) {
+    if (spared.has(id)) continue;
     arena?.delete(id);
     nativeBinding().deleteTensor(id);
   }

@@ -1,0 +1,86 @@
+import { describe, expect, it, jest } from '@jest/globals';
+import type { ModelSpec } from '@ferment/contracts';
+import { encodeGraph, graphText, traceProgram } from '../src/capture/index.js';
+import { describeTraining, trainingDefinition } from '../src/train/index.js';
+import { largestDifference, smallJob, tinyVgg, trained } from './support/training.js';
+
+// Seconds of computing each, more on a busy machine.
+jest.setTimeout(300_000);
+
+const models: ModelSpec[] = [
+  tinyVgg,
+  { name: 'resnet18', stem: 'small', width: 0.125 },
+  { name: 'mobilenetv3-large', stem: 'small', width: 0.25, dropout: 0.2 },
+];
+const teachers: ModelSpec[] = [tinyVgg, { name: 'resnet18', stem: 'imagenet', width: 0.125 }];
+const adamw = { name: 'adamw', lr: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0.05 } as const;
+
+const tasks = [
+  { task: 'supervised', teachers: [], train: {} },
+  {
+    task: 'distilled from two teachers, AdamW',
+    teachers,
+    train: { optimizer: { ...adamw, betas: [0.9, 0.999] } },
+  },
+] satisfies { task: string; teachers: ModelSpec[]; train: object }[];
+
+describe.each(models)('$name', (model) => {
+  it.each(tasks)('$task: 20 updates captured and eager agree', async ({ teachers: k, train }) => {
+    const job = smallJob({ model, teachers: k, train: { ...train, updates: 20 } });
+    const captured = await trained(job);
+    const eager = await trained(job, { execution: 'eager' });
+    expect(captured.rows).toHaveLength(20);
+    captured.rows.forEach(({ values }, index) => {
+      const reference = eager.rows[index]?.values['train.loss'] ?? Number.NaN;
+      expect(Math.abs((values['train.loss'] ?? Number.NaN) / reference - 1)).toBeLessThanOrEqual(1e-5);
+    });
+    expect(largestDifference(captured.result.last, eager.result.last)).toBeLessThanOrEqual(1e-5);
+  });
+});
+
+describe('the text of a training program', () => {
+  const graph = (job: Parameters<typeof describeTraining>[0]) =>
+    traceProgram(trainingDefinition(describeTraining(job))).graph;
+
+  it.each(tasks)(
+    '$task: does not depend on seed, length, rate, warm-up or pictures',
+    ({ teachers: k, train }) => {
+      const one = smallJob({ teachers: k, train });
+      const other = smallJob({
+        teachers: k,
+        seed: 77,
+        train: { ...train, epochs: 9, schedule: { name: 'constant', warmup: 3 } },
+      });
+      const { optimizer } = other.params.train;
+      const changed = {
+        ...other,
+        params: {
+          ...other.params,
+          train: { ...other.params.train, optimizer: { ...optimizer, lr: optimizer.lr * 3 } },
+        },
+        data: {
+          ...other.data,
+          train: { ...other.data.train, pixels: other.data.train.pixels.map((x) => 255 - x) },
+        },
+      };
+      expect(graphText(graph(changed))).toBe(graphText(graph(one)));
+      expect(Buffer.from(encodeGraph(graph(changed))).equals(Buffer.from(encodeGraph(graph(one))))).toBe(
+        true,
+      );
+    },
+  );
+
+  it('gives teacher and student variables of their own where their names are the same', () => {
+    const names = graph(smallJob({ teachers: [tinyVgg, tinyVgg] })).nodes.map(({ name }) => name);
+    for (const role of ['model', 'teacher0', 'teacher1'])
+      expect(names).toContain(`variable/${role}/features.0.0.weight`);
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('never assigns to a teacher', () => {
+    const { nodes } = graph(smallJob({ teachers: [tinyVgg] }));
+    const assigned = nodes.filter(({ name, op }) => op === 'AssignVariableOp' && name.startsWith('train/'));
+    expect(assigned.length).toBeGreaterThan(0);
+    expect(assigned.some(({ inputs }) => inputs[0]?.startsWith('variable/teacher'))).toBe(false);
+  });
+});
