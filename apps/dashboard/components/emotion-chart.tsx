@@ -18,8 +18,10 @@ interface Props {
 
 /** Per-class F1 on validation of one group: the mean over its runs, one line for each emotion. */
 export function EmotionChart({ runs, axis, height, groups }: Props) {
-  const [chosen, setGroup] = useQueryState('emotions', groups[0] ?? '');
-  const group = groups.includes(chosen) ? chosen : (groups[0] ?? '');
+  // Until one is chosen: the first group that has anything to show.
+  const begun = groups.find((name) => runs.some((run) => run.group === name && run.rows.length > 0));
+  const [chosen, setGroup] = useQueryState('emotions', '');
+  const group = groups.includes(chosen) ? chosen : (begun ?? groups[0] ?? '');
   const curves = useMemo(() => {
     // One group a emotion, over the chosen group's runs, so that all lines share one grid.
     const members = runs.filter((run) => run.group === group);

@@ -20,11 +20,12 @@ export interface Levels {
 /** One family for each compared metric: all planned contrasts, adjusted together. */
 export function families(
   plan: readonly Contrast[],
-  cells: readonly Cell[],
+  trials: readonly Cell[],
   seeds: readonly number[],
   levels: Levels,
 ): TableFamily[] {
   if (plan.length === 0) return [];
+  const cells = new Map(trials.map((cell) => [placeOf(cell.trial.variant, cell.trial.seed), cell]));
   return comparedMetrics.map((metric) => {
     const comparisons = plan.map((contrast) => compare(contrast, metric, cells, seeds, plan.length, levels));
     const adjusted = holm(
@@ -45,7 +46,7 @@ export function families(
 function compare(
   contrast: Contrast,
   metric: TableMetric,
-  cells: readonly Cell[],
+  cells: ReadonlyMap<string, Cell>,
   seeds: readonly number[],
   m: number,
   { alpha, power }: Levels,
@@ -96,11 +97,13 @@ function note(
   return `inconclusive; ${more} more ${more === 1 ? 'seed' : 'seeds'} for power .8 at a difference of this size`;
 }
 
+const placeOf = (variant: string, seed: number) => `${variant}/${seed}`;
+
 /** The contrast's value for every seed that has all its trials, and what the other seeds lack. */
 function perSeed(
   contrast: Contrast,
   metric: TableMetric,
-  cells: readonly Cell[],
+  cells: ReadonlyMap<string, Cell>,
   seeds: readonly number[],
 ): { pairs: { seed: number; difference: number }[]; missing: MissingResult[] } {
   const pairs: { seed: number; difference: number }[] = [];
@@ -110,9 +113,7 @@ function perSeed(
     let difference = 0;
     let complete = true;
     for (const [variant, weight] of weights) {
-      const cell = cells.find(
-        (candidate) => candidate.trial.variant === variant && candidate.trial.seed === seed,
-      );
+      const cell = cells.get(placeOf(variant, seed));
       if (cell?.result) {
         difference += weight * metricOf(cell.result, metric);
       } else {

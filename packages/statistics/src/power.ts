@@ -13,22 +13,32 @@ export function pairedTPower(n: number, effectSize: number, alpha: number): numb
   return noncentralTPower(tCritical(alpha, n - 1), n - 1, Math.abs(effectSize) * Math.sqrt(n));
 }
 
-/** The smallest n with at least `power` at that effect size; null where more than 100,000 would be needed. */
+/** The smallest n with at least `power` (above .5) at that effect size; null where more than 100,000 would be needed. */
 export function seedsForPower(effectSize: number, alpha: number, power = 0.8): number | null {
   if (effectSize === 0 || !Number.isFinite(effectSize)) return null;
   const enough = (n: number) => pairedTPower(n, effectSize, alpha) >= power;
-  let high = 2;
-  while (!enough(high)) {
-    high *= 2;
-    if (high > mostSeeds) return null;
+  // With the standard deviation known (a z test) fewer seeds do: the search begins there, a few below the answer.
+  const known = ((normalCritical(alpha) + normalCritical(2 * (1 - power))) / effectSize) ** 2;
+  if (known > mostSeeds) return null;
+  let low = Math.max(1, Math.ceil(known) - 2);
+  let stride = 1;
+  while (!enough(low + stride)) {
+    low += stride;
+    stride *= 2;
+    if (low > mostSeeds) return null;
   }
-  let low = Math.max(1, high / 2);
+  let high = low + stride;
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (middle >= 2 && enough(middle)) high = middle;
+    if (enough(middle)) high = middle;
     else low = middle;
   }
   return high;
+}
+
+/** The z that leaves `alpha` outside ±z: the t of a million degrees of freedom. */
+function normalCritical(alpha: number): number {
+  return tCritical(alpha, 1e6);
 }
 
 /** The smallest n whose sign-flip permutation floor 2 / 2^n does not exceed alpha / m. */
