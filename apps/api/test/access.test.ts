@@ -62,7 +62,9 @@ afterAll(() => installation.stop(), 30_000);
 
 /** Every method and path that express serves under /api/v1. */
 function routes(): string[] {
-  const express = installation.api.app.getHttpAdapter().getInstance() as { router: { stack: Layer[] } };
+  const express = installation.api.app.getHttpAdapter().getInstance() as unknown as {
+    router: { stack: Layer[] };
+  };
   return express.router.stack.flatMap(({ route }) => {
     if (!route) return [];
     const paths = Array.isArray(route.path) ? route.path : [route.path];

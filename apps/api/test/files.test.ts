@@ -271,6 +271,16 @@ describe('pages', () => {
       }
     }
     expect(document.paths['/api/v1/experiments']?.['post']).toMatchObject({
+      responses: {
+        201: {
+          content: { 'application/json': { schema: { $ref: '#/components/schemas/ExperimentDetail' } } },
+        },
+        default: {
+          content: {
+            'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } },
+          },
+        },
+      },
       requestBody: {
         content: { 'application/json': { schema: { $ref: '#/components/schemas/SubmitExperimentInput' } } },
       },

@@ -19,6 +19,7 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     if (problem.kind === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer realm="ferment"');
+    if (problem.kind === 'unavailable') response.setHeader('Retry-After', '2');
     response.setHeader('Cache-Control', 'no-store');
     response
       .status(problem.status)
@@ -33,12 +34,32 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof NotFound) return new Problem('not-found', error.message);
     const status = httpErrorStatus(error);
     if (status !== null && error instanceof Error) return new Problem(kindOfStatus(status), error.message);
+    if (isOutage(error)) {
+      this.logger.warn({ err: error }, 'request failed: a service is away');
+      return new Problem(
+        'unavailable',
+        'A service that this needs does not answer now; try again in a few seconds.',
+      );
+    }
     this.logger.error({ err: error }, 'request failed');
     return new Problem(
       'internal',
       `The request failed on the server. The server's log has the reason under request ${requestId() ?? '?'}.`,
     );
   }
+}
+
+/** Connection refused, lost or not answered; PostgreSQL stopping (57P01, 57P02), starting (57P03) or full (53300). */
+const outages =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|57P0[123]|53300|08\d{3}|P1001|P1002|P1017)$/;
+
+/** True if database or store are away, which passes by itself. Errors wrap others as `cause` or in `errors`. */
+function isOutage(error: unknown, depth = 0): boolean {
+  if (typeof error !== 'object' || error === null || depth > 4) return false;
+  if ('code' in error && typeof error.code === 'string' && outages.test(error.code)) return true;
+  if (error instanceof Error && /^Connection terminated/.test(error.message)) return true;
+  if (error instanceof AggregateError) return error.errors.some((item) => isOutage(item, depth + 1));
+  return 'cause' in error && isOutage(error.cause, depth + 1);
 }
 
 /** Status of an error made for clients by express or one of its parsers ("http-errors": `expose` is true below 500). */

@@ -1,6 +1,12 @@
 import { applyDecorators } from '@nestjs/common';
 import type { NestExpressApplication } from '@nestjs/platform-express';
-import { ApiProduces, ApiResponse, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import {
+  ApiProduces,
+  ApiResponse,
+  DocumentBuilder,
+  type OpenAPIObject,
+  SwaggerModule,
+} from '@nestjs/swagger';
 import * as contracts from '@ferment/contracts';
 import { z } from 'zod';
 
@@ -45,7 +51,7 @@ function convert(schema: unknown, schemaType: 'input' | 'output') {
 }
 
 /** The OpenAPI document of the application, from the schemas that validate. */
-export function openApiDocument(app: NestExpressApplication) {
+export function openApiDocument(app: NestExpressApplication): OpenAPIObject {
   const config = new DocumentBuilder()
     .setTitle('Ferment')
     .setDescription('Experiments in facial emotion recognition: submit, watch, compare, download.')
@@ -53,10 +59,26 @@ export function openApiDocument(app: NestExpressApplication) {
     .addBearerAuth()
     .addSecurityRequirements('bearer')
     .build();
-  return SwaggerModule.createDocument(app, config, {
+  const document = SwaggerModule.createDocument(app, config, {
     standardSchemaConverter: (schema, { schemaType }) => convert(schema, schemaType),
     operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}_${method}`,
   });
+  const problem = convert(contracts.problemDetails, 'output');
+  const schemas = {
+    ...document.components?.schemas,
+    ...problem?.components,
+    ProblemDetails: problem?.schema,
+  };
+  const refused = {
+    description: 'Anything else: problem details (RFC 9457)',
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/ProblemDetails' } } },
+  };
+  for (const path of Object.values(document.paths)) {
+    for (const operation of Object.values(path as Record<string, { responses: Record<string, unknown> }>)) {
+      operation.responses['default'] ??= refused;
+    }
+  }
+  return { ...document, components: { ...document.components, schemas } } as OpenAPIObject;
 }
 
 /** Serves the document at /docs-json and a page for it at /docs, both from this server alone. */

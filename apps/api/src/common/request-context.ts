@@ -5,6 +5,8 @@ import type { Logger } from './logging.js';
 import { callerOf } from '../auth/caller.js';
 
 const storage = new AsyncLocalStorage<{ requestId: string }>();
+/** Asked every few seconds by whoever watches the process. */
+const probes = new Set(['/health', '/ready']);
 const acceptableId = /^[\w-]{1,64}$/;
 
 /** Id of the request this code runs for; undefined outside requests. */
@@ -36,6 +38,7 @@ export function requestContext(logger: Logger) {
         ...(response.writableFinished ? {} : { cut: true }),
       };
       if (response.statusCode >= 500) logger.error(line, 'request');
+      else if (probes.has(path)) logger.debug(line, 'request');
       else logger.info(line, 'request');
     });
     storage.run({ requestId: id }, next);

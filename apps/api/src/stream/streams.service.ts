@@ -39,6 +39,7 @@ export class Streams implements BeforeApplicationShutdown {
     }
     const start = wanted.from ?? (await this.feed.now());
     const connection = new StreamConnection(this.feed, sinkOf(response), wanted.filter, wanted.names, start);
+    if (response.destroyed) return;
     response.writeHead(200, {
       'Content-Type': 'text/event-stream; charset=utf-8',
       'Cache-Control': 'no-store',

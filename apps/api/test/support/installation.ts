@@ -36,6 +36,8 @@ export interface Installation {
   readonly running: Map<string, number>;
   /** Stops the API and starts it again on the same database and store. */
   restart(): Promise<void>;
+  /** Stops PostgreSQL, does something, and starts it again on the same port. */
+  withoutDatabase(work: () => Promise<void>): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -43,7 +45,7 @@ export interface Installation {
 export async function startInstallation(environment: Record<string, string> = {}): Promise<Installation> {
   const folder = await mkdtemp(join(tmpdir(), 'ferment-api-'));
   const log = createLogger('test', 'silent');
-  const postgres = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), log });
+  let postgres = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), log });
   const settings = readSettings({
     FERMENT_DATABASE_URL: postgres.url,
     FERMENT_DATA: folder,
@@ -88,6 +90,15 @@ export async function startInstallation(environment: Record<string, string> = {}
     restart: async () => {
       await api.close();
       api = await startApi(settings);
+    },
+    withoutDatabase: async (work) => {
+      await postgres.stop();
+      try {
+        await work();
+      } finally {
+        const port = Number(new URL(settings.databaseUrl).port);
+        postgres = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), port, log });
+      }
     },
     stop: async () => {
       clearInterval(heart);
