@@ -8,15 +8,18 @@ import {
 } from '@ferment/contracts';
 import type { z } from 'zod';
 
-/** The canonical text of a schema's default, once per schema. */
-const defaults = new WeakMap<z.ZodType, string>();
+/** Each schema's default, and its canonical text. */
+const defaults = new WeakMap<z.ZodType, { value: unknown; text: string }>();
 
-function defaultText(schema: z.ZodDefault | z.ZodPrefault): string {
-  const known = defaults.get(schema);
-  if (known !== undefined) return known;
-  const text = canonicalJson(schema.parse(undefined));
-  defaults.set(schema, text);
-  return text;
+function isDefault(schema: z.ZodDefault | z.ZodPrefault, value: unknown): boolean {
+  let known = defaults.get(schema);
+  if (known === undefined) {
+    const parsed: unknown = schema.parse(undefined);
+    known = { value: parsed, text: canonicalJson(parsed) };
+    defaults.set(schema, known);
+  }
+  if (typeof value !== 'object' || value === null) return value === known.value;
+  return typeof known.value === 'object' && known.value !== null && canonicalJson(value) === known.text;
 }
 
 /**
@@ -28,7 +31,7 @@ function defaultText(schema: z.ZodDefault | z.ZodPrefault): string {
  */
 export function withoutDefaults(schema: z.ZodType, value: unknown): unknown {
   if (isSchema(schema, 'default') || isSchema(schema, 'prefault')) {
-    if (canonicalJson(value) === defaultText(schema)) return undefined;
+    if (isDefault(schema, value)) return undefined;
     return withoutDefaults(schema.def.innerType as z.ZodType, value);
   }
   if (isSchema(schema, 'optional') || isSchema(schema, 'nullable')) {
