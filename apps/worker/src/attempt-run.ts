@@ -41,7 +41,11 @@ export class AttemptRun {
   /** The attempt is no longer ours: ends the child at once, writes nothing more. */
   lose(reason: string): void {
     if (this.#lost.signal.aborted) return;
-    this.options.log.warn({ ...this.#names }, `attempt given up: ${reason}`);
+    // A heartbeat that crosses the attempt's own last write finds it ended: that is no loss worth a warning.
+    this.options.log[this.#child === null ? 'debug' : 'warn'](
+      { ...this.#names },
+      `attempt given up: ${reason}`,
+    );
     this.#lost.abort(new Error(reason));
     void this.#child?.kill();
   }
@@ -79,7 +83,7 @@ export class AttemptRun {
     });
     try {
       const { kind, params, inputs, inputParams } = claim;
-      const resume = claim.resume === null ? null : { hash: claim.resume.hash, bytes: 0 };
+      const resume = claim.resume === null ? null : { hash: claim.resume.hash };
       const running = child.run(
         { kind, params, inputs, inputParams, resume, folder },
         {
@@ -93,7 +97,11 @@ export class AttemptRun {
       );
       if (this.#ordered !== null) child.stop();
       if (this.#lost.signal.aborted) await child.kill();
-      await this.#record(await running, writer);
+      const end = await running;
+      // From here on nothing ends the child any more: it is the next job's.
+      this.#child = null;
+      if (this.#grace !== null) clearTimeout(this.#grace);
+      await this.#record(end, writer);
     } catch (error) {
       if (!this.#lost.signal.aborted)
         log.error({ ...this.#names, error: describe(error) }, 'attempt not recorded');

@@ -1,1 +1,3 @@
 export { handlers } from './handlers/index.js';
+export { readWorkerSettings, type WorkerSettings } from './settings.js';
+export { startWorker } from './worker.js';

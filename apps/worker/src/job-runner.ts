@@ -11,6 +11,8 @@ export interface RunnerOptions extends RunOptions {
   workerId: string;
   /** CPU threads that jobs of the `cpu` class share. */
   threads: number;
+  /** Jobs of the `light` class at once. */
+  light: number;
   heartbeatSeconds: number;
 }
 
@@ -21,17 +23,18 @@ const claimPatience = 60_000;
 export class JobRunner {
   readonly leases: LeaseKeeper;
   readonly #slots: Record<'cpu' | 'gpu' | 'light', ThreadSlots>;
-  readonly #drainListeners: (() => void)[] = [];
+  readonly #drainListeners: ((draining: boolean) => void)[] = [];
   #draining = false;
+  #closing = false;
   #closed = false;
 
   constructor(private readonly options: RunnerOptions) {
-    this.leases = new LeaseKeeper({ ...options, onDraining: () => this.drain() });
+    this.leases = new LeaseKeeper({ ...options, onDraining: (draining) => this.drain(draining) });
     this.#slots = {
       cpu: new ThreadSlots(options.threads),
       // A training on an accelerator and a table keep little of the processor busy: they have slots of their own.
       gpu: new ThreadSlots(1),
-      light: new ThreadSlots(1),
+      light: new ThreadSlots(options.light),
     };
   }
 
@@ -74,15 +77,15 @@ export class JobRunner {
     });
   }
 
-  /** No new work from now on; what runs goes on. */
-  drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    for (const listener of this.#drainListeners) listener();
+  /** Whether new work is to be fetched, from now on; what runs goes on. */
+  drain(draining: boolean): void {
+    if (this.#draining === draining || this.#closing) return;
+    this.#draining = draining;
+    for (const listener of this.#drainListeners) listener(draining);
   }
 
-  /** Calls `listener` once, when no new work is to be fetched any more. */
-  onDraining(listener: () => void): void {
+  /** Calls `listener` whenever fetching is to stop (true) or to go on (false). */
+  onDraining(listener: (draining: boolean) => void): void {
     this.#drainListeners.push(listener);
   }
 
@@ -90,7 +93,8 @@ export class JobRunner {
    * Stops: running attempts save their state and become ready again, as far as `seconds` allow; children end.
    */
   async close(seconds: number): Promise<void> {
-    this.drain();
+    this.drain(true);
+    this.#closing = true;
     const end = performance.now() + seconds * 1000;
     while (this.leases.running > 0 && performance.now() < end) {
       this.leases.pauseAll();

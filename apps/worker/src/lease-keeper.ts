@@ -7,8 +7,8 @@ export interface LeaseOptions {
   workerId: string;
   log: Log;
   heartbeatSeconds: number;
-  /** The installation began to drain this worker: no new work. */
-  onDraining: () => void;
+  /** With each heartbeat: whether the installation drains this worker. */
+  onDraining: (draining: boolean) => void;
 }
 
 /**
@@ -80,7 +80,7 @@ export class LeaseKeeper {
         if (order !== 'fenced') run.renewedAt = askedAt;
         run.obey(order);
       }
-      if (answer.draining) this.options.onDraining();
+      this.options.onDraining(answer.draining);
     } catch (error) {
       this.options.log.warn({ error: describe(error) }, 'heartbeat failed');
     }

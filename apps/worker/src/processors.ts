@@ -1,6 +1,6 @@
 import { OnWorkerEvent, Processor, WorkerHost } from '@nestjs/bullmq';
 import { Inject, type Type } from '@nestjs/common';
-import { queueName } from '@ferment/platform';
+import { consumerOptions, queueName } from '@ferment/platform';
 import type { Job } from 'bullmq';
 import { JobRunner } from './job-runner.js';
 import { describe } from './retry.js';
@@ -13,14 +13,8 @@ export const WORKER_LOG = Symbol('worker log');
 export function processorOf(resource: 'cpu' | 'gpu' | 'light', concurrency: number): Type<WorkerHost> {
   @Processor(
     { name: queueName(resource) },
-    {
-      concurrency,
-      // Attempts and retries are counted in the database. To the queue every delivery ends well, and one that stalls
-      // is delivered again, as often as it takes: the claim then finds out whether it is still wanted.
-      maxStalledCount: Number.MAX_SAFE_INTEGER,
-      removeOnComplete: { count: 0 },
-      removeOnFail: { count: 0 },
-    },
+    // Attempts and retries are counted in the database: to the queue every delivery ends well.
+    { ...consumerOptions, concurrency },
   )
   class ResourceProcessor extends WorkerHost {
     constructor(
@@ -28,7 +22,10 @@ export function processorOf(resource: 'cpu' | 'gpu' | 'light', concurrency: numb
       @Inject(WORKER_LOG) private readonly log: Log,
     ) {
       super();
-      runner.onDraining(() => void this.worker.pause(true));
+      runner.onDraining((draining) => {
+        const told = draining ? this.worker.pause(true) : this.worker.resume();
+        Promise.resolve(told).catch((error: unknown) => this.onError(error));
+      });
     }
 
     async process(job: Job<QueueMessage>): Promise<void> {
@@ -37,7 +34,7 @@ export function processorOf(resource: 'cpu' | 'gpu' | 'light', concurrency: numb
 
     /** A queue that is away is met with reconnecting, by BullMQ itself; an unheard `error` would end the process. */
     @OnWorkerEvent('error')
-    onError(error: Error): void {
+    onError(error: unknown): void {
       this.log.warn({ queue: queueName(resource), error: describe(error) }, 'queue');
     }
   }

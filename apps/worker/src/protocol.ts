@@ -18,7 +18,7 @@ export interface RunRequest {
   /** By role: params of the job that made the input (of the jobs, for several). */
   inputParams: Record<string, unknown>;
   /** The newest checkpoint of an earlier attempt. */
-  resume: ArtifactReference | null;
+  resume: { hash: string } | null;
   /** Folder of this attempt for what the child writes. */
   folder: string;
 }

@@ -7,7 +7,7 @@ import {
   type DynamicModule,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { queueConnection, queueName, Workers, type Settings } from '@ferment/platform';
+import { queueConnection, queueName, Workers, type QueueSettings } from '@ferment/platform';
 import { JobRunner } from './job-runner.js';
 import { processorOf, WORKER_LOG } from './processors.js';
 import { persist } from './retry.js';
@@ -44,7 +44,7 @@ export class WorkerLife implements OnApplicationBootstrap, BeforeApplicationShut
 }
 
 export interface WorkerParts {
-  settings: Settings;
+  queue: QueueSettings;
   runner: JobRunner;
   workers: Workers;
   identity: WorkerIdentity;
@@ -54,12 +54,12 @@ export interface WorkerParts {
 @Module({})
 export class WorkerModule {
   /** One queue for each class of resource that this worker has. */
-  static with({ settings, runner, workers, identity, log }: WorkerParts): DynamicModule {
+  static with({ queue, runner, workers, identity, log }: WorkerParts): DynamicModule {
     const slots = Object.entries(identity.slots) as ['cpu' | 'gpu' | 'light', number][];
     return {
       module: WorkerModule,
       imports: [
-        BullModule.forRoot({ connection: queueConnection(settings.queue), prefix: settings.queuePrefix }),
+        BullModule.forRoot({ connection: queueConnection(queue) }),
         BullModule.registerQueue(...slots.map(([resource]) => ({ name: queueName(resource) }))),
       ],
       providers: [

@@ -4,7 +4,8 @@ import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { childEnvironment } from '../src/children/environment.js';
 import { startRig, type Rig } from './rig.js';
-import { childModule, claimOf, facesCsv, importParams, trainParams, until } from './support.js';
+import { until } from '../../../test/support/services.js';
+import { childModule, claimOf, facesCsv, importParams, trainParams } from './support.js';
 
 const csv = facesCsv(120);
 let rig: Rig;
@@ -80,7 +81,7 @@ describe('a training', () => {
     const child = await rig.pool.take(1);
     await rig.pool.give(child);
     const killed = rig.deliver(claimOf('train', params));
-    await until('two epochs are saved', () => rig.truth.checkpoints.length >= 2);
+    await until('two epochs are saved', () => Promise.resolve(rig.truth.checkpoints.length >= 2));
     process.kill(child.pid ?? 0, 'SIGKILL');
     await killed;
     expect(rig.truth.ends.pop()).toMatchObject({
@@ -118,7 +119,7 @@ describe('a training', () => {
   it('saves its state and is preempted when told to pause', async () => {
     const version = await importFaces();
     const running = rig.deliver(claimOf('train', trainParams(version, 200)));
-    await until('it trains', () => rig.truth.rows.length > 0);
+    await until('it trains', () => Promise.resolve(rig.truth.rows.length > 0));
     rig.truth.order = 'pause';
     await running;
     expect(rig.truth.ends).toEqual([{ how: 'preempted', detail: null }]);
@@ -129,7 +130,7 @@ describe('a training', () => {
   it('ends within seconds when cancelled, and records nothing', async () => {
     const version = await importFaces();
     const running = rig.deliver(claimOf('train', trainParams(version, 500)));
-    await until('it trains', () => rig.truth.rows.length > 0);
+    await until('it trains', () => Promise.resolve(rig.truth.rows.length > 0));
     const cancelledAt = performance.now();
     rig.truth.order = 'cancel';
     await running;
@@ -142,7 +143,7 @@ describe('a training', () => {
     const child = await rig.pool.take(1);
     await rig.pool.give(child);
     const running = rig.deliver(claimOf('train', trainParams(version, 500)));
-    await until('it trains', () => rig.truth.rows.length > 0);
+    await until('it trains', () => Promise.resolve(rig.truth.rows.length > 0));
     rig.truth.current = false;
     await running;
     expect(child.alive).toBe(false);
@@ -152,7 +153,7 @@ describe('a training', () => {
   it('is given up when its lease cannot be renewed', async () => {
     const version = await importFaces();
     const running = rig.deliver(claimOf('train', trainParams(version, 500), { leaseSeconds: 0.5 }));
-    await until('it trains', () => rig.truth.rows.length > 0);
+    await until('it trains', () => Promise.resolve(rig.truth.rows.length > 0));
     rig.truth.heartbeat = () => Promise.reject(new Error('database away'));
     await running;
     expect(rig.truth.ends).toEqual([]);

@@ -15,7 +15,10 @@ let rig: Rig;
 let version = '';
 beforeAll(async () => {
   rig = await startRig();
-  const source = rig.store.add(facesCsv(400));
+  const faces = facesCsv(400);
+  // Twenty pictures of the test split stand in Training too: the official split takes them out, the carved one not.
+  const copies = faces.match(/^.*,PrivateTest$/gm)?.slice(0, 20) ?? [];
+  const source = rig.store.add(faces + copies.join('\n').replaceAll('PrivateTest', 'Training'));
   version = (await run(claimOf('import', importParams(source.hash)))).result['version'] as string;
 }, 60_000);
 afterAll(() => rig.close());

@@ -4,7 +4,8 @@ import { ArtifactCache } from '../src/artifact-cache.js';
 import { ChildPool } from '../src/children/pool.js';
 import { JobRunner } from '../src/job-runner.js';
 import type { Claim } from '../src/truth.js';
-import { childModule, MemoryStore, RecordingTruth, silent, temporaryFolder } from './support.js';
+import { temporaryFolder } from '../../../test/support/services.js';
+import { childModule, MemoryStore, RecordingTruth, silent } from './support.js';
 
 /** A worker without queue and database: real children, real files, a truth that records. */
 export interface Rig {
@@ -36,6 +37,7 @@ export async function startRig(
     folder: join(folder, 'work'),
     log: silent,
     threads: 2,
+    light: 1,
     heartbeatSeconds: options.heartbeatSeconds ?? 0.05,
   });
   runner.leases.start();

@@ -2,9 +2,6 @@ import type { ArtifactReference, ImportParams, JobParams, MetricRow, PinnedData 
 import { syntheticFaces } from '@ferment/datasets';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Bytes, Claim, Log, Truth } from '../src/truth.js';
@@ -13,8 +10,6 @@ import type { Bytes, Claim, Log, Truth } from '../src/truth.js';
 export const childModule = fileURLToPath(new URL('../dist/child/main.js', import.meta.url));
 if (!existsSync(childModule))
   throw new Error(`${childModule} is missing: run "npm run typecheck" first, it compiles the worker`);
-
-export const repository = resolve(import.meta.dirname, '../../..');
 
 export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
 
@@ -115,19 +110,6 @@ export class RecordingTruth implements Truth {
   #write(change: () => void): Promise<boolean> {
     if (this.current) change();
     return Promise.resolve(this.current);
-  }
-}
-
-export async function temporaryFolder(): Promise<{ path: string; remove(): Promise<void> }> {
-  const path = await mkdtemp(join(tmpdir(), 'ferment-worker-'));
-  return { path, remove: () => rm(path, { recursive: true, force: true }) };
-}
-
-export async function until(what: string, ready: () => boolean, seconds = 30): Promise<void> {
-  const end = Date.now() + seconds * 1000;
-  while (!ready()) {
-    if (Date.now() > end) throw new Error(`gave up after ${seconds} s waiting until ${what}`);
-    await new Promise((next) => setTimeout(next, 10));
   }
 }
 

@@ -7,7 +7,8 @@ import { Outbox } from '../src/child/outbox.js';
 import type { FromChild } from '../src/protocol.js';
 import { persist } from '../src/retry.js';
 import { ThreadSlots } from '../src/thread-slots.js';
-import { MemoryStore, silent, temporaryFolder } from './support.js';
+import { temporaryFolder } from '../../../test/support/services.js';
+import { MemoryStore, silent } from './support.js';
 
 const row = (step: number): MetricRow => ({ step, epoch: 0, time: 0, values: { 'train.loss': 1 } });
 

@@ -17,7 +17,7 @@ export interface HandlerJob<K extends JobKind> {
   /** By role: params of the job that made the input (of the jobs, for several), as they were planned. */
   inputParams: Readonly<Record<string, unknown>>;
   /** The newest checkpoint of an earlier attempt. */
-  resume: ArtifactReference | null;
+  resume: { hash: string } | null;
 }
 
 export interface HandlerOutcome<K extends JobKind> {

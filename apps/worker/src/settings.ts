@@ -1,0 +1,47 @@
+import { readSettings, type Settings } from '@ferment/platform';
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+
+export interface WorkerSettings {
+  platform: Settings;
+  /** One for each process and start. */
+  id: string;
+  host: string;
+  heartbeatSeconds: number;
+  leaseSeconds: number;
+  /** The part of it that may concern children is passed on (see children/environment.ts). */
+  environment: Readonly<Record<string, string | undefined>>;
+}
+
+const seconds = (fallback: number) => z.coerce.number().min(0.05).max(3600).default(fallback);
+const own = z
+  .object({
+    FERMENT_WORKER_ID: z.string().min(1).max(200).optional(),
+    FERMENT_HEARTBEAT_SECONDS: seconds(3),
+    FERMENT_LEASE_SECONDS: seconds(15),
+  })
+  .refine((from) => from.FERMENT_LEASE_SECONDS >= 2 * from.FERMENT_HEARTBEAT_SECONDS, {
+    message: 'expected at least twice FERMENT_HEARTBEAT_SECONDS: one heartbeat may get lost',
+    path: ['FERMENT_LEASE_SECONDS'],
+  });
+
+/**
+ * The worker's settings: the installation's (see the platform's `readSettings`) and its own.
+ *
+ * @throws Error that names each variable that is wrong
+ */
+export function readWorkerSettings(env: Readonly<Record<string, string | undefined>>): WorkerSettings {
+  const platform = readSettings(env);
+  const parsed = own.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
+  if (!parsed.success) throw new Error(`settings:\n${z.prettifyError(parsed.error)}`);
+  const host = hostname();
+  return {
+    platform,
+    id: parsed.data.FERMENT_WORKER_ID ?? `${host}-${randomUUID().slice(0, 8)}`,
+    host,
+    heartbeatSeconds: parsed.data.FERMENT_HEARTBEAT_SECONDS,
+    leaseSeconds: parsed.data.FERMENT_LEASE_SECONDS,
+    environment: env,
+  };
+}

@@ -1,0 +1,65 @@
+import 'reflect-metadata';
+import { NestFactory } from '@nestjs/core';
+import { Attempts, connectDatabase, openStore, prepareQueue, Workers, type Logger } from '@ferment/platform';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { workFolder } from './work-folder.js';
+import { ArtifactCache } from './artifact-cache.js';
+import { ChildPool } from './children/pool.js';
+import { JobRunner } from './job-runner.js';
+import type { WorkerSettings } from './settings.js';
+import { WorkerModule } from './worker.module.js';
+
+/** Renewals and writes are short; more connections than this would only wait in the database instead of here. */
+const connections = 2;
+
+const childModule = fileURLToPath(new URL('./child/main.js', import.meta.url));
+
+/**
+ * Starts a worker: database, store and queue as the settings say, one processor for each class of resource.
+ *
+ * @returns a way to stop it in order: running attempts save their state and become ready again
+ */
+export async function startWorker(
+  settings: WorkerSettings,
+  log: Logger,
+): Promise<{ close(): Promise<void> }> {
+  const { platform, id, host, heartbeatSeconds, leaseSeconds } = settings;
+  const database = await connectDatabase(platform.databaseUrl, { poolSize: connections });
+  try {
+    // Before any Nest module is constructed: it makes the chosen backend BullMQ's default.
+    await prepareQueue(platform.queue);
+    const store = openStore(platform);
+    const workers = new Workers(database);
+    const slots = { cpu: platform.worker.threads, light: platform.worker.light };
+    const identity = { id, host, pid: process.pid, slots };
+    const runner = new JobRunner({
+      truth: new Attempts(database, { leaseSeconds }),
+      store,
+      cache: new ArtifactCache(join(platform.dataFolder, 'cache'), platform.worker.cacheBytes, store),
+      folder: await workFolder(join(platform.dataFolder, 'work')),
+      pool: new ChildPool({
+        module: childModule,
+        environment: settings.environment,
+        idle: slots.cpu + slots.light,
+      }),
+      workerId: id,
+      threads: slots.cpu,
+      light: slots.light,
+      heartbeatSeconds,
+      log,
+    });
+    await workers.register(identity);
+    const module = WorkerModule.with({ queue: platform.queue, runner, workers, identity, log });
+    const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
+    return {
+      close: async () => {
+        await app.close();
+        await database.close();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
