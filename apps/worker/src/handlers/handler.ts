@@ -1,12 +1,4 @@
-import type {
-  ArtifactReference,
-  JobCatalog,
-  JobEntry,
-  JobInputs,
-  JobKind,
-  JobOutputs,
-  JobParams,
-} from '@ferment/contracts';
+import type { JobCatalog, JobEntry, JobInputs, JobKind, JobOutputs, JobParams } from '@ferment/contracts';
 import type { HandlerContext } from '../child/context.js';
 import type { Json } from '../protocol.js';
 
