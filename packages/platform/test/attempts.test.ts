@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test, jest } from '@jest/globals';
 import type { JobItem } from '@ferment/contracts';
 import { hashFor, offer, startInstallation, type Installation } from './support/installation.js';
 import { evaluation, smallExperiment } from './support/plans.js';
+
+// Several servers start on a machine that other suites keep busy.
+jest.setTimeout(60_000);
 
 let here: Installation;
 beforeAll(async () => {

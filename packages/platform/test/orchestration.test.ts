@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, test, jest } from '@jest/globals';
 import { Worker, type Job } from 'bullmq';
 import pg from 'pg';
 import { resourceClasses } from '@ferment/contracts';
@@ -21,6 +21,9 @@ import {
 import { startInstallation, type Installation } from './support/installation.js';
 import { evaluation, smallExperiment } from './support/plans.js';
 
+// Several servers start on a machine that other suites keep busy.
+jest.setTimeout(60_000);
+
 /** What an installation must do on every queue backend; `flush` empties the queue behind its back. */
 function suite(
   open: (here: Installation) => QueueSettings,
@@ -40,7 +43,7 @@ function suite(
     queues = openQueues(settings);
     attempts = new Attempts(here.database, { leaseSeconds, backOffMilliseconds: 20 });
     await here.workers.register({ id: 'worker-1', host: 'here', pid: 1, slots: { cpu: 2, light: 2 } });
-  }, 60_000);
+  });
   afterEach(async () => {
     for (const part of running.splice(0).reverse()) await part.stop();
   });
@@ -118,7 +121,7 @@ function suite(
       ['plain', 1, 'succeeded'],
     ]);
     expect(inputs?.trials.every(({ metrics }) => typeof metrics['faces'] === 'string')).toBe(true);
-  }, 60_000);
+  });
 
   test('an emptied queue is filled again', async () => {
     const { id } = await here.experiments.create(smallExperiment('flushed', { seeds: [0, 1, 2] }));
@@ -136,7 +139,7 @@ function suite(
       (states) => states.filter((state) => state === 'succeeded').length,
     );
     expect(new Set(attemptsEach)).toEqual(new Set([1]));
-  }, 60_000);
+  });
 
   test('an attempt whose worker went silent is lost, and the next one resumes from its checkpoint', async () => {
     const { id } = await here.experiments.create(smallExperiment('silent'));
@@ -156,7 +159,7 @@ function suite(
     // The silent worker thaws: nothing it says counts.
     const late = { outputs: { best: artifact, last: artifact }, result: {} };
     expect(await attempts.complete(claims[0]?.jobId ?? '', claims[0]?.attempt ?? 0, late)).toBe(false);
-  }, 60_000);
+  });
 
   test('a message delivered again is not worked on again', async () => {
     const { id } = await here.experiments.create(smallExperiment('twice'));
@@ -173,7 +176,7 @@ function suite(
     );
     expect(claims).toHaveLength(4);
     expect(await attemptStates(id)).toEqual(Array<string[]>(4).fill(['succeeded']));
-  }, 60_000);
+  });
 
   test('two dispatchers offer nothing twice, and the second takes over from the first', async () => {
     const first = orchestrate();
@@ -186,7 +189,7 @@ function suite(
     await until('the experiment has ended', async () => (await stateOf(id)) === 'succeeded');
     expect(claims.every(({ attempt }) => attempt === 1)).toBe(true);
     expect(claims).toHaveLength(10);
-  }, 60_000);
+  });
 
   test('a large experiment does not keep a small one waiting', async () => {
     orchestrate();
@@ -200,7 +203,7 @@ function suite(
     expect(remaining).toBeLessThan(20);
     expect(await stateOf(large.id)).toBe('running');
     await here.experiments.cancel(large.id);
-  }, 60_000);
+  });
 }
 
 describe('on BullMQ over PostgreSQL', () => {

@@ -1,9 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test, jest } from '@jest/globals';
 import { createHash, randomBytes } from 'node:crypto';
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { describeWith, startMinio, temporaryFolder, type RunningS3 } from '../../../test/support/services.js';
 import { ArtifactCorrupt, ArtifactMissing, folderStore, s3Store, type ArtifactStore } from '../src/index.js';
+
+// Several servers start on a machine that other suites keep busy.
+jest.setTimeout(60_000);
 
 /** What every store must do; `damage` changes stored bytes behind its back. */
 function conformance(open: () => ArtifactStore, damage: (hash: string) => Promise<void>): void {
@@ -145,7 +148,7 @@ describeWith('s3', 'S3 store', () => {
   });
   beforeAll(async () => {
     server = await startMinio();
-  }, 60_000);
+  });
   afterAll(() => server.stop());
 
   conformance(
