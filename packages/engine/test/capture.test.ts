@@ -28,12 +28,6 @@ function one(step: Step<State, Inputs>) {
   return { state, inputs, fetches: { step } };
 }
 
-const value = (values: Readonly<Record<string, Tensor>>, name: string): Tensor => {
-  const found = values[name];
-  if (!found) throw new Error(`no ${name}`);
-  return found;
-};
-
 describe.each([
   ['captured', capture],
   ['eager', interpret],
@@ -150,7 +144,10 @@ describe('what capture refuses', () => {
   it('an assignment that does not fit its variable', () => {
     const wrong = one(({ inputs: { rate } }) => ({ outputs: {}, state: { model: { w: rate } } }));
     expect(() => traceProgram(wrong)).toThrow('step assigns float32[] to model/w, which is float32[3]');
-    const unknown = one(({ inputs: { x } }) => ({ outputs: {}, state: { model: { u: x } } }));
+    const unknown = one(({ inputs: { x } }) => {
+      const model: Record<string, Tensor> = { u: x };
+      return { outputs: {}, state: { model } };
+    });
     expect(() => traceProgram(unknown)).toThrow('step assigns model/u, which the program does not declare');
   });
 });

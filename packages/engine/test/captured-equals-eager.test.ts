@@ -2,7 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import type { ModelSpec } from '@ferment/contracts';
 import { encodeGraph, graphText, traceProgram } from '../src/capture/index.js';
 import { describeTraining, trainingDefinition } from '../src/train/index.js';
-import { largestDifference, smallJob, tinyVgg, trained } from './support/training.js';
+import { largestDifference, smallJob, tinyVgg, trained, type TrainOverrides } from './support/training.js';
 
 // Seconds of computing each, more on a busy machine.
 jest.setTimeout(300_000);
@@ -13,16 +13,14 @@ const models: ModelSpec[] = [
   { name: 'mobilenetv3-large', stem: 'small', width: 0.25, dropout: 0.2 },
 ];
 const teachers: ModelSpec[] = [tinyVgg, { name: 'resnet18', stem: 'imagenet', width: 0.125 }];
-const adamw = { name: 'adamw', lr: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0.05 } as const;
+const adamw: TrainOverrides = {
+  optimizer: { name: 'adamw', lr: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0.05 },
+};
 
-const tasks = [
+const tasks: { task: string; teachers: ModelSpec[]; train: TrainOverrides }[] = [
   { task: 'supervised', teachers: [], train: {} },
-  {
-    task: 'distilled from two teachers, AdamW',
-    teachers,
-    train: { optimizer: { ...adamw, betas: [0.9, 0.999] } },
-  },
-] satisfies { task: string; teachers: ModelSpec[]; train: object }[];
+  { task: 'distilled from two teachers, AdamW', teachers, train: adamw },
+];
 
 describe.each(models)('$name', (model) => {
   it.each(tasks)('$task: 20 updates captured and eager agree', async ({ teachers: k, train }) => {

@@ -1,8 +1,10 @@
+import { required } from '../required.js';
 import { dispose, read, scope, tensor, type Tensor } from '../tensor/index.js';
 import type { TensorData } from './graph-def.js';
 import {
-  checkState,
+  assignments,
   checkedValue,
+  type Assignment,
   type InputSpec,
   type Program,
   type ProgramDefinition,
@@ -17,12 +19,13 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
   }
 
   /** Takes over new values at once: variables may have exchanged theirs, and only what none holds is freed. */
-  private assign(renewed: Readonly<Record<string, Readonly<Record<string, Tensor>> | undefined>>): void {
-    const before = this.state;
-    this.state = Object.fromEntries(
-      Object.entries(before).map(([role, variables]) => [role, { ...variables, ...renewed[role] }]),
+  private assign(renewed: readonly Assignment[]): void {
+    const state = Object.fromEntries(
+      Object.entries(this.state).map(([role, variables]) => [role, { ...variables }]),
     );
-    dispose(before, this.state);
+    for (const { role, name, value } of renewed) required(state[role], `the role ${role}`)[name] = value;
+    dispose(this.state, state);
+    this.state = state;
   }
 
   run(fetch: F, inputs: { readonly [N in keyof I]?: TensorData }): Record<string, TensorData> {
@@ -35,22 +38,22 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
       const done = step({ state: this.state, inputs: Object.fromEntries(given) } as Parameters<
         typeof step
       >[0]);
-      checkState(fetch, this.definition.state, done);
       const outputs = Object.fromEntries(
         Object.entries(done.outputs).map(([name, value]) => [name, read(value)]),
       );
-      return { state: done.state, outputs };
+      return { renewed: assignments(fetch, this.definition.state, done), outputs };
     });
-    this.assign(result.state ?? {});
+    this.assign(result.renewed);
     return result.outputs;
   }
 
   write(role: keyof S & string, values: Readonly<Record<string, TensorData>>): void {
-    const tensors = Object.entries(values).map(([name, data]) => {
-      const { spec } = checkedValue(`variable ${role}/${name}`, this.definition.state[role]?.[name], data);
-      return [name, tensor(data, spec.shape, spec.dtype)] as const;
-    });
-    this.assign({ [role]: Object.fromEntries(tensors) });
+    this.assign(
+      Object.entries(values).map(([name, data]) => {
+        const { spec } = checkedValue(`variable ${role}/${name}`, this.definition.state[role]?.[name], data);
+        return { role, name, value: tensor(data, spec.shape, spec.dtype) };
+      }),
+    );
   }
 
   read(role: keyof S & string): Record<string, TensorData> {

@@ -7,14 +7,14 @@ export type InputSpec = Readonly<Record<string, TensorSpec>>;
 
 /** What one fetch sees: every variable as it was before the step, and the declared inputs. */
 export interface StepArguments<S extends StateSpec, I extends InputSpec> {
-  readonly state: { readonly [R in keyof S]: Readonly<Record<string, Tensor>> };
+  readonly state: { readonly [R in keyof S]: { readonly [N in keyof S[R]]: Tensor } };
   readonly inputs: { readonly [N in keyof I]: Tensor };
 }
 
 /** What one fetch gives: outputs for the host, and new values for any of the variables. */
 export interface StepResult<S extends StateSpec = StateSpec> {
   readonly outputs: Readonly<Record<string, Tensor>>;
-  readonly state?: { readonly [R in keyof S]?: Readonly<Record<string, Tensor>> };
+  readonly state?: { readonly [R in keyof S]?: { readonly [N in keyof S[R]]?: Tensor } };
 }
 
 export type Step<S extends StateSpec, I extends InputSpec> = (step: StepArguments<S, I>) => StepResult<S>;
@@ -58,17 +58,31 @@ export function checkedValue(
   return { spec, data };
 }
 
-/** Checks that a step's new state is declared, with the declared shapes. */
-export function checkState(fetch: string, state: StateSpec, result: StepResult): void {
-  for (const [role, values] of Object.entries(result.state ?? {})) {
-    for (const [name, value] of Object.entries(values ?? {})) {
-      const spec = state[role]?.[name];
-      if (!spec) throw new Error(`${fetch} assigns ${role}/${name}, which the program does not declare`);
-      if (spec.shape.join() !== value.shape.join() || spec.dtype !== value.dtype)
-        throw new Error(
-          `${fetch} assigns ${value.dtype}[${value.shape.join(', ')}] to ${role}/${name}, ` +
-            `which is ${spec.dtype}[${spec.shape.join(', ')}]`,
-        );
-    }
+export interface Assignment {
+  readonly role: string;
+  readonly name: string;
+  readonly value: Tensor;
+}
+
+type NewState = Readonly<Record<string, Readonly<Record<string, Tensor | undefined>> | undefined>>;
+
+/** The variables that a step renews, checked to be declared with these shapes. */
+export function assignments(
+  fetch: string,
+  state: StateSpec,
+  result: { readonly state?: NewState },
+): Assignment[] {
+  const all = Object.entries(result.state ?? {}).flatMap(([role, values]) =>
+    Object.entries(values ?? {}).flatMap(([name, value]) => (value ? [{ role, name, value }] : [])),
+  );
+  for (const { role, name, value } of all) {
+    const spec = state[role]?.[name];
+    if (!spec) throw new Error(`${fetch} assigns ${role}/${name}, which the program does not declare`);
+    if (spec.shape.join() !== value.shape.join() || spec.dtype !== value.dtype)
+      throw new Error(
+        `${fetch} assigns ${value.dtype}[${value.shape.join(', ')}] to ${role}/${name}, ` +
+          `which is ${spec.dtype}[${spec.shape.join(', ')}]`,
+      );
   }
+  return all;
 }

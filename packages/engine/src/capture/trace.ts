@@ -2,7 +2,7 @@ import { required } from '../required.js';
 import { recording, type Tensor } from '../tensor/index.js';
 import type { GraphDef, NodeDef, TensorSpec } from './graph-def.js';
 import {
-  checkState,
+  assignments,
   type InputSpec,
   type ProgramDefinition,
   type StateSpec,
@@ -59,7 +59,7 @@ function stateReads<S extends StateSpec>(
   return Object.fromEntries(roles) as StepArguments<S, InputSpec>['state'];
 }
 
-interface Assignment {
+interface AssignedValue {
   readonly role: string;
   readonly name: string;
   readonly spec: TensorSpec;
@@ -76,22 +76,22 @@ interface Output {
 function orderedEffects(
   fetch: string,
   nodes: readonly NodeDef[],
-  assigned: readonly Assignment[],
+  assigned: readonly AssignedValue[],
   outputs: readonly Output[],
 ): NodeDef[] {
   const reads = nodes.filter(({ op }) => op === 'ReadVariableOp').map(({ name }) => name);
   const readsDone = groupNode(`${fetch}/reads_done`, reads);
-  const assignments = assigned.map(({ role, name, spec, value }) =>
+  const effects = assigned.map(({ role, name, spec, value }) =>
     assignNode(`${fetch}/assign/${role}/${name}`, { role, name }, spec, [value, `^${readsDone.name}`]),
   );
   const assignmentsDone = groupNode(
     `${fetch}/assignments_done`,
-    assignments.map(({ name }) => name),
+    effects.map(({ name }) => name),
   );
   const fetched = outputs.map(({ name, spec, value }) =>
     identityNode(outputNode(fetch, name), value, spec, assignmentsDone.name),
   );
-  return [...nodes, readsDone, ...assignments, assignmentsDone, ...fetched];
+  return [...nodes, readsDone, ...effects, assignmentsDone, ...fetched];
 }
 
 const outputNode = (fetch: string, name: string) => `${fetch}/output/${name}`;
@@ -109,14 +109,10 @@ function traceFetch<S extends StateSpec, I extends InputSpec>(
   // As with the state: one tensor for every declared input.
   const inputs = Object.fromEntries(declared) as StepArguments<S, I>['inputs'];
   const result = recording(recorder, () => step({ state, inputs }));
-  checkState(fetch, definition.state, result);
-
-  const assigned = Object.entries(result.state ?? {}).flatMap(([role, values]) =>
-    Object.entries<Tensor>(values ?? {}).map(([name, tensor]): Assignment => {
-      const value = recorder.reference('an assignment', tensor);
-      return { role, name, spec: { shape: tensor.shape, dtype: tensor.dtype }, value };
-    }),
-  );
+  const assigned = assignments(fetch, definition.state, result).map(({ role, name, value }) => {
+    const reference = recorder.reference('an assignment', value);
+    return { role, name, spec: { shape: value.shape, dtype: value.dtype }, value: reference };
+  });
   const outputs = Object.entries(result.outputs).map(([name, tensor]): Output => {
     const value = recorder.reference('an output', tensor);
     return { name, spec: { shape: tensor.shape, dtype: tensor.dtype }, value };

@@ -105,11 +105,14 @@ function inputSpecs(program: TrainingProgram) {
 }
 
 type TrainingInputs = ReturnType<typeof inputSpecs>;
-type TrainingState = Readonly<Record<string, Specs>> & {
+/** Teachers come beside these, one role each. */
+interface StudentState {
   readonly model: Specs;
   readonly optimizer: Specs;
-  readonly data: Specs;
-};
+  readonly data: { readonly images: TensorSpec; readonly labels: TensorSpec };
+}
+
+type TrainingState = StudentState & Readonly<Record<string, Specs>>;
 
 export type TrainingDefinition = ProgramDefinition<TrainingState, TrainingInputs, 'train' | 'evaluate'>;
 
@@ -118,8 +121,8 @@ function trainStep(
   { state, inputs }: StepArguments<TrainingState, TrainingInputs>,
 ): StepResult<TrainingState> {
   const { student, teachers, optimizer } = program;
-  const pixels = cast(gather(required(state.data.images, 'data/images'), inputs.indices), 'float32');
-  const labels = gather(required(state.data.labels, 'data/labels'), inputs.indices);
+  const pixels = cast(gather(state.data.images, inputs.indices), 'float32');
+  const labels = gather(state.data.labels, inputs.indices);
   const images = normalise(augment(pixels, foldIn(inputs.key, 0), program.augment), program.normalisation);
 
   const parameters = Object.fromEntries(
