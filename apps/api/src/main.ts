@@ -5,8 +5,8 @@ import { startApi } from './start.js';
 
 export { startApi } from './start.js';
 
-/** Longer than any request should take; what is still open then is cut. */
-const shutdownMs = 20_000;
+/** Well above what an orderly stop takes: only a hang is ended by it. */
+const shutdownMs = 10_000;
 
 async function main(): Promise<void> {
   const settings = readSettings(process.env);

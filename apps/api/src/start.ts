@@ -17,6 +17,8 @@ import { NestLogger } from './common/logging.js';
 import { serveOpenApi } from './common/openapi.js';
 import { requestContext } from './common/request-context.js';
 
+/** How long requests under way may take to end when the server stops; after that they are cut. */
+const drainMs = 3000;
 /** An upload may take this long; Node's own limit of five minutes is too short for gigabytes on a slow line. */
 const requestTimeoutMs = 3_600_000;
 /** A spec of a million characters, escaped as JSON. */
@@ -65,5 +67,13 @@ export async function startApi(settings: Settings): Promise<RunningApi> {
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   const url = `http://${host}:${port}`;
   logger.info({ host: settings.host, port }, 'listening');
-  return { app, url, port, close: () => app.close() };
+  const close = async (): Promise<void> => {
+    const late = setTimeout(() => server.closeAllConnections(), drainMs);
+    try {
+      await app.close();
+    } finally {
+      clearTimeout(late);
+    }
+  };
+  return { app, url, port, close };
 }

@@ -13,6 +13,7 @@ import {
 } from '@ferment/contracts';
 import { type Known, plan, previewOf, resolveSpec } from '@ferment/planner';
 import { Datasets, Experiments, type NewExperiment, NotFound } from '@ferment/platform';
+import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
 import { found, invalidField, Problem } from '../common/problem.js';
 
@@ -38,7 +39,14 @@ export class Submission {
   async preview(body: SubmitExperiment): Promise<Preview> {
     const { plan: planned, spec } = await this.plan(body);
     const finishedKeys = await this.experiments.finishedKeys(planned.jobs.map(({ key }) => key));
-    return previewOf(planned, spec, { finishedKeys });
+    const told = previewOf(planned, spec, { finishedKeys });
+    if (!told.seedsNeeded) return told;
+    const { pairedT, power } = seedAdvice(told.comparisons);
+    const [large] = pairedT;
+    const note = large
+      ? `${told.seedsNeeded.note}; a paired t test sees a difference of ${large.effectSize} standard deviation with ${large.seeds} seeds (power ${power})`
+      : told.seedsNeeded.note;
+    return { ...told, seedsNeeded: { ...told.seedsNeeded, note } };
   }
 
   /**

@@ -1,6 +1,6 @@
 import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
-import { ablationTable } from '@ferment/contracts';
+import { ablationTable, tableQueryFormats } from '@ferment/contracts';
 import { type ArtifactStore, Experiments } from '@ferment/platform';
 import { renderTable } from '@ferment/statistics';
 import type { Response } from 'express';
@@ -10,7 +10,7 @@ import { Answer } from '../common/openapi.js';
 import { found, Problem } from '../common/problem.js';
 import { ARTIFACT_STORE } from '../tokens.js';
 
-const query = z.object({ format: z.enum(['json', 'text', 'csv', 'md', 'latex']).default('json') });
+const query = z.object({ format: z.enum(tableQueryFormats).default('json') });
 
 const rendered = {
   text: { as: 'text', type: 'text/plain', extension: 'txt' },

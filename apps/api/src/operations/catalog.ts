@@ -7,7 +7,7 @@ import {
   modelCatalog,
   selectMetrics,
   stageKinds,
-  tableFormats,
+  tableQueryFormats,
 } from '@ferment/contracts';
 import { z } from 'zod';
 
@@ -26,6 +26,6 @@ export const catalogOfThis: Catalog = catalog.parse({
   stages: stageKinds,
   methods: distillMethodSpec.options.flatMap((option) => [...option.shape.name.values]),
   selectMetrics,
-  tableFormats,
+  tableFormats: tableQueryFormats,
   spec: schemaOf(experimentSpec),
 });
