@@ -211,8 +211,13 @@ const libraryLinks = {
   'libtensorflow_framework.so': 'libtensorflow_framework.so.2',
 };
 
+/** Where the package itself and the engine load the addon from: version 8 of Node's native interface. */
+function addonPlace(packageFolder) {
+  return join(packageFolder, 'lib', 'napi-v8', 'tfjs_binding.node');
+}
+
 async function install(packageFolder, library, addon) {
-  const place = require('@mapbox/node-pre-gyp').find(join(packageFolder, 'package.json'));
+  const place = addonPlace(packageFolder);
   const deps = join(packageFolder, 'deps', 'lib');
   await rm(deps, { recursive: true, force: true });
   await mkdir(deps, { recursive: true });
@@ -267,9 +272,10 @@ export async function ensureNativeTensorflow({ report = () => {}, verify = false
   const addon = await ensureAddon(cache, packageFolder, library, report);
   const stamp = join(packageFolder, 'deps', 'installed.json');
   const wanted = JSON.stringify({ library, addon });
-  const installed = await readFile(stamp, 'utf8').catch(() => '');
-  if (installed !== wanted || verify) {
-    if (installed !== wanted) await install(packageFolder, library, addon);
+  const intact =
+    (await readFile(stamp, 'utf8').catch(() => '')) === wanted && (await exists(addonPlace(packageFolder)));
+  if (!intact || verify) {
+    if (!intact) await install(packageFolder, library, addon);
     report('running an op');
     await verifyNativeTensorflow();
     await writeFile(stamp, wanted);
