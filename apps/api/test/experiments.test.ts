@@ -130,7 +130,9 @@ describe('submission', () => {
     // One shared teacher and two students for each of two seeds; sharing saves three teachers.
     expect(told.trials).toBe(4);
     expect(told.trainings).toEqual({ withoutSharing: 8, planned: 5, cached: 0 });
-    expect(told.seedsNeeded?.note).toMatch(/permutation test needs \d+ seeds.*paired t test sees .* with \d+ seeds/);
+    expect(told.seedsNeeded?.note).toMatch(
+      /permutation test needs \d+ seeds.*paired t test sees .* with \d+ seeds/,
+    );
     const listed = await get('experiments').query({ search: 'previewed' }).expect(200);
     expect((listed.body as Page<unknown>).items).toEqual([]);
   });
