@@ -34,7 +34,8 @@ async function packagesInstalled() {
 
 async function installPackages() {
   if (await packagesInstalled()) return 'unchanged';
-  await quietly('npm', ['ci', '--no-audit', '--no-fund', '--prefer-offline']);
+  // Not `npm ci`: it refuses a lock file that lacks other platforms' optional packages, which some registries do not carry.
+  await quietly('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--prefer-offline']);
   return undefined;
 }
 
