@@ -40,6 +40,8 @@ export async function watchExperiment(
   const signal = options.signal ? AbortSignal.any([options.signal, stop.signal]) : stop.signal;
   const jobs = new Map<string, TrackedJob>();
   const latest = new Map<string, Record<string, number>>();
+  /** When the stream last told a job's state: an answer asked for before that is older. */
+  const told = new Map<string, number>();
   let endedAt: number | null = null;
 
   const now = () => estimate([...jobs.values()], Date.now());
@@ -51,8 +53,10 @@ export async function watchExperiment(
   };
 
   const refresh = async (): Promise<boolean> => {
+    const asked = performance.now();
     const [experiment, list] = [await client.experiment(id), await client.jobs(id)];
     for (const job of list) {
+      if ((told.get(job.id) ?? 0) > asked) continue;
       const known = jobs.get(job.id);
       changed({ ...tracked(job), progress: job.progress ?? known?.progress ?? null });
     }
@@ -85,6 +89,7 @@ export async function watchExperiment(
     const job = jobId === null ? undefined : jobs.get(jobId);
     if (payload.type === 'job.changed' && job) {
       const at = Date.parse(time);
+      told.set(job.id, performance.now());
       const startedAt = payload.state === 'running' ? at : job.startedAt;
       changed({ ...job, state: payload.state, startedAt, endedAt: hasEnded(payload.state) ? at : null });
     }
