@@ -1,12 +1,14 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { existsSync, openSync, closeSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chown, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import pg from 'pg';
 import type { Logger } from '../log.js';
-import { canUse, findBinaries, sharedFolder, type Binaries } from './binaries.js';
+import { findBinaries, type Binaries } from './binaries.js';
+import { usableFolder } from './folder.js';
+import { isPostgres, runningServer } from './running-server.js';
 import { serverUser, type ServerUser } from './user.js';
 
 export interface EmbeddedPostgres {
@@ -62,32 +64,6 @@ interface Server {
 
 function address(password: string, port: number): string {
   return `postgresql://ferment:${password}@127.0.0.1:${port}/${databaseName}`;
-}
-
-/** The folder itself, or, where the server's user cannot reach it, one of that name under /var/lib/ferment. */
-async function usableFolder(wanted: string, user: ServerUser, log: Pick<Logger, 'warn'>): Promise<string> {
-  await own(wanted, user);
-  if (canUse(wanted, user)) return wanted;
-  const name = createHash('sha256').update(wanted).digest('hex').slice(0, 16);
-  const instead = path.join(sharedFolder, 'data', name);
-  await mkdir(path.dirname(instead), { recursive: true, mode: 0o755 });
-  await own(instead, user);
-  if (!canUse(instead, user)) {
-    throw new Error(`user "${user.name}", who runs PostgreSQL, can reach neither ${wanted} nor ${instead}`);
-  }
-  await writeFile(path.join(wanted, 'MOVED'), `${instead}\n`);
-  log.warn(
-    { wanted, instead },
-    'the user who runs PostgreSQL cannot reach the data folder; the database is elsewhere',
-  );
-  return instead;
-}
-
-async function own(folder: string, user: ServerUser): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  if (user.ids.uid !== undefined && user.ids.gid !== undefined)
-    await chown(folder, user.ids.uid, user.ids.gid);
-  await chmod(folder, 0o700);
 }
 
 /** Makes the cluster beside its place and then renames it, so that a crash leaves no half-made one. */
@@ -186,29 +162,6 @@ async function maintenance<T>(url: string, work: (client: pg.Client) => Promise<
   } finally {
     await client.end();
   }
-}
-
-/** The server that holds this cluster now, if one does; a pid file that nothing stands behind is removed. */
-async function runningServer(data: string): Promise<{ pid: number; port: number } | null> {
-  const file = path.join(data, 'postmaster.pid');
-  if (!existsSync(file)) return null;
-  const lines = (await readFile(file, 'utf8')).split('\n');
-  const [pid, port] = [Number(lines[0]), Number(lines[3])];
-  if (isPostgres(pid, data)) return { pid, port };
-  await rm(file, { force: true });
-  return null;
-}
-
-/** A process of that number lives and, where that can be told, is a server on that folder. */
-function isPostgres(pid: number, data: string): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
-  }
-  const shown = spawnSync('ps', ['-o', 'args=', '-p', String(pid)], { encoding: 'utf8' });
-  return shown.error !== undefined || (shown.status === 0 && shown.stdout.includes(data));
 }
 
 async function stopServer(pid: number, ended: () => boolean): Promise<void> {

@@ -2,11 +2,18 @@ import {
   jobCatalog,
   type ArtifactReference,
   type JobEntry,
-  type JobKind,
   type JobProgress,
   type MetricRow,
 } from '@ferment/contracts';
-import type { Database, Queryable } from '../postgres/database.js';
+import type { Database } from '../postgres/database.js';
+import {
+  appendSql,
+  endAttempt,
+  heartbeatSql,
+  isRunning,
+  recordArtifacts,
+  wasSuccess,
+} from './attempt-queries.js';
 import { claimAttempt, type Claim } from './claim.js';
 import { completionEffects } from './completion.js';
 import { channel } from './events.js';
@@ -217,85 +224,6 @@ function withFiniteValues(row: MetricRow): MetricRow {
   );
   return { ...row, values };
 }
-
-async function isRunning(tx: Queryable, jobId: string, attempt: number): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `SELECT FROM attempt WHERE job_id = $1 AND number = $2 AND state = 'running' FOR SHARE`,
-    [jobId, attempt],
-  );
-  return rowCount === 1;
-}
-
-async function wasSuccess(tx: Queryable, jobId: string, attempt: number): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `SELECT FROM attempt WHERE job_id = $1 AND number = $2 AND state = 'succeeded'`,
-    [jobId, attempt],
-  );
-  return rowCount === 1;
-}
-
-async function endAttempt(
-  tx: Queryable,
-  jobId: string,
-  attempt: number,
-  state: 'succeeded' | 'failed' | 'preempted',
-  failure?: Failure,
-): Promise<{ kind: JobKind } | null> {
-  const { rows } = await tx.query<{ kind: JobKind }>(
-    `UPDATE attempt a SET state = $3, ended_at = now(), failure_class = $4, reason = $5, details = $6
-     FROM job j WHERE a.job_id = $1 AND a.number = $2 AND a.state = 'running' AND j.id = a.job_id
-       AND j.state = 'running' AND j.attempt = a.number RETURNING j.kind`,
-    [
-      jobId,
-      attempt,
-      state,
-      failure?.failureClass ?? null,
-      failure?.reason ?? null,
-      failure?.details === undefined ? null : JSON.stringify(failure.details),
-    ],
-  );
-  return rows[0] ?? null;
-}
-
-async function recordArtifacts(tx: Queryable, artifacts: readonly ArtifactReference[]): Promise<void> {
-  await tx.query(
-    `INSERT INTO artifact (hash, bytes) SELECT DISTINCT ON (hash) hash, bytes FROM unnest($1::text[], $2::bigint[]) AS a(hash, bytes)
-     ORDER BY hash ON CONFLICT DO NOTHING`,
-    [artifacts.map(({ hash }) => hash), artifacts.map(({ bytes }) => bytes)],
-  );
-}
-
-const heartbeatSql = `
-  WITH w AS (
-    UPDATE worker SET heartbeat_at = clock_timestamp(), state = CASE state WHEN 'gone' THEN 'active' ELSE state END
-    WHERE id = $1 RETURNING state
-  ), told AS (
-    SELECT job_id, number, progress FROM unnest($2::uuid[], $3::int[], $4::json[]) AS t(job_id, number, progress)
-  ), renewed AS (
-    UPDATE attempt a SET lease_until = clock_timestamp() + $5::float8 * interval '1 second',
-      progress = coalesce(t.progress, a.progress)
-    FROM told t WHERE a.job_id = t.job_id AND a.number = t.number AND a.state = 'running' AND a.worker_id = $1
-    RETURNING a.job_id
-  ), progress AS (
-    SELECT count(pg_notify('${channel}', json_build_object('jobId', t.job_id, 'progress', t.progress)::text)) AS n
-    FROM told t JOIN renewed r ON r.job_id = t.job_id WHERE t.progress IS NOT NULL
-  )
-  SELECT coalesce((SELECT state = 'draining' FROM w), false) AS draining, (SELECT n FROM progress) AS sent, (
-    SELECT json_agg(json_build_object('jobId', a.job_id, 'attempt', a.number, 'state', a.state, 'wanted',
-      j.standalone OR EXISTS (SELECT FROM demand d WHERE d.job_id = j.id AND d.state = 'wanted')))
-    FROM told t JOIN attempt a ON a.job_id = t.job_id AND a.number = t.number AND a.worker_id = $1
-      JOIN job j ON j.id = a.job_id
-  ) AS orders`;
-
-const appendSql = `
-  WITH a AS (
-    UPDATE attempt SET metric_cursor = metric_cursor + 1
-    WHERE job_id = $1 AND number = $2 AND state = 'running' RETURNING metric_cursor
-  ), c AS (
-    INSERT INTO metric_chunk (job_id, attempt, cursor, from_step, to_step, truncate_from, rows)
-    SELECT $1, $2, metric_cursor, $3::int, $4::int, $5::int, $6::json FROM a RETURNING id
-  )
-  SELECT pg_notify('${channel}', 'metrics') FROM c`;
 
 export type { Claim } from './claim.js';
 export type { Failure } from './failure.js';

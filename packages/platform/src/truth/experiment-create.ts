@@ -29,11 +29,11 @@ export interface NewExperiment {
  *
  * @throws NotFound for an unknown project
  */
-export function createExperiment(
+export async function createExperiment(
   database: Database,
   input: NewExperiment,
 ): Promise<{ id: string; created: boolean }> {
-  return changeGraph(database, async (graph) => {
+  const made = await changeGraph(database, async (graph) => {
     const { tx } = graph;
     const earlier = await findByIdempotencyKey(tx, input);
     if (earlier !== null) return { id: earlier, created: false };
@@ -52,6 +52,16 @@ export function createExperiment(
     graph.countAnew(id);
     return { id, created: true };
   });
+  if (made.created && input.plan.jobs.length >= largePlan) await refreshStatistics(database);
+  return made;
+}
+
+/** So many new rows that what the database knows of its tables no longer holds. */
+const largePlan = 500;
+
+/** Right after a large grid came in, before autovacuum gets to it, queries would be planned for small tables. */
+async function refreshStatistics(database: Database): Promise<void> {
+  await database.pool.query('ANALYZE job, job_dependency, demand, trial, trial_job');
 }
 
 async function findByIdempotencyKey(tx: Queryable, input: NewExperiment): Promise<string | null> {

@@ -142,7 +142,10 @@ export class Experiments {
         );
       }
       await graph.move(ids, ['pending', 'ready', 'running', 'blocked'], 'cancelled', { reason: 'cancelled' });
-      await tx.query('UPDATE experiment SET table_wanted = table_wanted + 1 WHERE id = $1', [id]);
+      await tx.query(
+        'UPDATE experiment SET cancelled_at = now(), table_wanted = table_wanted + 1 WHERE id = $1',
+        [id],
+      );
       graph.countAnew(id);
       return true;
     });

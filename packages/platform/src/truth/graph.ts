@@ -4,11 +4,18 @@ import {
   trialState,
   type EventPayload,
   type JobState,
-  type TrialState,
 } from '@ferment/contracts';
 import type { Database, Queryable } from '../postgres/database.js';
 import { recount, storeCounts, type Counts } from './counters.js';
 import { writeEvents, type NewEvent } from './events.js';
+import {
+  moveSql,
+  trialsSql,
+  waitingSql,
+  type MovedJob,
+  type TrialRow,
+  type WaitingJob,
+} from './graph-queries.js';
 
 /** One writer of the job graph at a time: what a transition sees of its neighbours is what will be true. */
 const graphLock = 0x0fe7_0001;
@@ -18,14 +25,6 @@ export interface JobFields {
   reason?: string | null;
   failureClass?: string | null;
   notBefore?: number | null;
-}
-
-interface MovedJob {
-  id: string;
-  before: JobState;
-  kind: string;
-  attempt: number;
-  reason: string | null;
 }
 
 /**
@@ -247,53 +246,8 @@ export class Graph {
   }
 }
 
-interface WaitingJob {
-  id: string;
-  state: JobState;
-  complete: boolean;
-  failedInput: string | null;
-}
-
-interface TrialRow {
-  id: string;
-  experiment: string;
-  state: TrialState;
-  was_reason: string | null;
-  jobs: JobState[];
-  reason: string | null;
-}
-
 function added(counts: Counts, delta: Counts): Counts {
   const sum: Counts = { ...counts };
   for (const [state, change] of Object.entries(delta)) sum[state] = (sum[state] ?? 0) + change;
   return sum;
 }
-
-const moveSql = `
-  UPDATE job j SET state = $3,
-    reason = CASE WHEN $4 THEN $5 ELSE j.reason END,
-    failure_class = CASE WHEN $6 THEN $7 ELSE j.failure_class END,
-    not_before = now() + $8::float8 * interval '1 millisecond',
-    queued_at = NULL,
-    started_at = CASE WHEN $3 = 'running' THEN coalesce(j.started_at, now()) ELSE j.started_at END,
-    ended_at = CASE WHEN $3 IN ('succeeded', 'failed', 'cancelled') THEN now() END
-  FROM (SELECT id, state FROM job WHERE id = ANY($1) AND state = ANY($2) ORDER BY id FOR UPDATE) o
-  WHERE j.id = o.id
-  RETURNING j.id, o.state AS before, j.kind, j.attempt, j.reason`;
-
-const waitingSql = `
-  SELECT j.id, j.state, coalesce(bool_and(i.state = 'succeeded'), true) AS complete,
-    min(CASE WHEN i.state IN ('failed', 'blocked')
-      THEN CASE WHEN i.state = 'blocked' THEN i.reason
-        ELSE i.kind || coalesce(' ' || i.stage, '') || ' failed: ' || coalesce(i.reason, 'no reason given') END END
-    ) AS "failedInput"
-  FROM job j LEFT JOIN job_dependency d ON d.job_id = j.id LEFT JOIN job i ON i.id = d.from_job_id
-  WHERE j.id = ANY($1) AND j.state IN ('pending', 'ready', 'blocked') GROUP BY j.id`;
-
-const trialsSql = `
-  SELECT t.id, t.experiment_id AS experiment, t.state, t.reason AS was_reason, array_agg(DISTINCT j.state) AS jobs,
-    coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked')) AS reason
-  FROM trial t JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
-  WHERE t.id IN (SELECT trial_id FROM trial_job WHERE job_id = ANY($1))
-    AND NOT EXISTS (SELECT FROM demand d WHERE d.experiment_id = t.experiment_id AND d.state = 'withdrawn')
-  GROUP BY t.id`;

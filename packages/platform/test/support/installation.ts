@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import os from 'node:os';
 import path from 'node:path';
+import { temporaryFolder } from '../../../../test/support/services.js';
 import {
   Attempts,
   connectDatabase,
@@ -31,7 +30,7 @@ export interface Installation {
 }
 
 export async function startInstallation(): Promise<Installation> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'ferment-platform-'));
+  const { path: folder, remove } = await temporaryFolder('ferment-platform-');
   const log = { info: () => undefined, warn: () => undefined };
   const postgres = await startEmbeddedPostgres({ folder: path.join(folder, 'postgres'), log });
   await migrate(postgres.url);
@@ -65,7 +64,7 @@ export async function startInstallation(): Promise<Installation> {
     async stop() {
       await database.close();
       await postgres.stop();
-      await rm(folder, { recursive: true, force: true });
+      await remove();
     },
   };
 }
