@@ -1,4 +1,6 @@
-import type { JobItem, JobProgress, JobState } from '@ferment/contracts';
+import { estimateModelCost, modelSpec } from '@ferment/contracts';
+import type { JobItem, JobProgress, JobState, ModelSpec } from '@ferment/contracts';
+import { z } from 'zod';
 
 /** What the estimate needs to know of a job. */
 export interface TrackedJob {
@@ -10,21 +12,41 @@ export interface TrackedJob {
   startedAt: number | null;
   endedAt: number | null;
   progress: JobProgress | null;
+  /** Size relative to other trainings; null for what is short beside them. */
+  work: number | null;
 }
 
-export function tracked(job: JobItem): TrackedJob {
+const trainingParams = z.object({
+  data: z.object({
+    preprocess: z.object({ size: z.int(), channels: z.union([z.literal(1), z.literal(3)]) }),
+  }),
+  model: modelSpec,
+  train: z.object({ epochs: z.int().optional(), updates: z.int().optional() }),
+});
+
+/** Multiply-accumulates of a training per image of its set (of its batch, where updates are given). */
+function workOf(job: JobItem, byId: ReadonlyMap<string, JobItem>): number | null {
+  const parsed = trainingParams.safeParse(job.params);
+  if ((job.kind !== 'train' && job.kind !== 'distill') || !parsed.success) return null;
+  const { data, model, train } = parsed.data;
+  const macs = (spec: ModelSpec) => estimateModelCost(spec, data.preprocess).macs;
+  const teachers = job.inputs.filter(({ role }) => role === 'teachers').map(({ jobId }) => byId.get(jobId));
+  const taught = teachers.reduce((sum, teacher) => {
+    const known = trainingParams.safeParse(teacher?.params);
+    return known.success ? sum + macs(known.data.model) : sum;
+  }, 0);
+  return (train.epochs ?? train.updates ?? 1) * (3 * macs(model) + taught);
+}
+
+/** What is followed of an experiment's jobs. */
+export function tracked(jobs: readonly JobItem[]): TrackedJob[] {
   const time = (text: string | null) => (text === null ? null : Date.parse(text));
-  const { id, kind, stage, state, cached, progress } = job;
-  return {
-    id,
-    kind,
-    stage,
-    state,
-    cached,
-    progress,
-    startedAt: time(job.startedAt),
-    endedAt: time(job.endedAt),
-  };
+  const byId = new Map(jobs.map((job) => [job.id, job]));
+  return jobs.map((job) => {
+    const { id, kind, stage, state, cached, progress } = job;
+    const [startedAt, endedAt] = [time(job.startedAt), time(job.endedAt)];
+    return { id, kind, stage, state, cached, progress, startedAt, endedAt, work: workOf(job, byId) };
+  });
 }
 
 const ended: readonly JobState[] = ['succeeded', 'failed', 'cancelled', 'blocked'];
@@ -50,40 +72,39 @@ function fractionOf(job: TrackedJob): number {
   return Math.min(1, Math.max(0, job.progress.done / job.progress.total));
 }
 
+/** Seconds a job takes from start to end, where that can be told: it has ended, or runs and its pace is known. */
+function observed(job: TrackedJob, now: number): number | null {
+  if (job.startedAt === null || job.cached) return null;
+  const elapsed = ((job.endedAt ?? now) - job.startedAt) / 1000;
+  if (job.state === 'succeeded') return elapsed;
+  const fraction = fractionOf(job);
+  return job.state === 'running' && fraction > 0.02 ? elapsed / fraction : null;
+}
+
 /**
- * How far a set of jobs is and when it ends. A job's length is what its kind and stage took so far: finished ones, or
- * the pace of a running one; jobs of an unseen stage count as the longest seen of their kind.
+ * How far a set of jobs is and when it ends. A job takes what its stage took so far (finished ones, and the pace of
+ * running ones); a training of a stage not seen yet takes what its work says at the speed of the others; anything else
+ * is short.
  *
  * @param now  milliseconds since the epoch
  */
 export function estimate(jobs: readonly TrackedJob[], now: number): Estimate {
   const lengths = new Map<string, number[]>();
-  const note = (key: string, seconds: number) => lengths.set(key, [...(lengths.get(key) ?? []), seconds]);
+  let [seconds, work] = [0, 0];
   for (const job of jobs) {
-    if (job.startedAt === null || job.cached) continue;
-    const fraction = fractionOf(job);
-    const elapsed = ((job.endedAt ?? now) - job.startedAt) / 1000;
-    const length =
-      job.state === 'succeeded'
-        ? elapsed
-        : fraction > 0.02 && job.state === 'running'
-          ? elapsed / fraction
-          : null;
-    if (length !== null) note(`${job.kind}:${job.stage ?? ''}`, length);
+    const length = observed(job, now);
+    if (length === null) continue;
+    const key = `${job.kind}:${job.stage ?? ''}`;
+    lengths.set(key, [...(lengths.get(key) ?? []), length]);
+    if (job.work === null) continue;
+    seconds += length;
+    work += job.work;
   }
-  const ofKind = (kind: string) =>
-    [...lengths].filter(([key]) => key.startsWith(`${kind}:`)).map(([, values]) => mean(values));
-  const trainings = () => [...ofKind('train'), ...ofKind('distill')];
   const lengthOf = (job: TrackedJob): number | null => {
     const same = lengths.get(`${job.kind}:${job.stage ?? ''}`);
     if (same) return mean(same);
-    const kind = ofKind(job.kind);
-    if (kind.length > 0) return Math.max(...kind);
-    const isTraining = job.kind === 'train' || job.kind === 'distill';
-    const like = isTraining ? trainings() : [];
-    if (like.length > 0) return Math.max(...like);
-    // Evaluations, exports and tables are short beside a training.
-    return isTraining ? null : 1;
+    if (job.work === null) return 1;
+    return work === 0 ? null : (seconds / work) * job.work;
   };
   const open = jobs.filter((job) => !hasEnded(job.state));
   const running = open.filter((job) => job.state === 'running');
@@ -97,14 +118,13 @@ export function estimate(jobs: readonly TrackedJob[], now: number): Estimate {
   }
   const rates = running.flatMap((job) => (job.progress?.rate ? [job.progress] : []));
   const unit = rates[0]?.unit ?? '';
-  const parallel = Math.max(1, running.length);
   return {
     total: jobs.length,
     ended: jobs.length - open.length,
     running: running.length,
     fraction: total === 0 ? 1 : done / total,
     rate: rates.length === 0 ? null : { value: rates.reduce((sum, { rate }) => sum + (rate ?? 0), 0), unit },
-    secondsLeft: unknown || (lengths.size === 0 && open.length > 0) ? null : (total - done) / parallel,
+    secondsLeft: unknown ? null : (total - done) / Math.max(1, running.length),
   };
 }
 

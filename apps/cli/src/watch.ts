@@ -55,10 +55,9 @@ export async function watchExperiment(
   const refresh = async (): Promise<boolean> => {
     const asked = performance.now();
     const [experiment, list] = [await client.experiment(id), await client.jobs(id)];
-    for (const job of list) {
+    for (const job of tracked(list)) {
       if ((told.get(job.id) ?? 0) > asked) continue;
-      const known = jobs.get(job.id);
-      changed({ ...tracked(job), progress: job.progress ?? known?.progress ?? null });
+      changed({ ...job, progress: job.progress ?? jobs.get(job.id)?.progress ?? null });
     }
     listener.progress?.(now());
     if (!endedExperiment(experiment.state)) return false;

@@ -11,6 +11,7 @@ const job = (values: Partial<TrackedJob>): TrackedJob => ({
   startedAt: null,
   endedAt: null,
   progress: null,
+  work: 100,
   ...values,
 });
 const running = (done: number, startedAt: number): TrackedJob =>
@@ -32,6 +33,11 @@ describe('estimate', () => {
     expect(state.secondsLeft).toBeCloseTo(30);
     expect(state.fraction).toBeCloseTo(0.25);
     expect(state.rate).toEqual({ value: 50, unit: 'images' });
+  });
+
+  it('takes the length of an unseen training from its work at the speed of the others', () => {
+    const state = estimate([running(50, 0), job({ id: 'b', kind: 'distill', work: 300 })], 10_000);
+    expect(state.secondsLeft).toBeCloseTo(10 + 60);
   });
 
   it('divides what is left among the jobs that run side by side and adds their rates', () => {
