@@ -1,7 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test, jest } from '@jest/globals';
 import pg from 'pg';
 import { until } from '../../../test/support/services.js';
-import { EventFeed, type FeedItem, type FeedSignal, type StreamCursor } from '../src/index.js';
+import {
+  EventFeed,
+  type FeedFilter,
+  type FeedItem,
+  type FeedSignal,
+  type StreamCursor,
+} from '../src/index.js';
 import { startInstallation, type Installation } from './support/installation.js';
 import { smallExperiment } from './support/plans.js';
 
@@ -10,7 +16,7 @@ jest.setTimeout(60_000);
 
 let here: Installation;
 let feed: EventFeed;
-const everything = { experiments: [], jobs: [] };
+const everything: FeedFilter = { experiments: [], jobs: [] };
 beforeAll(async () => {
   here = await startInstallation();
   feed = new EventFeed(here.postgres.url);

@@ -16,6 +16,7 @@ import {
 /** A real database of this suite's own, with what works on it. */
 export interface Installation {
   folder: string;
+  /** May be stopped and replaced by one on the same port. */
   postgres: EmbeddedPostgres;
   database: Database;
   experiments: Experiments;
@@ -39,7 +40,7 @@ export async function startInstallation(): Promise<Installation> {
   const workers = new Workers(database);
   await workers.register({ id: 'worker-1', host: 'here', pid: 1, slots: { cpu: 2, light: 1 } });
 
-  return {
+  const installation: Installation = {
     folder,
     postgres,
     database,
@@ -63,10 +64,11 @@ export async function startInstallation(): Promise<Installation> {
     },
     async stop() {
       await database.close();
-      await postgres.stop();
+      await installation.postgres.stop();
       await remove();
     },
   };
+  return installation;
 }
 
 const outputsOf: Record<string, string[]> = {
