@@ -68,6 +68,11 @@ const cases: Case[] = [
   },
   { name: 'biasAdd', inputs: [{ shape: picture }, channels], compute: ops.biasAdd },
   {
+    name: 'conv2d, 1x1 at stride 2',
+    inputs: [{ shape: picture }, { shape: [1, 1, 3, 4] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 0 }),
+  },
+  {
     name: 'conv2d, stride 1',
     inputs: [{ shape: picture }, { shape: [3, 3, 3, 2] }],
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 1 }),
