@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { plannedJob } from '@ferment/contracts';
 import type { ArtifactReference, JobItem, JobKind, PlannedJob } from '@ferment/contracts';
 import {
   connectDatabase,
@@ -95,14 +96,9 @@ async function startWorkerProcess(id: string): Promise<ChildProcess> {
   return child;
 }
 
-function planned(
-  kind: JobKind,
-  params: PlannedJob['params'],
-  resource: 'cpu' | 'light',
-  salt = '',
-): PlannedJob {
+function planned(kind: JobKind, params: unknown, resource: 'cpu' | 'light', salt = ''): PlannedJob {
   const key = sha256(JSON.stringify([kind, params, salt]));
-  return { key, kind, params, inputs: [], stage: null, resource, threads: 1, cost: null };
+  return plannedJob.parse({ key, kind, params, inputs: [], stage: null, resource, threads: 1, cost: null });
 }
 
 async function submitted(job: PlannedJob): Promise<string> {
