@@ -134,16 +134,18 @@ async function dataFile() {
   return { name: 'synthetic-faces', file, synthetic: true };
 }
 
-/** The spec as text; `--full` takes its subset away. */
+/** The spec as text; `--full` takes its subset away (one that does not parse is the API's to refuse). */
 async function specText() {
   const file =
     options.spec ?? join(repository, 'examples', options.data ? 'fer2013.yaml' : 'quickstart.yaml');
   const text = await readFile(file, 'utf8');
   if (!options.full) return text;
-  const { parseDocument } = await import('yaml');
-  const document = parseDocument(text, { merge: true });
-  document.deleteIn(['data', 'subset']);
-  return document.toString();
+  const { parseSpecText } = await import('@ferment/contracts');
+  const parsed = parseSpecText(text);
+  if (!parsed.ok) return text;
+  // What JSON leaves out when it is undefined: the subset.
+  const data = { ...parsed.value.data, subset: undefined };
+  return JSON.stringify({ ...parsed.value, data }, null, 2);
 }
 
 async function run() {
