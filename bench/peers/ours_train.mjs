@@ -35,7 +35,7 @@ const train = {
   threads: 2,
 };
 const program = describeTraining({
-  params: { model, train, seed: 0, select: { metric: 'validation.macroF1', keep: [] } },
+  params: { model, train, seed: 0, select: { metric: 'validation.macroF1' } },
   method: 'train',
   data: { train: images, validation: images, mean: 0.5, std: 0.25 },
   teachers: [],

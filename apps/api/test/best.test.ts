@@ -31,6 +31,7 @@ function trial(
 }
 
 describe('the best result', () => {
+  const selected = { selectedBy: 'validation.macroF1' } as const;
   const trials = [
     trial('base', 0, { macroF1: 0.4, nll: 1.2 }, 0.9),
     trial('base', 1, { macroF1: 0.6, nll: 1.4 }, 0.1),
@@ -38,21 +39,28 @@ describe('the best result', () => {
   ];
 
   it('is chosen on validation, whatever the test figures say', () => {
-    const best = bestOf(trials, 'faces', { metric: 'validation.macroF1' });
+    const best = bestOf(trials, 'faces', { ...selected, metric: 'validation.macroF1' });
     expect([best.trial.variant, best.trial.seed, best.value]).toEqual(['base', 1, 0.6]);
   });
 
   it('has the lowest nll where nll is asked for', () => {
-    expect(bestOf(trials, 'faces', { metric: 'validation.nll' }).trial.variant).toBe('other');
+    expect(bestOf(trials, 'faces', { ...selected, metric: 'validation.nll' }).trial.variant).toBe('other');
+  });
+
+  it('says by what its checkpoint was chosen, whatever results are compared by', () => {
+    const best = bestOf(trials, 'faces', { ...selected, metric: 'validation.nll' });
+    expect([best.metric, best.selectedBy]).toEqual(['validation.nll', 'validation.macroF1']);
   });
 
   it('stays within a variant', () => {
-    expect(bestOf(trials, 'faces', { metric: 'validation.macroF1', variant: 'other' }).value).toBe(0.5);
+    expect(
+      bestOf(trials, 'faces', { ...selected, metric: 'validation.macroF1', variant: 'other' }).value,
+    ).toBe(0.5);
   });
 
   it('of equals takes the lower seed, in whatever order they come', () => {
     const equal = [trial('b', 7, { macroF1: 0.5, nll: 1 }), trial('a', 3, { macroF1: 0.5, nll: 1 })];
-    expect(bestOf(equal, 'faces', { metric: 'validation.macroF1' }).trial.seed).toBe(3);
+    expect(bestOf(equal, 'faces', { ...selected, metric: 'validation.macroF1' }).trial.seed).toBe(3);
   });
 
   it('is refused while nothing has finished with its files', () => {
@@ -61,7 +69,7 @@ describe('the best result', () => {
       ...trial('a', 1, { macroF1: 0.5, nll: 1 }),
       downloads: { onnx: null, safetensors: file('b') },
     };
-    expect(() => bestOf([running, without], 'faces', { metric: 'validation.macroF1' })).toThrow(
+    expect(() => bestOf([running, without], 'faces', { ...selected, metric: 'validation.macroF1' })).toThrow(
       /No trial has finished/,
     );
   });

@@ -162,7 +162,7 @@ export function trainParams(version: string, epochs: number): JobParams<'train'>
       labelSmoothing: 0,
       threads: 1,
     },
-    select: { metric: 'validation.macroF1', keep: [] },
+    select: { metric: 'validation.macroF1' },
     seed: 0,
   };
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { emotions } from './emotions.js';
-import { bounded, identifier, seed, sha256 } from './scalars.js';
+import { identifier, seed, sha256 } from './scalars.js';
 
 export const protocols = ['official', 'carved'] as const;
 export type Protocol = (typeof protocols)[number];
@@ -81,4 +81,3 @@ export const importParams = z.strictObject({
 export type ImportParams = z.output<typeof importParams>;
 
 export const validationFraction = 0.125;
-export const unitInterval = bounded(0, 1);

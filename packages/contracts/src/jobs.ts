@@ -12,7 +12,6 @@ export const artifactKinds = [
   'checkpoint',
   'logits',
   'metrics',
-  'curve',
   'onnx',
   'safetensors',
   'table',

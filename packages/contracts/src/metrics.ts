@@ -48,10 +48,3 @@ export const evaluationResult = z.object({
   macs: z.int(),
 });
 export type EvaluationResult = z.output<typeof evaluationResult>;
-
-export const learningSeries = [
-  'train.loss',
-  'train.accuracy',
-  'validation.accuracy',
-  'validation.macroF1',
-] as const;

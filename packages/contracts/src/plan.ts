@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { JobKind, ResourceClass } from './jobs.js';
 import { jobKinds, resourceClasses } from './jobs.js';
 import { experimentSpec } from './spec.js';
 
@@ -19,13 +18,13 @@ export type JobCost = z.output<typeof jobCost>;
 export const plannedJob = z.object({
   /** SHA-256 of the canonical content: same key, same job, in every trial and experiment. */
   key: z.string(),
-  kind: z.enum(jobKinds as [JobKind, ...JobKind[]]),
+  kind: z.enum(jobKinds),
   /** Parsed by the catalog's schema for the kind, defaults written out. */
   params: z.json(),
   inputs: z.array(plannedInput),
   /** The stage of the spec that asked for it first. */
   stage: z.string().nullable(),
-  resource: z.enum(resourceClasses as unknown as [ResourceClass, ...ResourceClass[]]),
+  resource: z.enum(resourceClasses),
   /** CPU threads the job keeps busy. */
   threads: z.int(),
   cost: jobCost.nullable(),

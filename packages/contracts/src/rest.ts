@@ -98,6 +98,8 @@ export const attemptItem = z.object({
   endedAt: z.iso.datetime().nullable(),
   failureClass: z.enum(failureClasses).nullable(),
   reason: z.string().nullable(),
+  /** What the failure lists in full (`bad` rows, leak `pairs`): given with a job asked for by id, null in lists. */
+  details: z.json().nullable(),
   resumedFromStep: z.int().nullable(),
 });
 export type AttemptItem = z.output<typeof attemptItem>;
@@ -150,8 +152,11 @@ export type CheckpointItem = z.output<typeof checkpointItem>;
 /** The best of an experiment's results by a validation metric, with its files. */
 export const bestCheckpoint = z.object({
   trial: trialItem,
+  /** By which the results were compared. */
   metric: z.string(),
   value: z.number(),
+  /** By which each result's checkpoint was chosen during its training: the spec's `select.metric`. */
+  selectedBy: z.string(),
   files: z.object({ safetensors: artifactReference, onnx: artifactReference }),
 });
 export type BestCheckpoint = z.output<typeof bestCheckpoint>;

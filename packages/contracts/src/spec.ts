@@ -36,7 +36,6 @@ export type SelectMetric = (typeof selectMetrics)[number];
 
 export const selectSpec = z.strictObject({
   metric: z.enum(selectMetrics).default('validation.macroF1'),
-  keep: z.array(z.enum(selectMetrics)).default([]),
 });
 export type SelectSpec = z.output<typeof selectSpec>;
 

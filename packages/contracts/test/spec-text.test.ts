@@ -55,7 +55,7 @@ describe('a spec that is right', () => {
         subset: null,
       },
       evaluate: { on: [] },
-      select: { metric: 'validation.macroF1', keep: [] },
+      select: { metric: 'validation.macroF1' },
       description: '',
     });
     expect(stages['teacher']).toEqual({

@@ -89,9 +89,7 @@ export class JobGraph {
     seed: number,
     roles: Readonly<Record<string, string>>,
   ): string {
-    // `keep` asks for more to be shown of the same training; the training itself does not change with it.
-    const select = { ...spec.select, keep: [] };
-    const params = { data, model: stage.model, train: stage.train, select, seed };
+    const params = { data, model: stage.model, train: stage.train, select: spec.select, seed };
     const input = (role: string, position: number, from: string): PlannedInput => {
       const key = roles[from];
       if (key === undefined) throw new Error(`stage "${name}" stands before "${from}", which it reads`);

@@ -35,7 +35,7 @@ describe('sharing', () => {
   it('finds the same work in another experiment, whatever its name, seeds, and stages are called', () => {
     const first = planned(specText());
     const second = planned(
-      specText('description: another\ntags: [x]\nselect: { keep: [validation.accuracy] }\n', {
+      specText('description: another\ntags: [x]\n', {
         'name: demo': 'name: other',
         'seeds: [0, 1, 2]': 'seeds: [2, 3]',
         student: 'pupil',

@@ -12,13 +12,13 @@ const figure = {
  * one with the lower seed is taken.
  *
  * @param dataset the experiment's own data set, on which results are compared
- * @param choice  metric, and a variant to stay within
+ * @param choice  metric, the one that chose each checkpoint during its training, and a variant to stay within
  * @throws Problem not-found while no trial that fits has finished with its files
  */
 export function bestOf(
   trials: readonly TrialItem[],
   dataset: string,
-  choice: { metric: SelectMetric; variant?: string | undefined },
+  choice: { metric: SelectMetric; selectedBy: SelectMetric; variant?: string | undefined },
 ): BestCheckpoint {
   const { name, higherIsBetter } = figure[choice.metric];
   let best: BestCheckpoint | null = null;
@@ -28,7 +28,8 @@ export function bestOf(
     const { safetensors, onnx } = trial.downloads;
     if (trial.state !== 'succeeded' || value === undefined || !safetensors || !onnx) continue;
     if (!best || (higherIsBetter ? value > best.value : value < best.value)) {
-      best = { trial, metric: choice.metric, value, files: { safetensors, onnx } };
+      const { metric, selectedBy } = choice;
+      best = { trial, metric, value, selectedBy, files: { safetensors, onnx } };
     }
   }
   if (!best) {

@@ -136,6 +136,7 @@ export class ExperimentsController {
     @Query({ schema: bestQuery }) query: z.output<typeof bestQuery>,
   ) {
     const detail = found(await this.experiments.describe(experiment), 'experiment');
-    return bestOf(await this.experiments.trials(experiment), detail.spec.data.dataset, query);
+    const choice = { ...query, selectedBy: detail.spec.select.metric };
+    return bestOf(await this.experiments.trials(experiment), detail.spec.data.dataset, choice);
   }
 }

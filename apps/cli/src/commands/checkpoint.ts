@@ -64,7 +64,9 @@ export function checkpointCommands(program: Command, context: Context): void {
     .description("the best of an experiment's results, chosen on validation")
     .argument('[experiment]', 'id, start of one, name, or "latest"', 'latest')
     .addOption(
-      new Option('--best <metric>', 'what best means').choices(selectMetrics).default('validation.macroF1'),
+      new Option('--best <metric>', 'what results are compared by')
+        .choices(selectMetrics)
+        .default('validation.macroF1'),
     )
     .addOption(new Option('--format <format>', 'file format').choices(exportFormats).default('onnx'))
     .option('--variant <name>', 'only among the trials of one variant')
@@ -81,10 +83,15 @@ export function checkpointCommands(program: Command, context: Context): void {
         const file = resolve(options.output ?? checkpointFileName(experiment.name, best, options.format));
         const artifact = best.files[options.format];
         await downloadArtifact(client, artifact, file);
+        const { metric, value, selectedBy } = best;
         const { variant, seed, id } = best.trial;
+        const chosen =
+          selectedBy === metric
+            ? ''
+            : `\nthe training chose this checkpoint by ${selectedBy} (select.metric)`;
         output(command, context).answer(
-          { file, ...artifact, trial: id, variant, seed, metric: best.metric, value: best.value },
-          `${file}\n${variant} seed ${seed}, ${best.metric} ${best.value.toFixed(4)}, SHA-256 ${artifact.hash}`,
+          { file, ...artifact, trial: id, variant, seed, metric, value, selectedBy },
+          `${file}\n${variant} seed ${seed}, ${metric} ${value.toFixed(4)}, SHA-256 ${artifact.hash}${chosen}`,
         );
       },
     );
