@@ -1,7 +1,8 @@
 export { Client } from './client.js';
 export type { ImportOptions, Submission } from './client.js';
 export { checkpointFileName, downloadArtifact } from './commands/checkpoint.js';
-export { badRows, importDataset } from './commands/dataset.js';
+export { importDataset } from './commands/dataset.js';
+export { badRows, leakPairs, reasonInFull } from './failures.js';
 export { describePreview, jobWords } from './commands/experiment.js';
 export { compareTrials } from './commands/trial.js';
 export { dataFolder, findApi, readConnection } from './connection.js';

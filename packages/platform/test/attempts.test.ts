@@ -205,6 +205,81 @@ describe('failures', () => {
     await here.finish(await here.take(teacher));
   });
 
+  test('a job asked for by id gives what its failure lists in full; a list of jobs does not', async () => {
+    const { id, teacher } = await start('details');
+    const claim = await here.take(teacher);
+    const details = {
+      pairs: Array.from({ length: 7 }, (_, image) => ({ train: image, split: 'test', image })),
+    };
+    await here.attempts.fail(teacher, claim.attempt, { failureClass: 'user', reason: 'leak: 7', details });
+    expect((await here.jobs.get(teacher))?.attempts.map((attempt) => attempt.details)).toEqual([details]);
+    const listed = stage(await here.experiments.jobs(id), 'train');
+    expect(listed.attempts.map((attempt) => attempt.details)).toEqual([null]);
+  });
+
+  test('a corrupt input runs its producer again also when the budget is used up, and does not count against it', async () => {
+    const { id, teacher } = await start('corrupt-spent');
+    await here.finish(await here.take(teacher));
+    const student = stage(await here.experiments.jobs(id), 'distill').id;
+    const fail = async (details: Record<string, unknown>) => {
+      const { attempt } = await here.take(student);
+      await here.attempts.fail(student, attempt, {
+        failureClass: 'transient',
+        reason: 'unreadable',
+        details,
+      });
+    };
+    const states = async () => (await here.experiments.jobs(id)).map(({ state }) => state);
+    for (let failure = 1; failure <= 5; failure++) await fail({});
+    for (let time = 1; time <= 2; time++) {
+      await fail({ corruptArtifact: hashFor(teacher, 'best') });
+      expect(await states()).toEqual(['ready', 'pending', 'pending', 'pending']);
+      await here.finish(await here.take(teacher));
+    }
+    // Nobody makes this one again: that counts, and it is one too many.
+    await fail({ corruptArtifact: 'f'.repeat(64) });
+    expect(await states()).toEqual(['succeeded', 'failed', 'blocked', 'blocked']);
+  });
+
+  test('a corrupt checkpoint is forgotten: the job starts anew and no attempt is charged', async () => {
+    const { teacher } = await start('corrupt-checkpoint');
+    const first = await here.take(teacher);
+    const artifact = { hash: '9'.repeat(64), bytes: 3 };
+    await here.attempts.saveCheckpoint(teacher, first.attempt, { step: 4, epoch: 1, artifact });
+    await here.attempts.preempted(teacher, first.attempt);
+    const second = await here.take(teacher);
+    expect(second.resume?.hash).toBe(artifact.hash);
+    const details = { corruptArtifact: artifact.hash };
+    await here.attempts.fail(teacher, second.attempt, { failureClass: 'transient', reason: 'torn', details });
+    expect((await here.take(teacher)).resume).toBeNull();
+  });
+
+  test('whoever finds a corrupt artifact has it made again, of whatever kind; repeating it changes nothing', async () => {
+    const { id, teacher } = await start('artifact-corrupt');
+    for (const { id: jobId, kind } of await here.experiments.jobs(id))
+      await here.finish(await here.take(jobId), kind === 'evaluate' ? evaluation(0.5) : {});
+    const jobs = await here.experiments.jobs(id);
+    const states = async () => (await here.experiments.jobs(id)).map(({ state }) => state);
+    await here.jobs.artifactCorrupt('f'.repeat(64));
+    expect(await states()).toEqual(['succeeded', 'succeeded', 'succeeded', 'succeeded']);
+
+    const evaluate = stage(jobs, 'evaluate').id;
+    const exported = stage(jobs, 'export').id;
+    await here.jobs.artifactCorrupt(hashFor(exported, 'onnx'));
+    await here.jobs.artifactCorrupt(hashFor(exported, 'onnx'));
+    await here.jobs.artifactCorrupt(hashFor(evaluate, 'metrics'));
+    expect(await states()).toEqual(['succeeded', 'succeeded', 'ready', 'ready']);
+    expect(await here.experiments.describe(id)).toMatchObject({ state: 'running', endedAt: null });
+
+    // The teacher's files go too, and the student with its own: nothing runs before its input is there.
+    await here.jobs.artifactCorrupt(hashFor(teacher, 'best'));
+    await here.jobs.artifactCorrupt(hashFor(stage(jobs, 'distill').id, 'best'));
+    expect(await states()).toEqual(['ready', 'pending', 'pending', 'pending']);
+    for (const { id: jobId, kind } of jobs)
+      await here.finish(await here.take(jobId), kind === 'evaluate' ? evaluation(0.5) : {});
+    expect(await here.experiments.describe(id)).toMatchObject({ state: 'succeeded' });
+  });
+
   test('a corrupt input runs its producer again before the job', async () => {
     const { id, teacher } = await start('corrupt');
     await here.finish(await here.take(teacher));

@@ -8,6 +8,7 @@ import type { Client, ImportOptions } from '../client.js';
 import { connect, output } from '../context.js';
 import type { Context } from '../context.js';
 import { UsageError, WorkFailed } from '../errors.js';
+import { reasonInFull } from '../failures.js';
 import { columns, LiveLine } from '../output.js';
 import { duration, hasEnded } from '../progress.js';
 import { follow } from '../stream.js';
@@ -76,19 +77,6 @@ async function followJob(
   }
 }
 
-/** The bad rows an import lists, one line each. */
-export function badRows(job: JobItem): string[] {
-  const result = job.result;
-  if (result === null || typeof result !== 'object' || Array.isArray(result)) return [];
-  const bad = result['bad'];
-  if (!Array.isArray(bad)) return [];
-  return bad.flatMap((item) =>
-    item !== null && typeof item === 'object' && !Array.isArray(item)
-      ? [`row ${String(item['row'])}: ${String(item['reason'])}`]
-      : [],
-  );
-}
-
 export function datasetCommands(program: Command, context: Context): void {
   const dataset = program.command('dataset').description('pictures with labels, in immutable versions');
 
@@ -110,10 +98,7 @@ export function datasetCommands(program: Command, context: Context): void {
         (text) => line.draw(text),
         context.signal,
       ).finally(() => line.clear());
-      if (job.state !== 'succeeded')
-        throw new WorkFailed(
-          [`Import ${job.state}: ${job.reason ?? 'no reason given'}`, ...badRows(job)].join('\n'),
-        );
+      if (job.state !== 'succeeded') throw new WorkFailed(`Import ${job.state}: ${reasonInFull(job)}`);
       const found = await client.dataset(options.name);
       const [newest] = found.versions;
       out.answer(

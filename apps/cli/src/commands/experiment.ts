@@ -7,6 +7,7 @@ import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { UsageError, WorkFailed } from '../errors.js';
+import { reasonInFull } from '../failures.js';
 import { columns, LiveLine } from '../output.js';
 import type { Output } from '../output.js';
 import { duration, progressLine } from '../progress.js';
@@ -77,7 +78,22 @@ async function watchAndShow(
   for (const trial of trials)
     if (trial.state === 'failed')
       out.note(`trial ${trial.variant} seed ${trial.seed} failed: ${trial.reason ?? 'no reason'}`);
+  for (const line of await failedJobs(client, watched.jobs)) out.note(line);
   return experiment;
+}
+
+/** The jobs that failed, each with what its failure lists in full. */
+async function failedJobs(
+  client: Client,
+  jobs: readonly { id: string; kind: string; stage: string | null; state: string }[],
+): Promise<string[]> {
+  const failed = jobs.filter(({ state }) => state === 'failed');
+  return Promise.all(
+    failed.map(async ({ id, kind, stage }) => {
+      const name = stage === null ? kind : `${kind} ${stage}`;
+      return `job ${name} (${id.slice(0, 8)}) failed: ${reasonInFull(await client.job(id))}`;
+    }),
+  );
 }
 
 function failUnlessSucceeded(experiment: ExperimentDetail): void {
@@ -209,6 +225,7 @@ export function experimentCommands(program: Command, context: Context): void {
     .action(async (wanted: string, _options: unknown, command: Command) => {
       const client = await connect(command, context);
       const found = await client.experiment((await findExperiment(client, wanted)).id);
-      output(command, context).answer(found, describe(found));
+      const failures = found.jobs.failed ? await failedJobs(client, await client.jobs(found.id)) : [];
+      output(command, context).answer(found, [describe(found), ...failures].join('\n'));
     });
 }

@@ -27,7 +27,10 @@ interface JobRow {
   endedAt: Date | null;
 }
 
-const columns = `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "failureClass", j.params, j.result,
+/** `details` can be long: it is read for one job, not for a list. */
+const columns = (
+  details: 't.details' | 'null',
+) => `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "failureClass", j.params, j.result,
   j.created_at AS "createdAt", j.started_at AS "startedAt", j.ended_at AS "endedAt",
   (SELECT json_agg(json_build_object('role', d.role, 'position', d.position, 'jobId', d.from_job_id, 'output', d.output)
      ORDER BY d.role, d.position) FROM job_dependency d WHERE d.job_id = j.id) AS inputs,
@@ -35,7 +38,7 @@ const columns = `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "fai
      FROM job_output o JOIN artifact a ON a.hash = o.hash WHERE o.job_id = j.id) AS outputs,
   (SELECT json_agg(json_build_object('number', t.number, 'state', t.state, 'worker', t.worker_id,
      'startedAt', t.started_at, 'endedAt', t.ended_at, 'failureClass', t.failure_class, 'reason', t.reason,
-     'resumedFromStep', t.resumed_from_step, 'progress', t.progress) ORDER BY t.number)
+     'details', ${details}, 'resumedFromStep', t.resumed_from_step, 'progress', t.progress) ORDER BY t.number)
      FROM attempt t WHERE t.job_id = j.id) AS attempts`;
 
 /** Jobs with inputs, outputs and attempts: one by id, or an experiment's in the plan's order. */
@@ -46,11 +49,11 @@ export async function jobItems(
   const { rows } =
     'id' in which
       ? await database.pool.query<JobRow>(
-          `SELECT ${columns}, j.state, false AS cached FROM job j WHERE j.id = $1`,
+          `SELECT ${columns('t.details')}, j.state, false AS cached FROM job j WHERE j.id = $1`,
           [which.id],
         )
       : await database.pool.query<JobRow>(
-          `SELECT ${columns}, w.cached, CASE WHEN w.state = 'withdrawn' AND j.state NOT IN ('succeeded', 'failed')
+          `SELECT ${columns('null')}, w.cached, CASE WHEN w.state = 'withdrawn' AND j.state NOT IN ('succeeded', 'failed')
              THEN 'cancelled' ELSE j.state END AS state
            FROM demand w JOIN job j ON j.id = w.job_id WHERE w.experiment_id = $1 ORDER BY w.position`,
           [which.experiment],
