@@ -34,6 +34,13 @@ export async function failAttempt(
   const { failureClass, reason } = failure;
   const state = failureClass === 'lost' ? 'lost' : 'failed';
   graph.tell({ type: 'attempt.changed', state, attempt, failureClass, reason }, { jobId });
+  const corrupt = failure.details?.['corruptArtifact'];
+  if (typeof corrupt === 'string' && (await replaceInput(graph, jobId, corrupt))) {
+    // The job did nothing wrong: it waits for the good bytes, and its own budget is not touched.
+    await returnToReady(graph, jobId, delayBefore(1, backOff), { reason, failureClass });
+    await graph.refresh([jobId]);
+    return;
+  }
   const failures = await countFailure(graph, jobId, failureClass);
   const entry: JobEntry = jobCatalog[kind];
   const allowed = failureClass === 'user' || failureClass === 'diverged' ? 0 : entry.retry[failureClass];
@@ -43,8 +50,22 @@ export async function failAttempt(
   }
   const wait = failureClass === 'transient' ? delayBefore(failures, backOff) : null;
   await returnToReady(graph, jobId, wait, { reason, failureClass });
-  const corrupt = failure.details?.['corruptArtifact'];
-  if (typeof corrupt === 'string') await rerunProducers(graph, corrupt);
+}
+
+/**
+ * Has a corrupt artifact made again; true when the job then has something to wait for (an input of its own, under
+ * way again) or nothing to trip over any more (a checkpoint of its own, forgotten). False where nobody can replace it,
+ * and where the job names it in its parameters only: it would not wait, so that failure counts.
+ */
+async function replaceInput(graph: Graph, jobId: string, hash: string): Promise<boolean> {
+  const { rows } = await graph.tx.query<{ own: boolean }>(
+    `SELECT EXISTS (SELECT FROM checkpoint WHERE job_id = $1 AND hash = $2) OR EXISTS (
+       SELECT FROM job_dependency d JOIN job_output o ON o.job_id = d.from_job_id AND o.role = d.output
+       WHERE d.job_id = $1 AND o.hash = $2) AS own`,
+    [jobId, hash],
+  );
+  await rerunProducers(graph, hash);
+  return rows[0]?.own ?? false;
 }
 
 /** Exponential with full jitter over its upper half: failures of one cause do not come back together. */
@@ -65,19 +86,19 @@ export async function returnToReady(
 
 /**
  * An artifact's bytes are not what its name says: every finished job that made it runs again, and what waited with it
- * as an input waits again (jobs that finished from the good bytes stay as they are).
+ * as an input waits again (jobs that finished from the good bytes stay as they are). A checkpoint is forgotten.
  */
-async function rerunProducers(graph: Graph, hash: string): Promise<void> {
+export async function rerunProducers(graph: Graph, hash: string): Promise<void> {
   const { rows } = await graph.tx.query<{ id: string }>(
     `SELECT j.id FROM job_output o JOIN job j ON j.id = o.job_id WHERE o.hash = $1 AND j.state = 'succeeded'`,
     [hash],
   );
-  await graph.move(
-    rows.map(({ id }) => id),
-    ['succeeded'],
-    'ready',
-    { reason: `its output ${hash.slice(0, 12)} was found corrupt` },
-  );
+  const producers = rows.map(({ id }) => id);
+  await graph.move(producers, ['succeeded'], 'ready', {
+    reason: `its output ${hash.slice(0, 12)} was found corrupt`,
+  });
+  // Their own inputs may be on their way again already.
+  await graph.refresh(producers);
   await graph.tx.query('DELETE FROM checkpoint WHERE hash = $1', [hash]);
 }
 

@@ -1,6 +1,7 @@
 import type { CheckpointItem, JobItem, JobMetrics, MetricRow, PlannedJob } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { revive } from './experiment-create.js';
+import { rerunProducers } from './failure.js';
 import { changeGraph } from './graph.js';
 import { ensureJobs } from './job-insert.js';
 import { jobItems } from './job-views.js';
@@ -32,6 +33,16 @@ export class Jobs {
     });
   }
 
+  /**
+   * An artifact's bytes in the store are gone or are not those of its hash: the finished jobs that made it run again,
+   * whatever their kind, and what waits for it waits again. Nothing happens for a hash no job made; calling it again
+   * while they run changes nothing. Take the bytes out of use first (`ArtifactStore.quarantine`), and never call
+   * it because the store did not answer.
+   */
+  artifactCorrupt(hash: string): Promise<void> {
+    return changeGraph(this.database, (graph) => rerunProducers(graph, hash));
+  }
+
   /** The curve: one row a step, in order, rows of superseded attempts left out; steps `from` to `to` inclusive. */
   async metrics(jobId: string, from?: number, to?: number): Promise<JobMetrics | null> {
     if (!(await this.exists(jobId))) return null;
@@ -44,7 +55,7 @@ export class Jobs {
     return { jobId, cursor: rows.at(-1)?.cursor ?? 0, rows: curveOf(rows).filter(inRange) };
   }
 
-  /** Resumable states, newest step first. */
+  /** Resumable states that are kept, newest step first: the newest of a job that has not succeeded. */
   async checkpoints(jobId: string): Promise<CheckpointItem[] | null> {
     if (!(await this.exists(jobId))) return null;
     const rows = await this.database.prisma.checkpoint.findMany({
