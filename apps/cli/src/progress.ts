@@ -81,6 +81,16 @@ function observed(job: TrackedJob, now: number): number | null {
   return job.state === 'running' && fraction > 0.02 ? elapsed / fraction : null;
 }
 
+/** Jobs that ran side by side so far, on average: steadier than those that run at this moment. */
+function parallelism(jobs: readonly TrackedJob[], now: number): number {
+  const spans = jobs.flatMap(({ cached, startedAt, endedAt }) =>
+    startedAt === null || cached ? [] : [{ from: startedAt, to: endedAt ?? now }],
+  );
+  const busy = spans.reduce((sum, { from, to }) => sum + to - from, 0);
+  const wall = now - Math.min(now, ...spans.map(({ from }) => from));
+  return wall > 0 ? Math.max(1, busy / wall) : 1;
+}
+
 /**
  * How far a set of jobs is and when it ends. A job takes what its stage took so far (finished ones, and the pace of
  * running ones); a training of a stage not seen yet takes what its work says at the speed of the others; anything else
@@ -124,7 +134,7 @@ export function estimate(jobs: readonly TrackedJob[], now: number): Estimate {
     running: running.length,
     fraction: total === 0 ? 1 : done / total,
     rate: rates.length === 0 ? null : { value: rates.reduce((sum, { rate }) => sum + (rate ?? 0), 0), unit },
-    secondsLeft: unknown ? null : (total - done) / Math.max(1, running.length),
+    secondsLeft: unknown ? null : (total - done) / parallelism(jobs, now),
   };
 }
 
