@@ -132,6 +132,10 @@ describeWith('chromium', 'the dashboard', () => {
       await page.setViewportSize({ width: 420, height: 900 });
       await page.reload();
       await page.getByRole('heading', { name: 'tiny' }).waitFor();
+      await page
+        .getByRole('img', { name: /Validation F1/ })
+        .first()
+        .waitFor();
       const overflow = await page.evaluate<number>(
         'document.documentElement.scrollWidth - document.documentElement.clientWidth',
       );

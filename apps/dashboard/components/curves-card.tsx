@@ -177,7 +177,7 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
             toggle={toggle}
           />
         </div>
-        <EmotionChart runs={runs} axis={axis} height={chartHeight} groups={order} />
+        <EmotionChart loaded={loaded} runs={runs} axis={axis} height={chartHeight} groups={order} />
       </div>
     </section>
   );

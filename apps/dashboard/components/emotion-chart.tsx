@@ -7,17 +7,19 @@ import { emotionTokens } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
 import { LineChart } from './line-chart';
-import { Empty } from './states';
+import { Empty, Skeleton } from './states';
 
 interface Props {
   runs: readonly Run[];
   axis: Axis;
   height: number;
   groups: readonly string[];
+  /** Whether the runs' rows have arrived. */
+  loaded: boolean;
 }
 
 /** Per-class F1 on validation of one group: the mean over its runs, one line for each emotion. */
-export function EmotionChart({ runs, axis, height, groups }: Props) {
+export function EmotionChart({ runs, axis, height, groups, loaded }: Props) {
   // Until one is chosen: the first group that has anything to show.
   const begun = groups.find((name) => runs.some((run) => run.group === name && run.rows.length > 0));
   const [chosen, setGroup] = useQueryState('emotions', '');
@@ -59,7 +61,9 @@ export function EmotionChart({ runs, axis, height, groups }: Props) {
           options={groups.map((name) => ({ value: name, title: name }))}
         />
       </div>
-      {lines.length === 0 ? (
+      {lines.length === 0 && !loaded ? (
+        <Skeleton rows={1} height={height - 34} />
+      ) : lines.length === 0 ? (
         <div style={{ height: height - 34 }}>
           <Empty title="No points yet" />
         </div>
