@@ -2,7 +2,8 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { JobFailure } from '@ferment/contracts';
 import { readSafetensors } from '../src/files/safetensors.js';
 import { runEvaluation, TrainingStopped } from '../src/train/index.js';
-import { Collected, initialWeights, smallJob, timeless, tinyVgg, trained } from './support/training.js';
+import { patternImages } from './support/pattern-images.js';
+import { Collected, initialWeights, size, smallJob, timeless, tinyVgg, trained } from './support/training.js';
 
 // Seconds of computing each, more on a busy machine.
 jest.setTimeout(120_000);
@@ -148,7 +149,68 @@ describe.each(optimizers)('with $optimizer.name', ({ optimizer }) => {
   });
 });
 
+describe('a run stopped within an evaluation', () => {
+  // 300 pictures are three batches: the signal comes from a timer's turn between two of them.
+  const job = (resume?: Uint8Array) => {
+    const small = smallJob({ train: { epochs: 2 }, ...(resume ? { resume } : {}) });
+    return { ...small, data: { ...small.data, validation: patternImages(300, size, 2) } };
+  };
+
+  it.each([5, 10])(
+    'after update %d repeats no update: it evaluates again, to the same rows and bits',
+    async (at) => {
+      const whole = await trained(job());
+      const controller = new AbortController();
+      const collected = new Collected();
+      const onCheckpoint = ({ step }: { step: number }) => {
+        if (step === at) setImmediate(() => controller.abort());
+      };
+      const interrupted = trained(job(), { signal: controller.signal, onCheckpoint }, collected);
+      await expect(interrupted).rejects.toMatchObject({ name: 'TrainingStopped', step: at });
+      expect(collected.rows.at(-1)?.step).toBe(at - 1);
+      expect(collected.checkpoints.at(-1)?.step).toBe(at);
+
+      const resume = collected.checkpoints.at(-1)?.bytes;
+      // Stopped once more, before the evaluation begins: the checkpoint stands.
+      await expect(trained(job(resume), { signal: AbortSignal.abort() })).rejects.toMatchObject({ step: at });
+      const resumed = await trained(job(resume));
+      expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
+      expect(Buffer.compare(resumed.result.best, whole.result.best)).toBe(0);
+      expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
+      expect(resumed.result.curve.map(timeless)).toEqual(whole.result.curve.map(timeless));
+    },
+  );
+});
+
 describe('a run that cannot go on', () => {
+  it('diverges after some updates, and every checkpoint it handed out is finite', async () => {
+    // The learning rate rises through the warmup until an update overflows.
+    const optimizer = { name: 'sgd', lr: 1e12, momentum: 0.9, nesterov: true, weightDecay: 1e-3 } as const;
+    const schedule = { name: 'constant', warmup: 1 } as const;
+    const collected = new Collected();
+    const run = trained(
+      smallJob({ train: { epochs: 4, optimizer, schedule } }),
+      { checkpointEverySteps: 1 },
+      collected,
+    );
+    await expect(run).rejects.toMatchObject({
+      failureClass: 'diverged',
+      message: expect.stringMatching(/^diverged at step \d+: .*; try a lower learning rate$/),
+      details: { step: expect.any(Number) },
+    });
+    const failedAt = await run.then(
+      () => 0,
+      (error: { details: { step: number } }) => error.details.step,
+    );
+    expect(failedAt).toBeGreaterThan(1);
+    expect(collected.checkpoints.map(({ step }) => step)).toEqual(
+      Array.from({ length: failedAt - 1 }, (_, index) => index + 1),
+    );
+    for (const { bytes } of collected.checkpoints)
+      for (const { data } of Object.values(readSafetensors(bytes).tensors))
+        expect((data as Float32Array).every(Number.isFinite)).toBe(true);
+  });
+
   it('reports divergence with the step', async () => {
     const optimizer = { name: 'sgd', lr: 1e30, momentum: 0.9, nesterov: true, weightDecay: 0 } as const;
     const run = trained(smallJob({ train: { optimizer, schedule: { name: 'constant', warmup: 0 } } }));

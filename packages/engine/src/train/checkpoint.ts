@@ -31,6 +31,8 @@ const checkpointScalars = z.strictObject({
   best: z.strictObject({ step: z.int(), metric: z.number() }).nullable(),
   /** Rows of the evaluations so far; only in resumable checkpoints, so that finished weights hold no clock times. */
   curve: z.array(metricRow).optional(),
+  /** The row of `step`, which still lacks its evaluation; only in resumable checkpoints at the end of an epoch. */
+  pending: metricRow.optional(),
 });
 export type CheckpointScalars = z.output<typeof checkpointScalars>;
 

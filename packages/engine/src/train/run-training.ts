@@ -38,7 +38,7 @@ export interface TrainingSink {
 export interface TrainingOptions {
   readonly sink: TrainingSink;
   readonly signal: AbortSignal;
-  /** A checkpoint every so many updates, besides the one after each epoch; default none. */
+  /** A checkpoint every so many updates, besides the one at the end of each epoch; default none. */
   readonly checkpointEverySteps?: number;
   /** `eager` runs op by op, for debugging; the results agree to rounding. Default `captured`. */
   readonly execution?: 'captured' | 'eager';
@@ -110,8 +110,13 @@ function openSession(definition: TrainingDefinition, execution: 'captured' | 'ea
  * Trains a network, from labels alone or from teachers. The same inputs give the same bits (on one CPU type, with one
  * thread count and set of library flags), whether the run is interrupted and resumed or not.
  *
- * @throws TrainingStopped when the signal asked for it, after a checkpoint at the next step boundary
- * @throws JobFailure `diverged` at the first loss that is not finite; `user` for inputs that do not fit together
+ * A checkpoint at the end of an epoch is taken before its evaluation, which the resumed run does (again): the row of
+ * that update, with the evaluation's figures, is then told by the resumed run.
+ *
+ * @throws TrainingStopped when the signal asked for it: after a checkpoint at the next step boundary, or between two
+ *   batches of an evaluation, before which a checkpoint was taken
+ * @throws JobFailure `diverged` at the first loss, weight or optimizer state found not finite (weights are looked at
+ *   for every checkpoint, and none that is not finite is handed out); `user` for inputs that do not fit together
  */
 export async function runTraining(inputs: TrainingInputs, options: TrainingOptions): Promise<TrainingResult> {
   const program = describeTraining(inputs);

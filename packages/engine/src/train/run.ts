@@ -30,6 +30,10 @@ function floats(values: Readonly<Record<string, TensorData>>): Values {
   return Object.fromEntries(Object.entries(values).map(([name, data]) => [name, Float32Array.from(data)]));
 }
 
+function firstNonFinite(values: Values): string | undefined {
+  return Object.keys(values).find((name) => !values[name]?.every(Number.isFinite));
+}
+
 const selected: Record<SelectMetric, { of: (metrics: SplitMetrics) => number; higherIsBetter: boolean }> = {
   'validation.accuracy': { of: ({ accuracy }) => accuracy, higherIsBetter: true },
   'validation.macroF1': { of: ({ macroF1 }) => macroF1, higherIsBetter: true },
@@ -45,6 +49,8 @@ export class Run {
   private step = 0;
   private best: Best | null = null;
   private curve: MetricRow[] = [];
+  /** The row of an epoch's last update until the evaluation completes it. */
+  private pending: MetricRow | null = null;
   private imagesPerSecond = 0;
   private progressAt = 0;
 
@@ -94,6 +100,7 @@ export class Run {
     this.session.write('optimizer', state.slots);
     this.step = state.scalars.step;
     this.curve = [...(state.scalars.curve ?? [])];
+    this.pending = state.scalars.pending ?? null;
     if (state.scalars.best && state.best) this.best = { ...state.scalars.best, weights: state.best };
   }
 
@@ -117,14 +124,36 @@ export class Run {
       steps: this.steps,
       best: this.best && { step: this.best.step, metric: this.best.metric },
       ...(kind === 'resumable' ? { curve: this.curve } : {}),
+      ...(kind === 'resumable' && this.pending ? { pending: this.pending } : {}),
     };
+  }
+
+  /**
+   * The network's or the optimizer's state. An update may overflow although its loss was finite: such a state is
+   * handed to nobody, so that the last checkpoint and the best weights are always ones to go on from.
+   *
+   * @throws JobFailure `diverged`
+   */
+  private finite(role: 'model' | 'optimizer'): Values {
+    const values = floats(this.session.read(role));
+    const name = firstNonFinite(values);
+    if (name !== undefined)
+      throw this.diverged(`${role === 'model' ? '' : "the optimizer's "}${name} is no longer finite`);
+    return values;
+  }
+
+  private diverged(what: string): JobFailure {
+    const { step } = this;
+    return new JobFailure('diverged', `diverged at step ${step}: ${what}; try a lower learning rate`, {
+      step,
+    });
   }
 
   private async checkpoint(): Promise<void> {
     const bytes = encodeCheckpoint(this.program.student, {
       scalars: this.scalars('resumable'),
-      weights: floats(this.session.read('model')),
-      slots: floats(this.session.read('optimizer')),
+      weights: this.finite('model'),
+      slots: this.finite('optimizer'),
       best: this.best?.weights ?? null,
     });
     await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
@@ -150,15 +179,7 @@ export class Run {
     const values: Record<string, number> = {};
     for (const [name, data] of Object.entries(outputs)) values[`train.${name}`] = data[0] ?? Number.NaN;
     const loss = values['train.loss'] ?? Number.NaN;
-    if (!Number.isFinite(loss))
-      throw new JobFailure(
-        'diverged',
-        `diverged at step ${this.step}: the loss is ${loss}; try a lower learning rate`,
-        {
-          step: this.step,
-          learningRate: rate,
-        },
-      );
+    if (!Number.isFinite(loss)) throw this.diverged(`the loss is ${loss}`);
     const current = (this.program.batch * 1000) / (performance.now() - started);
     this.imagesPerSecond = this.imagesPerSecond === 0 ? current : 0.9 * this.imagesPerSecond + 0.1 * current;
     values['train.learningRate'] = rate;
@@ -166,31 +187,33 @@ export class Run {
     return values;
   }
 
+  /** Scores the validation images; the signal stops it between two batches. */
   private async validate(): Promise<Record<string, number>> {
     const { data, params } = this.inputs;
     const score = (images: Uint8Array) =>
       required(this.session.run('evaluate', { images })['logits'], 'logits');
-    // Stopping waits for the step boundary after the evaluation: the row of this step must not be lost.
-    const never = new AbortController().signal;
-    const logits = await splitLogits(score, data.validation, this.program.evaluationBatch, never);
-    if (!logits.every(Number.isFinite))
-      throw new JobFailure(
-        'diverged',
-        `diverged at step ${this.step}: the network's output is no longer finite`,
-        {
-          step: this.step,
-        },
-      );
+    const { signal } = this.options;
+    const logits = await splitLogits(score, data.validation, this.program.evaluationBatch, signal);
+    if (!logits.every(Number.isFinite)) throw this.diverged("the network's output is no longer finite");
     const metrics = scoreLogits(logits, data.validation.labels, logits.length / data.validation.count);
     const { of, higherIsBetter } = selected[params.select.metric];
     const metric = of(metrics);
     if (!this.best || (higherIsBetter ? metric > this.best.metric : metric < this.best.metric))
-      this.best = { step: this.step, metric, weights: floats(this.session.read('model')) };
+      this.best = { step: this.step, metric, weights: this.finite('model') };
     return metricSeries('validation', metrics);
   }
 
-  private report(values: Record<string, number>, epochEnded: boolean): void {
-    const row: MetricRow = { step: this.step, epoch: this.epoch, time: Date.now(), values };
+  /** Completes the row that waits for the epoch's evaluation. */
+  private async endEpoch(row: MetricRow): Promise<void> {
+    const figures = await this.validate().catch((error: unknown) => {
+      // The checkpoint from before this evaluation is where the run goes on: it evaluates again.
+      throw error instanceof TrainingStopped ? new TrainingStopped(this.step) : error;
+    });
+    this.pending = null;
+    this.report({ ...row, values: { ...row.values, ...figures } }, true);
+  }
+
+  private report(row: MetricRow, epochEnded: boolean): void {
     this.options.sink.metrics(row);
     if (epochEnded) this.curve.push(row);
     if (epochEnded || performance.now() - this.progressAt > progressMilliseconds) {
@@ -202,6 +225,7 @@ export class Run {
 
   async complete(): Promise<TrainingResult> {
     const { signal, checkpointEverySteps } = this.options;
+    if (this.pending) await this.endEpoch(this.pending);
     while (this.step < this.steps) {
       // A run of the graph blocks the process; here it answers heartbeats and requests.
       await setImmediate();
@@ -210,10 +234,17 @@ export class Run {
         throw new TrainingStopped(this.step);
       }
       const values = this.update();
+      const row: MetricRow = { step: this.step, epoch: this.epoch, time: Date.now(), values };
       const epochEnded = this.step % this.order.stepsPerEpoch === 0 || this.step === this.steps;
-      this.report(epochEnded ? { ...values, ...(await this.validate()) } : values, epochEnded);
-      if (epochEnded || (checkpointEverySteps && this.step % checkpointEverySteps === 0))
+      if (epochEnded) {
+        // Before the evaluation, so that stopping within it, however long it is, repeats no update.
+        this.pending = row;
         await this.checkpoint();
+        await this.endEpoch(row);
+      } else {
+        this.report(row, false);
+        if (checkpointEverySteps && this.step % checkpointEverySteps === 0) await this.checkpoint();
+      }
     }
     return this.result();
   }
@@ -225,11 +256,7 @@ export class Run {
       encodeCheckpoint(program.student, { scalars, weights, slots, best: null });
     return {
       best: encode(this.scalars('best', best.step), best.weights, {}),
-      last: encode(
-        this.scalars('last'),
-        floats(this.session.read('model')),
-        floats(this.session.read('optimizer')),
-      ),
+      last: encode(this.scalars('last'), this.finite('model'), this.finite('optimizer')),
       bestStep: best.step,
       bestMetric: best.metric,
       steps,

@@ -89,6 +89,7 @@ interface TrainOptions {
   readonly checkpointEverySteps?: number;
   readonly signal?: AbortSignal;
   readonly onRow?: (row: MetricRow) => void;
+  readonly onCheckpoint?: (checkpoint: { step: number }) => void;
 }
 
 export class Collected {
@@ -99,7 +100,7 @@ export class Collected {
 /** Runs a job and keeps all it tells; `collected` holds what was told when the run does not finish. */
 export async function trained(
   inputs: TrainingInputs,
-  { onRow, signal, ...options }: TrainOptions = {},
+  { onRow, onCheckpoint, signal, ...options }: TrainOptions = {},
   collected = new Collected(),
 ): Promise<Trained> {
   const { rows, checkpoints } = collected;
@@ -113,6 +114,7 @@ export async function trained(
       },
       async checkpoint(checkpoint) {
         checkpoints.push(checkpoint);
+        onCheckpoint?.(checkpoint);
       },
       progress() {},
     },
