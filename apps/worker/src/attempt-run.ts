@@ -76,6 +76,7 @@ export class AttemptRun {
       jobId: claim.jobId,
       attempt: claim.attempt,
       truncateFrom: claim.resume !== null ? claim.resume.step + 1 : claim.attempt > 1 ? 0 : null,
+      cursor: claim.cursor,
       signal: this.#lost.signal,
       onFenced: () => {
         this.lose('another attempt has taken its place');
@@ -137,7 +138,10 @@ export class AttemptRun {
         const kept = await tell('completing', () =>
           truth.complete(jobId, attempt, { outputs, result: end.result }),
         );
-        if (kept) await this.#keep(Object.values(end.outputs));
+        if (kept) {
+          await writer.discardCheckpoints();
+          await this.#keep(Object.values(end.outputs));
+        }
         log.info({ ...this.#names, recorded: kept }, 'attempt succeeded');
         return;
       }

@@ -2,7 +2,7 @@ import type { ArtifactReference, MetricRow } from '@ferment/contracts';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { OutgoingFile } from './protocol.js';
-import { persist } from './retry.js';
+import { describe, persist } from './retry.js';
 import type { Bytes, Log, Truth } from './truth.js';
 
 interface PendingCheckpoint {
@@ -19,6 +19,8 @@ export interface WriterOptions {
   log: Log;
   /** Rows of earlier attempts from this step on are superseded by this attempt's. */
   truncateFrom: number | null;
+  /** Cursor of the job's newest metric chunk when the attempt was claimed. */
+  cursor: number;
   /** Aborted when the attempt is no longer ours. */
   signal: AbortSignal;
   /** The truth refused a write: the attempt is no longer ours. */
@@ -33,10 +35,12 @@ export interface WriterOptions {
 export class AttemptWriter {
   readonly #queue: (MetricRow[] | PendingCheckpoint)[] = [];
   #truncateFrom: number | null;
+  #cursor: number;
   #working: Promise<void> | null = null;
 
   constructor(private readonly options: WriterOptions) {
     this.#truncateFrom = options.truncateFrom;
+    this.#cursor = options.cursor;
   }
 
   rows(rows: MetricRow[]): void {
@@ -73,6 +77,35 @@ export class AttemptWriter {
     return { hash: stored.hash, bytes: stored.bytes };
   }
 
+  /** Frees the room of checkpoints that newer ones or the job's outputs have replaced. Failing to is no failure. */
+  async discardCheckpoints(): Promise<void> {
+    const { jobId, attempt, truth, store, log } = this.options;
+    try {
+      await truth.discardCheckpoints(jobId, (hash) => store.delete(hash));
+    } catch (error) {
+      log.warn({ jobId, attempt, error: describe(error) }, 'old checkpoints stay for now');
+    }
+  }
+
+  async #saveCheckpoint({ step, epoch, file }: PendingCheckpoint): Promise<void> {
+    const { jobId, attempt, truth, store, log, signal } = this.options;
+    const artifact = await this.upload(file);
+    await this.#fenced(
+      persist(
+        async () => {
+          if (!(await truth.saveCheckpoint(jobId, attempt, { step, epoch, artifact }))) return false;
+          // Another job's old checkpoint of the very same bytes may have been removed between upload and record.
+          if ((await store.has(artifact.hash)) === null) await this.upload(file);
+          return true;
+        },
+        'saving a checkpoint',
+        log,
+        signal,
+      ),
+    );
+    await this.discardCheckpoints();
+  }
+
   #work(): void {
     if (this.#working !== null) return;
     this.#working = this.#drain()
@@ -97,29 +130,19 @@ export class AttemptWriter {
         const truncateFrom = this.#truncateFrom ?? undefined;
         await this.#fenced(
           persist(
-            () => truth.appendMetrics(jobId, attempt, rows, truncateFrom),
+            () => truth.appendMetrics(jobId, attempt, rows, truncateFrom, this.#cursor),
             'writing metrics',
             log,
             signal,
           ),
         );
         this.#truncateFrom = null;
+        this.#cursor += 1;
         this.#queue.splice(0, batch.length);
       } else {
-        const { step, epoch, file } = next;
-        if (!this.#queue.slice(1).some((item) => !Array.isArray(item))) {
-          const artifact = await this.upload(file);
-          await this.#fenced(
-            persist(
-              () => truth.saveCheckpoint(jobId, attempt, { step, epoch, artifact }),
-              'saving a checkpoint',
-              log,
-              signal,
-            ),
-          );
-        }
+        if (!this.#queue.slice(1).some((item) => !Array.isArray(item))) await this.#saveCheckpoint(next);
         this.#queue.shift();
-        await rm(file.path, { force: true });
+        await rm(next.file.path, { force: true });
       }
     }
   }

@@ -10,7 +10,14 @@ export type { Claim, Order, QueueMessage } from '@ferment/platform';
  */
 export type Truth = Pick<
   Attempts,
-  'claim' | 'heartbeat' | 'appendMetrics' | 'saveCheckpoint' | 'complete' | 'fail' | 'preempted'
+  | 'claim'
+  | 'heartbeat'
+  | 'appendMetrics'
+  | 'saveCheckpoint'
+  | 'discardCheckpoints'
+  | 'complete'
+  | 'fail'
+  | 'preempted'
 >;
 
 /** The part of an artifact store that a worker uses. */
@@ -20,6 +27,8 @@ export interface Bytes {
   has(hash: string): Promise<ArtifactReference | null>;
   /** Takes a damaged artifact out of use. */
   quarantine(hash: string): Promise<void>;
+  /** Removes an artifact; nothing happens when it is not there. */
+  delete(hash: string): Promise<void>;
 }
 
 /** A log in pino's manner. */

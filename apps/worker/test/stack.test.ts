@@ -38,6 +38,7 @@ let stack: Awaited<ReturnType<typeof startStack>>;
 async function startStack(queueOf: (databaseUrl: string) => Promise<QueueSettings>) {
   const folder = await temporaryFolder('ferment-worker-');
   stops.push(() => folder.remove());
+  sources = 0;
   const postgres = await startEmbeddedPostgres({ folder: join(folder.path, 'postgres'), log: silent });
   stops.push(() => postgres.stop());
   await migrate(postgres.url);
@@ -120,7 +121,11 @@ async function finished(id: string): Promise<JobItem> {
   return jobOf(id);
 }
 
+/** Uploaded csv files: bytes that no job has made. */
+let sources = 0;
+
 async function importedVersion(seed: number): Promise<string> {
+  sources += 1;
   const source: ArtifactReference = await stack.store.put(Buffer.from(facesCsv(120, seed)));
   const job = await finished(await submitted(planned('import', importParams(source.hash), 'light')));
   expect(job).toMatchObject({ state: 'succeeded', result: { dataset: 'faces' } });
@@ -152,7 +157,10 @@ function scenario(): void {
     const whole = await finished(await submitted(planned('train', params, 'cpu', 'undisturbed')));
 
     const id = await submitted(planned('train', params, 'cpu', 'killed'));
-    await until('some epochs are saved', async () => ((await stack.jobs.checkpoints(id)) ?? []).length >= 3);
+    await until(
+      'some epochs are saved',
+      async () => ((await stack.jobs.checkpoints(id))?.[0]?.epoch ?? 0) >= 3,
+    );
     await endProcess(second, 'SIGKILL');
     await startWorkerProcess('third');
     const job = await finished(id);
@@ -169,6 +177,16 @@ function scenario(): void {
         row['validation.nll'],
       ]);
     expect(await values(id)).toEqual(await values(whole.id));
+
+    // Of all the states on the way nothing is left, in the database or in the store: what is there are outputs.
+    expect(await stack.jobs.checkpoints(id)).toEqual([]);
+    await until('the old checkpoints are gone', async () => {
+      const { rows } = await stack.database.pool.query<{ hash: string }>('SELECT hash FROM job_output');
+      const outputs = new Set(rows.map(({ hash }) => hash));
+      let rest = 0;
+      for await (const { hash } of stack.store.list()) if (!outputs.has(hash)) rest += 1;
+      return rest === sources;
+    });
   }, 180_000);
 
   it('hands its training back when told to end, and another worker goes on from there', async () => {

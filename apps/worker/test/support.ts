@@ -48,6 +48,11 @@ export class MemoryStore implements Bytes {
     this.contents.delete(hash);
     return Promise.resolve();
   }
+
+  delete(hash: string): Promise<void> {
+    this.contents.delete(hash);
+    return Promise.resolve();
+  }
 }
 
 type Heartbeat = Awaited<ReturnType<Truth['heartbeat']>>;
@@ -95,6 +100,14 @@ export class RecordingTruth implements Truth {
     });
   }
 
+  /** As the database has it: all but the newest checkpoint, and after a success that one too. */
+  async discardCheckpoints(_job: string, remove: (hash: string) => Promise<void>): Promise<number> {
+    const kept = this.ends.at(-1)?.how === 'complete' ? undefined : this.checkpoints.at(-1)?.artifact.hash;
+    const old = this.checkpoints.map(({ artifact }) => artifact.hash).filter((hash) => hash !== kept);
+    for (const hash of old) await remove(hash);
+    return old.length;
+  }
+
   complete(_job: string, _attempt: number, detail: unknown): Promise<boolean> {
     return this.#write(() => this.ends.push({ how: 'complete', detail }));
   }
@@ -124,6 +137,7 @@ export function claimOf(kind: Claim['kind'], params: unknown, more: Partial<Clai
     inputs: {},
     inputParams: {},
     resume: null,
+    cursor: 0,
     leaseSeconds: 15,
     ...more,
   };

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, jest } from '@jest/globals';
 import type { JobItem } from '@ferment/contracts';
+import { until } from '../../../test/support/services.js';
 import { hashFor, offer, startInstallation, type Installation } from './support/installation.js';
 import { evaluation, smallExperiment } from './support/plans.js';
 
@@ -302,6 +303,35 @@ describe('failures', () => {
 });
 
 describe('curves', () => {
+  test('a chunk that is sent again because its answer was lost is stored once', async () => {
+    const { teacher } = await start('repeated-chunk');
+    const first = await here.take(teacher);
+    expect(first.cursor).toBe(0);
+    const append = (attempt: number, after: number, step: number, truncateFrom?: number) =>
+      here.attempts.appendMetrics(teacher, attempt, [row(step, step)], truncateFrom, after);
+    expect(await append(first.attempt, 0, 1)).toBe(true);
+    expect(await append(first.attempt, 0, 1)).toBe(true);
+    // The first is still under way when the second comes.
+    const both = await Promise.all([append(first.attempt, 1, 2), append(first.attempt, 1, 2)]);
+    expect(both).toEqual([true, true]);
+    expect((await here.jobs.metrics(teacher))?.cursor).toBe(2);
+    await here.attempts.preempted(teacher, first.attempt);
+    const second = await here.take(teacher);
+    expect(second.cursor).toBe(2);
+    expect(await append(second.attempt, 2, 1, 0)).toBe(true);
+    expect(await append(second.attempt, 2, 1, 0)).toBe(true);
+    expect(await append(first.attempt, 2, 3)).toBe(false);
+    const { rows } = await here.database.pool.query(
+      'SELECT cursor, attempt, from_step FROM metric_chunk WHERE job_id = $1 ORDER BY cursor',
+      [teacher],
+    );
+    expect(rows).toEqual([
+      { cursor: 1, attempt: first.attempt, from_step: 1 },
+      { cursor: 2, attempt: first.attempt, from_step: 2 },
+      { cursor: 3, attempt: second.attempt, from_step: 1 },
+    ]);
+  });
+
   test('after a resume a step stands once, and later attempts win', async () => {
     const { teacher } = await start('curve');
     const first = await here.take(teacher);
@@ -337,6 +367,96 @@ describe('curves', () => {
       [teacher],
     );
     expect(rows).toEqual([{ points: 4, last_step: 4, last: 41, minimum: 10, maximum: 41 }]);
+  });
+});
+
+describe('checkpoints', () => {
+  const state = (letter: string) => ({ hash: letter.repeat(64), bytes: 4 });
+  const kept = async (jobId: string) => ((await here.jobs.checkpoints(jobId)) ?? []).map(({ step }) => step);
+  const discarded = async (jobId: string): Promise<string[]> => {
+    const hashes: string[] = [];
+    await here.attempts.discardCheckpoints(jobId, async (hash) => void hashes.push(hash));
+    return hashes.map((hash) => hash.charAt(0)).sort();
+  };
+
+  test('a newer one takes the place of the older ones, a success that of all', async () => {
+    const { teacher } = await start('retention');
+    const first = await here.take(teacher);
+    const save = (attempt: number, step: number, letter: string) =>
+      here.attempts.saveCheckpoint(teacher, attempt, { step, epoch: step, artifact: state(letter) });
+    await save(first.attempt, 1, '1');
+    expect(await discarded(teacher)).toEqual([]);
+    await save(first.attempt, 2, '2');
+    expect(await kept(teacher)).toEqual([2]);
+    expect(await discarded(teacher)).toEqual(['1']);
+    expect(await discarded(teacher)).toEqual([]);
+    // Saved again at the same step; nobody came to remove the one before.
+    await save(first.attempt, 2, '3');
+    await save(first.attempt, 2, '3');
+    await here.attempts.preempted(teacher, first.attempt);
+
+    const second = await here.take(teacher);
+    expect(second.resume?.hash).toBe(state('3').hash);
+    await save(second.attempt, 5, '5');
+    expect(await kept(teacher)).toEqual([5]);
+    expect(await discarded(teacher)).toEqual(['2', '3']);
+    await here.finish(second);
+    expect(await kept(teacher)).toEqual([]);
+    expect(await discarded(teacher)).toEqual(['5']);
+    expect((await here.jobs.get(teacher))?.outputs['last']?.hash).toBe(hashFor(teacher, 'last'));
+  });
+
+  test('bytes that another checkpoint or an output refers to stay', async () => {
+    const [one, two] = [await start('retention-one'), await start('retention-two')];
+    const [first, second] = [await here.take(one.teacher), await here.take(two.teacher)];
+    const output = { hash: hashFor(two.teacher, 'last'), bytes: 10 };
+    const save = (claim: typeof first, step: number, artifact: { hash: string; bytes: number }) =>
+      here.attempts.saveCheckpoint(claim.jobId, claim.attempt, { step, epoch: step, artifact });
+    await save(first, 1, state('7'));
+    await save(second, 1, state('7'));
+    await save(first, 2, output);
+    expect(await discarded(one.teacher)).toEqual([]);
+    await here.finish(second);
+    await save(first, 3, state('8'));
+    expect(await discarded(one.teacher)).toEqual(['7']);
+    expect(await here.database.prisma.artifact.count({ where: { hash: output.hash } })).toBe(1);
+  });
+
+  test('one that is recorded while the same bytes are being removed is recorded anew', async () => {
+    const [one, two] = [await start('retention-race'), await start('retention-race-two')];
+    const [first, second] = [await here.take(one.teacher), await here.take(two.teacher)];
+    const save = (claim: typeof first, step: number, letter: string) =>
+      here.attempts.saveCheckpoint(claim.jobId, claim.attempt, {
+        step,
+        epoch: step,
+        artifact: state(letter),
+      });
+    await save(first, 1, '4');
+    await save(first, 2, '6');
+    let racing: Promise<boolean> | undefined;
+    await here.attempts.discardCheckpoints(one.teacher, async () => {
+      racing = save(second, 1, '4');
+      await until('it waits for the removal', async () => {
+        const { rowCount } = await here.database.pool.query(
+          `SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%INTO artifact%'`,
+        );
+        return rowCount === 1;
+      });
+    });
+    expect(await racing).toBe(true);
+    expect(await kept(two.teacher)).toEqual([1]);
+    expect(await here.database.prisma.artifact.count({ where: { hash: state('4').hash } })).toBe(1);
+  });
+
+  test('the last one is still there after its attempt diverged', async () => {
+    const { teacher } = await start('diverged-checkpoint');
+    const claim = await here.take(teacher);
+    const artifact = state('a');
+    await here.attempts.saveCheckpoint(teacher, claim.attempt, { step: 9, epoch: 1, artifact });
+    const reason = 'diverged at step 12';
+    await here.attempts.fail(teacher, claim.attempt, { failureClass: 'diverged', reason });
+    expect(await here.jobs.checkpoints(teacher)).toMatchObject([{ step: 9, hash: artifact.hash }]);
+    expect(await discarded(teacher)).toEqual([]);
   });
 });
 

@@ -1,3 +1,4 @@
+import { JobFailure } from '@ferment/contracts';
 import { runHandler } from '../handlers/index.js';
 import type { FromChild, OutgoingFile, RunRequest, ToChild } from '../protocol.js';
 import { RunContext } from './context.js';
@@ -23,7 +24,9 @@ async function run(request: RunRequest): Promise<void> {
     send({ type: 'done', outputs: files, result });
   } catch (error) {
     outbox.flush();
-    send(context.signal.aborted ? { type: 'stopped' } : failureMessage(error));
+    // A job that has failed for good has failed, whatever it was told meanwhile.
+    const stopped = context.signal.aborted && !(error instanceof JobFailure);
+    send(stopped ? { type: 'stopped' } : failureMessage(error));
   } finally {
     current = null;
   }

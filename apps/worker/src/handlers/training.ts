@@ -3,7 +3,7 @@ import type { Split } from '@ferment/datasets';
 import type { HandlerContext } from '../child/context.js';
 import type { HandlerOutcome } from './handler.js';
 
-/** A checkpoint at least this often, so that a lost attempt repeats little; one after every epoch comes besides. */
+/** A checkpoint at least this often, so that a lost attempt repeats little; one before every evaluation comes besides. */
 const checkpointEverySteps = 100;
 
 interface Training {

@@ -77,13 +77,18 @@ export const heartbeatSql = `
       JOIN job j ON j.id = a.job_id
   ) AS orders`;
 
-/** Fences, gives out the cursor, appends and notifies in one statement. */
+/**
+ * Fences, gives out the cursor, appends and notifies in one statement. With $7, the cursor before, a repeat meets its
+ * own chunk and changes nothing.
+ */
 export const appendSql = `
   WITH a AS (
-    UPDATE attempt SET metric_cursor = metric_cursor + 1
-    WHERE job_id = $1 AND number = $2 AND state = 'running' RETURNING metric_cursor
+    UPDATE attempt SET metric_cursor = coalesce($7::int, metric_cursor) + 1
+    WHERE job_id = $1 AND number = $2 AND state = 'running'
+      AND ($7::int IS NULL OR metric_cursor IN ($7::int, $7::int + 1)) RETURNING metric_cursor
   ), c AS (
     INSERT INTO metric_chunk (job_id, attempt, cursor, from_step, to_step, truncate_from, rows)
-    SELECT $1, $2, metric_cursor, $3::int, $4::int, $5::int, $6::json FROM a RETURNING id
+    SELECT $1, $2, metric_cursor, $3::int, $4::int, $5::int, $6::json FROM a
+    ON CONFLICT (job_id, cursor) DO NOTHING
   )
-  SELECT pg_notify('${channel}', 'metrics') FROM c`;
+  SELECT pg_notify('${channel}', 'metrics') FROM a`;

@@ -16,9 +16,11 @@ import {
 } from './attempt-queries.js';
 import { claimAttempt, type Claim } from './claim.js';
 import { completionEffects } from './completion.js';
+import { discardCheckpoints } from './checkpoints.js';
 import { channel } from './events.js';
 import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { changeGraph } from './graph.js';
+import { storeSummaries, summariseMetrics } from './metric-summaries.js';
 
 /** What travels through the queue: everything else is read when the attempt is claimed. */
 export interface QueueMessage {
@@ -103,6 +105,8 @@ export class Attempts {
    * Appends rows of the curve; the transaction is one statement, since this is what a running worker does most.
    *
    * @param truncateFrom the attempt resumed: what earlier attempts said from this step on no longer counts
+   * @param after cursor of the job's chunk before this one ({@link Claim.cursor} for the attempt's first). With it a
+   *   repeat, after an answer that was lost on its way, is recognised: true again, and nothing is stored twice
    * @returns false when the attempt is not the running one
    */
   async appendMetrics(
@@ -110,6 +114,7 @@ export class Attempts {
     attempt: number,
     rows: readonly MetricRow[],
     truncateFrom?: number,
+    after?: number,
   ): Promise<boolean> {
     const steps = rows.map(({ step }) => step);
     const { rowCount } = await this.database.pool.query(appendSql, [
@@ -119,11 +124,15 @@ export class Attempts {
       steps.length > 0 ? Math.max(...steps) : null,
       truncateFrom ?? null,
       JSON.stringify(rows.map(withFiniteValues)),
+      after ?? null,
     ]);
     return rowCount === 1;
   }
 
-  /** Records a resumable state whose bytes are in the store. */
+  /**
+   * Records a resumable state whose bytes are in the store; it takes the place of the job's earlier ones, whose bytes
+   * {@link discardCheckpoints} then removes.
+   */
   saveCheckpoint(
     jobId: string,
     attempt: number,
@@ -138,6 +147,11 @@ export class Attempts {
          ON CONFLICT (job_id, attempt, step) DO UPDATE SET epoch = excluded.epoch, hash = excluded.hash`,
         [jobId, attempt, step, epoch, artifact.hash],
       );
+      await tx.query('DELETE FROM checkpoint WHERE job_id = $1 AND (attempt, step) <> ($2, $3)', [
+        jobId,
+        attempt,
+        step,
+      ]);
       const payload = { type: 'checkpoint.saved', step, epoch, hash: artifact.hash };
       await tx.query('INSERT INTO event (job_id, payload) VALUES ($1, $2)', [jobId, JSON.stringify(payload)]);
       await tx.query(`SELECT pg_notify('${channel}', 'event')`);
@@ -146,12 +160,29 @@ export class Attempts {
   }
 
   /**
-   * Ends the attempt and its job with success. True again when repeated by the attempt that succeeded, so that it may
+   * Removes the bytes of this job's checkpoints that nothing refers to any more, also those that an earlier caller did
+   * not come to remove. For whoever has just recorded a newer checkpoint or the job's success; anybody may repeat it.
+   *
+   * Checked and removed under a lock on the artifact's row: a checkpoint of the same bytes that is recorded meanwhile
+   * waits, and finds the artifact gone. So whoever records one looks afterwards whether the store still has it.
+   *
+   * @param remove removes one artifact from the store; must be safe to repeat
+   * @returns how many were removed
+   */
+  discardCheckpoints(jobId: string, remove: (hash: string) => Promise<void>): Promise<number> {
+    return this.database.transaction((tx) => discardCheckpoints(tx, jobId, remove));
+  }
+
+  /**
+   * Ends the attempt and its job with success; its resumable states are no longer needed (see
+   * {@link discardCheckpoints}). True again when repeated by the attempt that succeeded, so that it may
    * be sent again after a broken connection.
    *
    * @throws Error when an output of the job's kind is missing
    */
-  complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
+  async complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
+    // Its rows are all there, and it alone may write more: this need not wait in the graph's lock.
+    const summaries = await summariseMetrics(this.database.pool, jobId);
     return changeGraph(this.database, async (graph) => {
       const { tx } = graph;
       const ended = await endAttempt(tx, jobId, attempt, 'succeeded');
@@ -167,6 +198,8 @@ export class Attempts {
         [jobId, Object.keys(outputs), Object.values(outputs).map(({ hash }) => hash)],
       );
       await tx.query('UPDATE job SET result = $2 WHERE id = $1', [jobId, JSON.stringify(result ?? null)]);
+      await tx.query('DELETE FROM checkpoint WHERE job_id = $1', [jobId]);
+      await storeSummaries(tx, jobId, summaries);
       graph.tell(
         { type: 'attempt.changed', state: 'succeeded', attempt, failureClass: null, reason: null },
         { jobId },

@@ -16,6 +16,8 @@ export interface Claim {
   inputParams: ByArity<unknown>;
   /** The newest checkpoint of any attempt at this job. */
   resume: { hash: string; step: number } | null;
+  /** Cursor of the job's newest metric chunk; 0 before the first. */
+  cursor: number;
   leaseSeconds: number;
 }
 
@@ -42,10 +44,11 @@ export async function claimAttempt(
   }
   await graph.move([jobId], ['ready'], 'running', { reason: null, failureClass: null });
   const resume = await newestCheckpoint(tx, jobId);
-  await tx.query(
+  const inserted = await tx.query<{ cursor: number }>(
     `INSERT INTO attempt (job_id, number, worker_id, lease_until, resumed_from_step, metric_cursor)
      VALUES ($1, $2, $3, clock_timestamp() + $4::float8 * interval '1 second', $5,
-       coalesce((SELECT max(cursor) FROM metric_chunk WHERE job_id = $1), 0))`,
+       coalesce((SELECT max(cursor) FROM metric_chunk WHERE job_id = $1), 0))
+     RETURNING metric_cursor AS cursor`,
     [jobId, attempt, workerId, leaseSeconds, resume?.step ?? null],
   );
   graph.tell(
@@ -59,6 +62,7 @@ export async function claimAttempt(
     params: job.params,
     ...(await inputsOf(tx, jobId, job.kind)),
     resume,
+    cursor: inserted.rows[0]?.cursor ?? 0,
     leaseSeconds,
   };
 }

@@ -1,0 +1,25 @@
+import type { Queryable } from '../postgres/database.js';
+
+/** See `Attempts.discardCheckpoints`. The event log knows every checkpoint that there ever was. */
+export async function discardCheckpoints(
+  tx: Queryable,
+  jobId: string,
+  remove: (hash: string) => Promise<void>,
+): Promise<number> {
+  const locked = await tx.query<{ hash: string }>(
+    `SELECT a.hash FROM artifact a WHERE a.hash IN (
+       SELECT e.payload->>'hash' FROM event e WHERE e.job_id = $1 AND e.payload->>'type' = 'checkpoint.saved')
+     AND ${unreferenced} ORDER BY a.hash FOR UPDATE`,
+    [jobId],
+  );
+  // Asked again: what referred to one of them before we had the lock is seen only now.
+  const { rows } = await tx.query<{ hash: string }>(
+    `DELETE FROM artifact a WHERE a.hash = ANY($1) AND ${unreferenced} RETURNING a.hash`,
+    [locked.rows.map(({ hash }) => hash)],
+  );
+  for (const { hash } of rows) await remove(hash);
+  return rows.length;
+}
+
+const unreferenced = `NOT EXISTS (SELECT FROM checkpoint c WHERE c.hash = a.hash)
+  AND NOT EXISTS (SELECT FROM job_output o WHERE o.hash = a.hash)`;
