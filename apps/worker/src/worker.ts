@@ -25,7 +25,11 @@ export async function startWorker(
   log: Logger,
 ): Promise<{ close(): Promise<void> }> {
   const { platform, id, host, heartbeatSeconds, leaseSeconds } = settings;
-  const database = await connectDatabase(platform.databaseUrl, { poolSize: connections });
+  const database = await connectDatabase(platform.databaseUrl, {
+    poolSize: connections,
+    // A heartbeat on a connection that leads nowhere must fail in time for another one within the lease.
+    answerMilliseconds: Math.max(1000, (leaseSeconds * 1000) / 2),
+  });
   try {
     // Before any Nest module is constructed: it makes the chosen backend BullMQ's default.
     await prepareQueue(platform.queue);

@@ -119,6 +119,11 @@ export const jobItem = z.object({
   outputs: z.record(z.string(), artifactReference),
   result: z.json().nullable(),
   progress: jobProgress.nullable(),
+  /** Per series of a finished training's curve: how many values, the last one, the range. Empty before it has ended. */
+  summaries: z.record(
+    z.string(),
+    z.object({ points: z.int(), last: z.number(), lastStep: z.int(), min: z.number(), max: z.number() }),
+  ),
   attempts: z.array(attemptItem),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),

@@ -14,6 +14,22 @@ export interface Queryable {
 /** Raised by PostgreSQL when two transactions want each other's rows, or cannot be put in an order. */
 const retryable = new Set(['40001', '40P01']);
 
+/**
+ * Options of a connection that fails, rather than waits for TCP to give up (a quarter of an hour), where nothing comes
+ * back: connecting, or a statement, takes no longer than this. The server cancels a statement at that time too, so that
+ * none goes on for a client that has turned away; keep-alive packets find a dead peer of an idle connection.
+ */
+export function answeringWithin(milliseconds: number): pg.ClientConfig {
+  return {
+    keepAlive: true,
+    keepAliveInitialDelayMillis: 5000,
+    connectionTimeoutMillis: milliseconds,
+    statement_timeout: milliseconds,
+    // Ours comes second: where the server still answers, its error says more.
+    query_timeout: milliseconds + 500,
+  };
+}
+
 /** One connection pool, seen by Prisma and by the hot paths' plain SQL. */
 export class Database {
   readonly pool: pg.Pool;
@@ -22,8 +38,16 @@ export class Database {
   constructor(
     readonly url: string,
     poolSize: number,
+    answerMilliseconds: number,
   ) {
-    this.pool = new pg.Pool({ connectionString: url, max: poolSize, types, keepAlive: true });
+    this.pool = new pg.Pool({
+      connectionString: url,
+      max: poolSize,
+      types,
+      ...answeringWithin(answerMilliseconds),
+      // The server ends a transaction whose client has fallen silent: it may hold the lock that all others wait for.
+      idle_in_transaction_session_timeout: answerMilliseconds,
+    });
     // A connection that breaks while idle is dropped by the pool; the next query opens another.
     this.pool.on('error', () => undefined);
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
@@ -65,9 +89,14 @@ export class Database {
  * Opens the database; the first query proves that it answers.
  *
  * @param options.poolSize connections at most (default 8; a worker needs 2)
+ * @param options.answerMilliseconds longest wait for a connection or one statement's answer (default 30 s, which also
+ *   leaves room for the statements of the largest experiments); a worker takes less than its lease
  */
-export async function connectDatabase(url: string, options: { poolSize?: number } = {}): Promise<Database> {
-  const database = new Database(url, options.poolSize ?? 8);
+export async function connectDatabase(
+  url: string,
+  options: { poolSize?: number; answerMilliseconds?: number } = {},
+): Promise<Database> {
+  const database = new Database(url, options.poolSize ?? 8, options.answerMilliseconds ?? 30_000);
   try {
     await database.pool.query('SELECT 1');
     return database;

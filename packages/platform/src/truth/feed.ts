@@ -1,6 +1,9 @@
 import type { EventRecord, JobProgress, MetricChunk, MetricRow } from '@ferment/contracts';
 import pg from 'pg';
+import { answeringWithin } from '../postgres/database.js';
 import { channel, eventRecordOf, type EventRow } from './events.js';
+
+const answerMilliseconds = 15_000;
 
 /** Where a reader stands: the last event and the last metric chunk it has seen, by id. Not to be compared. */
 export interface StreamCursor {
@@ -40,7 +43,7 @@ export class EventFeed {
   private stopped = false;
 
   constructor(private readonly url: string) {
-    this.pool = new pg.Pool({ connectionString: url, max: 4, keepAlive: true });
+    this.pool = new pg.Pool({ connectionString: url, max: 4, ...answeringWithin(answerMilliseconds) });
     this.pool.on('error', () => undefined);
   }
 
@@ -125,7 +128,7 @@ export class EventFeed {
   }
 
   private async listen(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.url, keepAlive: true });
+    const client = new pg.Client({ connectionString: this.url, ...answeringWithin(answerMilliseconds) });
     client.on('error', () => {
       if (this.listening === client) this.listening = null;
       client.end().catch(() => undefined);

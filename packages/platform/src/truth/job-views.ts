@@ -21,6 +21,7 @@ interface JobRow {
   result: JobItem['result'];
   inputs: JobItem['inputs'] | null;
   outputs: Record<string, ArtifactReference> | null;
+  summaries: JobItem['summaries'] | null;
   attempts: (AttemptItem & { progress: JobProgress | null })[] | null;
   createdAt: Date;
   startedAt: Date | null;
@@ -36,6 +37,8 @@ const columns = (
      ORDER BY d.role, d.position) FROM job_dependency d WHERE d.job_id = j.id) AS inputs,
   (SELECT json_object_agg(o.role, json_build_object('hash', a.hash, 'bytes', a.bytes))
      FROM job_output o JOIN artifact a ON a.hash = o.hash WHERE o.job_id = j.id) AS outputs,
+  (SELECT json_object_agg(s.series, json_build_object('points', s.points, 'last', s.last, 'lastStep', s.last_step,
+     'min', s.minimum, 'max', s.maximum)) FROM metric_summary s WHERE s.job_id = j.id) AS summaries,
   (SELECT json_agg(json_build_object('number', t.number, 'state', t.state, 'worker', t.worker_id,
      'startedAt', t.started_at, 'endedAt', t.ended_at, 'failureClass', t.failure_class, 'reason', t.reason,
      'details', ${details}, 'resumedFromStep', t.resumed_from_step, 'progress', t.progress) ORDER BY t.number)
@@ -61,12 +64,22 @@ export async function jobItems(
   return rows.map(jobItemOf);
 }
 
-function jobItemOf({ attempts, inputs, outputs, createdAt, startedAt, endedAt, ...job }: JobRow): JobItem {
+function jobItemOf({
+  attempts,
+  inputs,
+  outputs,
+  summaries,
+  createdAt,
+  startedAt,
+  endedAt,
+  ...job
+}: JobRow): JobItem {
   const running = (attempts ?? []).find(({ state }) => state === 'running');
   return {
     ...job,
     inputs: inputs ?? [],
     outputs: outputs ?? {},
+    summaries: summaries ?? {},
     progress: running?.progress ?? null,
     attempts: (attempts ?? []).map(({ progress: _, ...attempt }) => ({
       ...attempt,

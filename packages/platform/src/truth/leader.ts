@@ -1,6 +1,9 @@
 import pg from 'pg';
 import type { Logger } from '../log.js';
+import { answeringWithin } from '../postgres/database.js';
 import { channel } from './events.js';
+
+const answerMilliseconds = 15_000;
 
 export interface LeaderOptions {
   url: string;
@@ -56,7 +59,10 @@ export class Leader {
   }
 
   private async connected(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.options.url, keepAlive: true });
+    const client = new pg.Client({
+      connectionString: this.options.url,
+      ...answeringWithin(answerMilliseconds),
+    });
     let broken: Error | null = null;
     client.on('error', (error) => {
       broken = error;
@@ -72,7 +78,11 @@ export class Leader {
       while (!this.stopped && broken === null) {
         this.kicked = false;
         leads ||= await this.takeLock(client);
-        if (leads) await this.tick();
+        if (leads) {
+          // The lock is this connection's: one that no longer answers leads nothing.
+          await client.query('SELECT 1');
+          await this.tick();
+        }
         if (!this.kicked) await this.pause(this.options.pollMilliseconds);
       }
       if (broken !== null) throw broken as Error;
