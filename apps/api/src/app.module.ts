@@ -13,6 +13,7 @@ import { ExperimentsController, ProjectsController } from './experiments/experim
 import { Submission } from './experiments/submission.service.js';
 import { TablesController } from './experiments/tables.controller.js';
 import { ArtifactsController } from './files/artifacts.controller.js';
+import { Artifacts } from './files/artifacts.service.js';
 import { Downloads } from './files/downloads.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { TrialsController } from './jobs/trials.controller.js';
@@ -58,6 +59,7 @@ export class AppModule {
         { provide: APP_PIPE, useClass: ProblemValidationPipe },
         { provide: APP_FILTER, useClass: ProblemFilter },
         Submission,
+        Artifacts,
         Downloads,
         Uploads,
         Readiness,

@@ -130,6 +130,7 @@ describe('submission', () => {
     // One shared teacher and two students for each of two seeds; sharing saves three teachers.
     expect(told.trials).toBe(4);
     expect(told.trainings).toEqual({ withoutSharing: 8, planned: 5, cached: 0 });
+    expect(told.compute.estimatedSeconds).toBeNull();
     expect(told.seedsNeeded?.note).toMatch(
       /permutation test needs \d+ seeds.*paired t test sees .* with \d+ seeds/,
     );
@@ -173,6 +174,12 @@ describe('submission', () => {
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201]);
     expect(new Set(answers.map(({ body }) => (body as ExperimentDetail).id)).size).toBe(1);
     await send(named('another')).expect(409);
+    await send(named('once'))
+      .send({ text: named('once'), fresh: true })
+      .expect(409);
+    await send(named('once'))
+      .send({ text: named('once'), project: 'other' })
+      .expect(409);
     const without = await submit(named('once'));
     expect(without.id).not.toBe((answers[0]?.body as ExperimentDetail).id);
     await post('experiments').set('Idempotency-Key', 'two words').send({ text: spec }).expect(422);
@@ -440,5 +447,43 @@ seeds: [0, 1]
       expect(answer.body).toBe(renderTable(table, as));
     }
     await get(`experiments/${experiment.id}/tables/ablation`).query({ format: 'pdf' }).expect(422);
+
+    // A table and a file that are gone from the store are made again by their jobs.
+    const tableHash = experimentDetail.parse((await get(`experiments/${experiment.id}`)).body).table?.hash;
+    if (tableHash === undefined) throw new Error('expected a table');
+    await installation.store.delete(tableHash);
+    const away = await get(`experiments/${experiment.id}/tables/ablation`).expect(503);
+    expect(away.headers['retry-after']).toBe('10');
+    expect((away.body as ProblemDetails).detail).toContain('being made again');
+    await makeTable('succeeded');
+    expect(await tableNow()).toEqual(table);
+    await installation.store.delete(createHash('sha256').update('onnx of seed 0').digest('hex'));
+    for (let repeat = 0; repeat < 2; repeat++) {
+      await get(`trials/${first.id}/download`).query({ format: 'onnx' }).expect(503);
+    }
+    await finish(first, 0.5);
+    await get(`trials/${first.id}/download`).query({ format: 'onnx' }).expect(200);
+
+    const told = preview.parse(
+      (
+        await post('experiments/preview')
+          .send({ text: small.replace('seeds: [0, 1]', 'seeds: [2]') })
+          .expect(200)
+      ).body,
+    );
+    expect(told.compute.estimatedSeconds).toBeGreaterThan(0);
+  });
+
+  it('stay those of the first answer when a request is repeated after a newer version came in', async () => {
+    const send = () =>
+      post('experiments')
+        .set('Idempotency-Key', 'before-import')
+        .send({ text: named('repeated') });
+    const first = experimentDetail.parse((await send().expect(201)).body);
+    const newer = await importFaces(installation, 'newer');
+    expect(newer).not.toBe(version);
+    const again = experimentDetail.parse((await send().expect(201)).body);
+    expect(again).toMatchObject({ id: first.id, datasets: [{ name: 'faces', version }] });
+    expect((await submit(named('later'))).datasets).toEqual([{ name: 'faces', version: newer }]);
   });
 });

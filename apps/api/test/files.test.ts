@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto';
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { importStarted, type JobItem } from '@ferment/contracts';
+import { importStarted, type JobItem, type ProblemDetails } from '@ferment/contracts';
+import { importJob } from '@ferment/planner';
 import request from 'supertest';
-import { type Installation, startInstallation } from './support/installation.js';
+import { claim, type Installation, startInstallation, summary } from './support/installation.js';
 
 let installation: Installation;
 const limit = 300_000;
@@ -88,18 +89,66 @@ describe('artifacts', () => {
       .expect(422);
   });
 
-  it('whose bytes do not match the hash never arrive whole, and are not offered again', async () => {
-    const broken = await installation.store.put(Buffer.alloc(150_000, 'good'));
-    const path = await fileOf(broken.hash);
+  it('whose bytes do not match the hash never arrive whole, and arrive once they are made again', async () => {
+    const bytes = Buffer.alloc(150_000, 'good');
+    const { jobId, file } = await made(bytes);
+    await damage(file.hash);
+    await expect(fetchFile(file.hash).then((answer) => answer.arrayBuffer())).rejects.toThrow();
+    const told = await fetchFile(file.hash);
+    expect([told.status, told.headers.get('Retry-After'), told.headers.get('Cache-Control')]).toEqual([
+      503,
+      '10',
+      'no-store',
+    ]);
+    expect(((await told.json()) as ProblemDetails).detail).toContain('being made again');
+    await remake(jobId, bytes);
+    expect(sha256(new Uint8Array(await (await fetchFile(file.hash)).arrayBuffer()))).toBe(file.hash);
+  });
+
+  it('that are gone are made again by the job that made them', async () => {
+    const bytes = Buffer.from('a file that somebody deletes');
+    const { jobId, file } = await made(bytes);
+    await installation.store.delete(file.hash);
+    for (let repeat = 0; repeat < 2; repeat++) expect((await fetchFile(file.hash)).status).toBe(503);
+    await remake(jobId, bytes);
+    expect((await fetchFile(file.hash)).status).toBe(200);
+  });
+
+  it('whose bytes do not match the hash and that no job made are gone', async () => {
+    const { hash: lost } = await installation.store.put(Buffer.alloc(150_000, 'lost'));
+    await damage(lost);
+    await expect(fetchFile(lost).then((answer) => answer.arrayBuffer())).rejects.toThrow();
+    expect((await fetchFile(lost)).status).toBe(404);
+  });
+
+  const fetchFile = (artifact: string) =>
+    fetch(`${installation.api.url}/api/v1/artifacts/${artifact}`, { headers: as('viewer') });
+
+  /** A file that a finished job made. */
+  async function made(bytes: Buffer) {
+    const source = await installation.store.put(Buffer.concat([Buffer.from('source of '), bytes]));
+    const params = { source: source.hash, fileName: 'f.csv', skipBad: false, synthetic: false };
+    const { id } = await installation.jobs.submit(
+      importJob({ ...params, dataset: `d${source.hash.slice(0, 8)}` }),
+    );
+    return { jobId: id, file: await remake(id, bytes) };
+  }
+
+  async function remake(jobId: string, bytes: Buffer) {
+    const { attempt } = await claim(installation, jobId);
+    const file = await installation.store.put(bytes);
+    const result = { dataset: `d${jobId.slice(0, 8)}`, version: file.hash, bytes: file.bytes, summary };
+    const outputs = { dataset: file };
+    expect(await installation.attempts.complete(jobId, attempt, { outputs, result })).toBe(true);
+    return file;
+  }
+
+  async function damage(artifact: string): Promise<void> {
+    const path = await fileOf(artifact);
     const bytes = await readFile(path);
     bytes[10] = bytes[10] === 0 ? 1 : 0;
     await writeFile(path, bytes);
-    const url = `${installation.api.url}/api/v1/artifacts/${broken.hash}`;
-    await expect(
-      fetch(url, { headers: as('viewer') }).then((answer) => answer.arrayBuffer()),
-    ).rejects.toThrow();
-    expect((await fetch(url, { headers: as('viewer') })).status).toBe(404);
-  });
+  }
 
   async function fileOf(artifact: string): Promise<string> {
     const entries = await readdir(installation.folder, { recursive: true });

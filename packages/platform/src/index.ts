@@ -6,7 +6,7 @@ export * from './truth/attempts.js';
 export * from './truth/errors.js';
 export * from './truth/experiments.js';
 export * from './truth/jobs.js';
-export type { NewExperiment } from './truth/experiment-create.js';
+export type { Idempotency, NewExperiment } from './truth/experiment-create.js';
 export * from './queue/delivery.js';
 export * from './queue/settings.js';
 export * from './truth/datasets.js';

@@ -19,7 +19,9 @@ export class ProblemFilter implements ExceptionFilter {
       return;
     }
     if (problem.kind === 'unauthorized') response.setHeader('WWW-Authenticate', 'Bearer realm="ferment"');
-    if (problem.kind === 'unavailable') response.setHeader('Retry-After', '2');
+    if (problem.kind === 'unavailable') {
+      response.setHeader('Retry-After', String(problem.retryAfterSeconds));
+    }
     response.setHeader('Cache-Control', 'no-store');
     response
       .status(problem.status)

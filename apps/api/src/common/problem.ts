@@ -26,11 +26,13 @@ export class Problem extends Error {
    * @param kind     decides the status and the type
    * @param detail   one sentence: what was expected and what to do
    * @param problems one entry for each offending field
+   * @param retryAfterSeconds with `unavailable`: when it is worth asking again
    */
   constructor(
     readonly kind: ProblemKind,
     detail: string,
     readonly problems: SpecProblem[] = [],
+    readonly retryAfterSeconds = 2,
   ) {
     super(detail);
     this.name = 'Problem';

@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import {
+  canonicalJson,
   type ExperimentDetail,
   type ExperimentSpec,
   formatProblem,
@@ -12,7 +13,7 @@ import {
   type SubmitExperiment,
 } from '@ferment/contracts';
 import { type Known, plan, previewOf, resolveSpec } from '@ferment/planner';
-import { Datasets, Experiments, type NewExperiment, NotFound } from '@ferment/platform';
+import { Datasets, Experiments, Jobs, type NewExperiment, NotFound } from '@ferment/platform';
 import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
 import { found, invalidField, Problem } from '../common/problem.js';
@@ -33,13 +34,15 @@ export class Submission {
   constructor(
     private readonly experiments: Experiments,
     private readonly datasets: Datasets,
+    private readonly jobs: Jobs,
   ) {}
 
   /** What the spec would run. Throws Problem invalid with every problem's path. */
   async preview(body: SubmitExperiment): Promise<Preview> {
     const { plan: planned, spec } = await this.plan(body);
     const finishedKeys = await this.experiments.finishedKeys(planned.jobs.map(({ key }) => key));
-    const told = previewOf(planned, spec, { finishedKeys });
+    const secondsPerMac = await this.jobs.secondsPerMac();
+    const told = previewOf(planned, spec, { finishedKeys, secondsPerMac });
     if (!told.seedsNeeded) return told;
     const { pairedT, power } = seedAdvice(told.comparisons);
     const [large] = pairedT;
@@ -52,19 +55,18 @@ export class Submission {
   /**
    * Creates the experiment with its trials and jobs in one transaction.
    *
-   * @param key an idempotency key: the same key with the same spec answers the experiment it made before
-   * @throws Problem invalid (the spec), conflict (the key was used for another spec)
+   * @param key an idempotency key: the same key with the same body answers the experiment it made before, whatever
+   *   was imported since
+   * @throws Problem invalid (the spec); Conflict (the key was used with another body)
    */
   async create(body: SubmitExperiment, key: string | null): Promise<ExperimentDetail> {
+    const idempotency = key === null ? null : { key, requestHash: requestHash(body) };
+    const earlier = idempotency && (await this.experiments.repeated(idempotency));
+    if (earlier !== null) return found(await this.experiments.describe(earlier), 'experiment');
     const { plan: planned, spec } = await this.plan(body);
-    const { project } = body;
-    const idempotent = key === null ? {} : { idempotencyKey: key };
-    const { id, created } = await this.write({ project, spec, plan: planned, fresh: false, ...idempotent });
-    const experiment = found(await this.experiments.describe(id), 'experiment');
-    if (!created && experiment.specHash !== planned.specHash) {
-      throw new Problem('conflict', 'This Idempotency-Key was used with another spec; send a new key.');
-    }
-    return experiment;
+    const experiment = { project: body.project, spec, plan: planned, ...(idempotency && { idempotency }) };
+    const { id } = await this.write(experiment);
+    return found(await this.experiments.describe(id), 'experiment');
   }
 
   private async write(experiment: NewExperiment): Promise<{ id: string; created: boolean }> {
@@ -91,6 +93,11 @@ export class Submission {
     const datasets = await this.datasets.list();
     return { datasets: Object.fromEntries(datasets.map(({ name, versions }) => [name, versions])) };
   }
+}
+
+/** SHA-256 of all that a body asks for, defaults written out. */
+function requestHash(body: SubmitExperiment): string {
+  return createHash('sha256').update(canonicalJson(body)).digest('hex');
 }
 
 function refused(problems: readonly SpecProblem[]): Problem {

@@ -1,14 +1,14 @@
-import { Controller, Get, Inject, Param, Query, Res } from '@nestjs/common';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import { ablationTable, tableQueryFormats } from '@ferment/contracts';
-import { type ArtifactStore, Experiments } from '@ferment/platform';
+import { Experiments } from '@ferment/platform';
 import { renderTable } from '@ferment/statistics';
 import type { Response } from 'express';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
 import { found, Problem } from '../common/problem.js';
-import { ARTIFACT_STORE } from '../tokens.js';
+import { Artifacts } from '../files/artifacts.service.js';
 
 const query = z.object({ format: z.enum(tableQueryFormats).default('json') });
 
@@ -25,7 +25,7 @@ const rendered = {
 export class TablesController {
   constructor(
     private readonly experiments: Experiments,
-    @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
+    private readonly artifacts: Artifacts,
   ) {}
 
   @Get('ablation')
@@ -39,7 +39,7 @@ export class TablesController {
     const experiment = found(await this.experiments.describe(id), 'experiment');
     if (!experiment.table)
       throw new Problem('not-found', 'There is no table yet: it follows the first finished trial.');
-    const text = Buffer.from(await this.store.read(experiment.table.hash)).toString('utf8');
+    const text = Buffer.from(await this.artifacts.read(experiment.table.hash)).toString('utf8');
     const table = ablationTable.parse(JSON.parse(text));
     if (format === 'json') {
       response.json(table);

@@ -3,9 +3,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { ArtifactReference } from '@ferment/contracts';
 import type { ArtifactStore } from '@ferment/platform';
 import type { Request, Response } from 'express';
-import { LOGGER, type Logger } from '../common/logging.js';
 import { Problem } from '../common/problem.js';
 import { ARTIFACT_STORE } from '../tokens.js';
+import { Artifacts } from './artifacts.service.js';
 import { parseRange } from './range.js';
 import { HashMismatch, verified } from './verified.js';
 
@@ -14,14 +14,17 @@ import { HashMismatch, verified } from './verified.js';
 export class Downloads {
   constructor(
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
-    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly artifacts: Artifacts,
   ) {}
 
   /**
    * Answers with a file or the asked-for part of it. Whole files are checked on the way; one whose bytes do not match
-   * its hash is cut off before its end and put into quarantine.
+   * its hash is cut off before its end, put into quarantine, and made again.
+   *
+   * @throws Problem unavailable while it is being made again; not-found, range-not-satisfiable
    */
-  async send(request: Request, response: Response, file: ArtifactReference, fileName: string): Promise<void> {
+  async send(request: Request, response: Response, hash: string, fileName: string): Promise<void> {
+    const file = await this.artifacts.find(hash);
     const etag = `"${file.hash}"`;
     response.setHeader('Accept-Ranges', 'bytes');
     response.setHeader('ETag', etag);
@@ -69,8 +72,8 @@ export class Downloads {
       else await pipeline(source, verified(file.hash), response);
     } catch (error) {
       if (error instanceof HashMismatch) {
-        this.logger.error({ hash: file.hash }, 'artifact does not match its hash: quarantined');
-        await this.store.quarantine(file.hash);
+        // The answer has begun: only the next request can be told why this one was cut off.
+        await this.artifacts.damaged(file.hash);
       } else if (!response.destroyed) {
         throw error;
       }

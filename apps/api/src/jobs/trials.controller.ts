@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
 import { found, Problem } from '../common/problem.js';
+import { beingMadeAgain } from '../files/artifacts.service.js';
 import { Downloads } from '../files/downloads.service.js';
 import { compareTrials } from './compare.js';
 
@@ -64,10 +65,15 @@ export class TrialsController {
   ): Promise<void> {
     const trial = found(await this.experiments.trial(trialId), 'trial');
     const file = trial.downloads[query.format];
-    if (!file)
+    if (!file) {
+      const { export: exportId } = trial.jobs;
+      const made = exportId === undefined ? null : await this.jobs.get(exportId);
+      // A job that has outputs and is not finished had been: it makes them again.
+      if (made?.outputs[query.format]) throw beingMadeAgain();
       throw new Problem('not-found', `The trial has no ${query.format} file yet: it is ${trial.state}.`);
+    }
     const experiment = found(await this.experiments.describe(trial.experimentId), 'experiment');
     const fileName = `${experiment.name}-${trial.variant}-seed${trial.seed}.${query.format}`;
-    await this.downloads.send(request, response, file, fileName);
+    await this.downloads.send(request, response, file.hash, fileName);
   }
 }

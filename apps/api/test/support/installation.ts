@@ -151,10 +151,14 @@ export async function claim(installation: Installation, jobId: string) {
   return { jobId, attempt };
 }
 
-/** Makes a data set `faces` with one version, by the import job that a worker would have run. */
-export async function importFaces(installation: Installation): Promise<string> {
-  const source = await installation.store.put(Buffer.from('pixels'));
-  const version = await installation.store.put(Buffer.from('the version file'));
+/**
+ * Makes a version of the data set `faces`, by the import job that a worker would have run.
+ *
+ * @param pixels content of the source: another one is another version
+ */
+export async function importFaces(installation: Installation, pixels = 'pixels'): Promise<string> {
+  const source = await installation.store.put(Buffer.from(pixels));
+  const version = await installation.store.put(Buffer.from(`the version file of ${pixels}`));
   const params = {
     dataset: 'faces',
     source: source.hash,

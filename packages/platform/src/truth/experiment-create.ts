@@ -1,33 +1,32 @@
-import { createHash } from 'node:crypto';
-import {
-  canonicalJson,
-  type EvaluationResult,
-  type ExperimentSpec,
-  type Plan,
-  type PlannedJob,
-} from '@ferment/contracts';
+import type { EvaluationResult, ExperimentSpec, Plan, PlannedJob } from '@ferment/contracts';
 import type { Database, Queryable } from '../postgres/database.js';
-import { NotFound } from './errors.js';
+import { Conflict, NotFound } from './errors.js';
 import { changeGraph, type Graph } from './graph.js';
 import { ensureJobs, type KnownJob } from './job-insert.js';
 import { writeTrialSummaries } from './summaries.js';
+
+/** What makes a repeated request give the first one's experiment. */
+export interface Idempotency {
+  /** Chosen by the caller, unique in the installation. */
+  readonly key: string;
+  /** Hash of all that was asked for, as it was asked: what data sets it meant may have changed since. */
+  readonly requestHash: string;
+}
 
 export interface NewExperiment {
   /** Name of the project; `default` is made on first use. */
   project: string;
   spec: ExperimentSpec;
   plan: Plan;
-  /** Compute everything anew: every key is salted. */
-  fresh: boolean;
-  /** The same key again answers with the experiment made first. */
-  idempotencyKey?: string;
+  /** The same key again, with the same request, answers with the experiment made first. */
+  idempotency?: Idempotency;
 }
 
 /**
  * Writes experiment, trials, jobs, edges and demands in one transaction. A job whose key exists is shared: finished
  * ones are reused, failures of class `user` and `diverged` inherited, others tried again.
  *
- * @throws NotFound for an unknown project
+ * @throws NotFound for an unknown project; Conflict for an idempotency key that came with another request before
  */
 export async function createExperiment(
   database: Database,
@@ -35,9 +34,9 @@ export async function createExperiment(
 ): Promise<{ id: string; created: boolean }> {
   const made = await changeGraph(database, async (graph) => {
     const { tx } = graph;
-    const earlier = await findByIdempotencyKey(tx, input);
+    const { plan } = input;
+    const earlier = input.idempotency ? await findRepeated(tx, input.idempotency) : null;
     if (earlier !== null) return { id: earlier, created: false };
-    const plan = input.fresh ? salted(input.plan) : input.plan;
     const projectId = await projectIdOf(tx, input.project);
     const known = await ensureJobs(tx, plan.jobs);
     const id = await insertExperiment(tx, projectId, input, plan, known);
@@ -64,30 +63,25 @@ async function refreshStatistics(database: Database): Promise<void> {
   await database.pool.query('ANALYZE job, job_dependency, demand, trial, trial_job');
 }
 
-async function findByIdempotencyKey(tx: Queryable, input: NewExperiment): Promise<string | null> {
-  if (input.idempotencyKey === undefined) return null;
-  const { rows } = await tx.query<{ id: string }>('SELECT id FROM experiment WHERE idempotency_key = $1', [
-    input.idempotencyKey,
-  ]);
-  return rows[0]?.id ?? null;
-}
-
-function salted(plan: Plan): Plan {
-  const salt = createHash('sha256').update(`${plan.specHash} ${Date.now()} ${Math.random()}`).digest('hex');
-  const rename = (key: string): string =>
-    createHash('sha256').update(canonicalJson({ key, salt })).digest('hex');
-  return {
-    ...plan,
-    jobs: plan.jobs.map((job) => ({
-      ...job,
-      key: rename(job.key),
-      inputs: job.inputs.map((input) => ({ ...input, from: rename(input.from) })),
-    })),
-    trials: plan.trials.map((trial) => ({
-      ...trial,
-      jobs: Object.fromEntries(Object.entries(trial.jobs).map(([role, key]) => [role, rename(key)])),
-    })),
-  };
+/**
+ * The experiment that this request made before; null when its key is new.
+ *
+ * @throws Conflict when the key came with another request
+ */
+export async function findRepeated(
+  database: Queryable,
+  { key, requestHash }: Idempotency,
+): Promise<string | null> {
+  const { rows } = await database.query<{ id: string; same: boolean }>(
+    // Experiments from before requests were hashed have none to compare with.
+    `SELECT id, coalesce(request_hash = $2, true) AS same FROM experiment WHERE idempotency_key = $1`,
+    [key, requestHash],
+  );
+  const [found] = rows;
+  if (found && !found.same) {
+    throw new Conflict('This Idempotency-Key was used with another request; send a new key.');
+  }
+  return found?.id ?? null;
 }
 
 async function projectIdOf(tx: Queryable, name: string): Promise<string> {
@@ -104,7 +98,7 @@ const isTraining = (job: PlannedJob): boolean => job.kind === 'train' || job.kin
 async function insertExperiment(
   tx: Queryable,
   projectId: string,
-  { spec, idempotencyKey }: NewExperiment,
+  { spec, idempotency }: NewExperiment,
   plan: Plan,
   known: Map<string, KnownJob>,
 ): Promise<string> {
@@ -116,8 +110,9 @@ async function insertExperiment(
   const cached = trainings.filter(({ key }) => known.get(key)?.state === 'succeeded').length;
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO experiment (project_id, name, description, tags, spec, spec_hash, variants, baseline, fixed_stages,
-       warnings, datasets, trainings_without_sharing, trainings_planned, trainings_cached, idempotency_key, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, clock_timestamp()) RETURNING id`,
+       warnings, datasets, trainings_without_sharing, trainings_planned, trainings_cached, idempotency_key,
+       request_hash, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, clock_timestamp()) RETURNING id`,
     [
       projectId,
       spec.name,
@@ -133,7 +128,8 @@ async function insertExperiment(
       withoutSharing,
       trainings.length,
       cached,
-      idempotencyKey ?? null,
+      idempotency?.key ?? null,
+      idempotency?.requestHash ?? null,
     ],
   );
   const id = rows[0]?.id;

@@ -35,6 +35,11 @@ export class Experiments {
     return createExperiment(this.database, input);
   }
 
+  /** The experiment a repeated request made before; null when its key is new. Throws Conflict as `create` does. */
+  repeated(idempotency: Idempotency): Promise<string | null> {
+    return findRepeated(this.database.pool, idempotency);
+  }
+
   /** Newest first. `next` is the cursor of the following page, null on the last. */
   async list({ cursor, limit = 50, search, project }: PageQuery = {}): Promise<{
     items: ExperimentListItem[];

@@ -43,6 +43,29 @@ export class Jobs {
     return changeGraph(this.database, (graph) => rerunProducers(graph, hash));
   }
 
+  /** Whether some job made this artifact as one of its outputs, and so can make it again. */
+  async makes(hash: string): Promise<boolean> {
+    return (await this.database.prisma.jobOutput.count({ where: { hash } })) > 0;
+  }
+
+  /**
+   * Seconds that one multiply-accumulate took in this installation's newest trainings: the time of all their attempts,
+   * lost and handed-back ones included, over the work that was finished. Null while there are none.
+   */
+  async secondsPerMac(): Promise<number | null> {
+    const { rows } = await this.database.pool.query<{ rate: number | null }>(
+      `SELECT (sum(a.seconds) / nullif(sum(j.macs * a.successes), 0))::float8 AS rate
+       FROM (SELECT id, cost_macs AS macs FROM job
+             WHERE kind IN ('train', 'distill') AND state = 'succeeded' AND cost_macs > 0
+             ORDER BY ended_at DESC LIMIT 200) j
+       JOIN LATERAL (
+         SELECT sum(extract(epoch FROM ended_at - started_at)) AS seconds,
+           count(*) FILTER (WHERE state = 'succeeded') AS successes
+         FROM attempt WHERE job_id = j.id AND ended_at IS NOT NULL) a ON true`,
+    );
+    return rows[0]?.rate ?? null;
+  }
+
   /** The curve: one row a step, in order, rows of superseded attempts left out; steps `from` to `to` inclusive. */
   async metrics(jobId: string, from?: number, to?: number): Promise<JobMetrics | null> {
     if (!(await this.exists(jobId))) return null;

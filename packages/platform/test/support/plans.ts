@@ -114,5 +114,5 @@ export function smallExperiment(
     fixedStages: ['teacher'],
     warnings: [],
   };
-  return { project: 'default', spec, plan, fresh: false };
+  return { project: 'default', spec, plan };
 }
