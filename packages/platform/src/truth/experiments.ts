@@ -9,7 +9,7 @@ import type {
   TrialState,
 } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
-import { createExperiment, type NewExperiment } from './experiment-create.js';
+import { createExperiment, findRepeated, type Idempotency, type NewExperiment } from './experiment-create.js';
 import { detailOf, experimentColumns, listItemOf, type ExperimentRow } from './experiment-views.js';
 import { changeGraph } from './graph.js';
 import { jobItems } from './job-views.js';
