@@ -18,6 +18,7 @@ function failed(reason: string, details: AttemptItem['details'], params: JobItem
     outputs: {},
     result: null,
     progress: null,
+    summaries: {},
     createdAt: now,
     ...failure,
     attempts: [{ number: 1, state: 'failed', worker: null, resumedFromStep: null, details, ...failure }],

@@ -1,4 +1,7 @@
-/** States and their permitted transitions. One table each; the platform performs no other transition. */
+/**
+ * States and their permitted transitions, one table each. The platform's updates take from these tables which states
+ * they may find, so they perform no other transition.
+ */
 type Transitions<S extends string> = Readonly<Record<S, readonly S[]>>;
 
 export const jobStates = [

@@ -1,7 +1,13 @@
-import type { ArtifactReference, JobKind } from '@ferment/contracts';
+import {
+  attemptTransitions,
+  type ArtifactReference,
+  type AttemptState,
+  type JobKind,
+} from '@ferment/contracts';
 import type { Queryable } from '../postgres/database.js';
 import { channel } from './events.js';
 import type { Failure } from './failure.js';
+import { statesBefore } from './transitions.js';
 
 /** True while the attempt runs; it cannot end before this transaction does. */
 export async function isRunning(tx: Queryable, jobId: string, attempt: number): Promise<boolean> {
@@ -31,7 +37,7 @@ export async function endAttempt(
 ): Promise<{ kind: JobKind } | null> {
   const { rows } = await tx.query<{ kind: JobKind }>(
     `UPDATE attempt a SET state = $3, ended_at = now(), failure_class = $4, reason = $5, details = $6
-     FROM job j WHERE a.job_id = $1 AND a.number = $2 AND a.state = 'running' AND j.id = a.job_id
+     FROM job j WHERE a.job_id = $1 AND a.number = $2 AND a.state = ANY($7) AND j.id = a.job_id
        AND j.state = 'running' AND j.attempt = a.number RETURNING j.kind`,
     [
       jobId,
@@ -40,6 +46,7 @@ export async function endAttempt(
       failure?.failureClass ?? null,
       failure?.reason ?? null,
       failure?.details === undefined ? null : JSON.stringify(failure.details),
+      statesBefore<AttemptState>(attemptTransitions, state),
     ],
   );
   return rows[0] ?? null;

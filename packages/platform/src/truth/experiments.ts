@@ -1,12 +1,16 @@
-import type {
-  ExperimentDetail,
-  ExperimentListItem,
-  JobItem,
-  JobParams,
-  SelectMetric,
-  ExperimentSpec,
-  TrialItem,
-  TrialState,
+import {
+  attemptTransitions,
+  demandTransitions,
+  type AttemptState,
+  type DemandState,
+  type ExperimentDetail,
+  type ExperimentListItem,
+  type JobItem,
+  type JobParams,
+  type SelectMetric,
+  type ExperimentSpec,
+  type TrialItem,
+  type TrialState,
 } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { createExperiment, findRepeated, type Idempotency, type NewExperiment } from './experiment-create.js';
@@ -14,6 +18,7 @@ import { detailOf, experimentColumns, listItemOf, type ExperimentRow } from './e
 import { changeGraph } from './graph.js';
 import { jobItems } from './job-views.js';
 import { linkTable } from './tables.js';
+import { statesBefore } from './transitions.js';
 import { trialItems } from './trial-views.js';
 
 export interface PageQuery {
@@ -127,7 +132,10 @@ export class Experiments {
           { experimentId: id, trialId: trial.id },
         );
       }
-      await tx.query(`UPDATE demand SET state = 'withdrawn' WHERE experiment_id = $1`, [id]);
+      await tx.query(`UPDATE demand SET state = 'withdrawn' WHERE experiment_id = $1 AND state = ANY($2)`, [
+        id,
+        statesBefore<DemandState>(demandTransitions, 'withdrawn'),
+      ]);
       const unwanted = await tx.query<{ id: string }>(
         `SELECT j.id FROM demand d JOIN job j ON j.id = d.job_id
          WHERE d.experiment_id = $1 AND j.state IN ('pending', 'ready', 'running', 'blocked') AND NOT j.standalone
@@ -137,8 +145,8 @@ export class Experiments {
       const ids = unwanted.rows.map((row) => row.id);
       const stopped = await tx.query<{ jobId: string; number: number }>(
         `UPDATE attempt SET state = 'cancelled', ended_at = now(), reason = 'no experiment wants the job any more'
-         WHERE job_id = ANY($1) AND state = 'running' RETURNING job_id AS "jobId", number`,
-        [ids],
+         WHERE job_id = ANY($1) AND state = ANY($2) RETURNING job_id AS "jobId", number`,
+        [ids, statesBefore<AttemptState>(attemptTransitions, 'cancelled')],
       );
       for (const { jobId, number } of stopped.rows) {
         graph.tell(

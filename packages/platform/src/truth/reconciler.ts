@@ -1,4 +1,4 @@
-import type { JobKind, ResourceClass } from '@ferment/contracts';
+import { attemptTransitions, type AttemptState, type JobKind, type ResourceClass } from '@ferment/contracts';
 import type { Logger } from '../log.js';
 import type { Database } from '../postgres/database.js';
 import type { Delivery } from '../queue/delivery.js';
@@ -7,6 +7,7 @@ import { withdrawOffer } from './dispatcher.js';
 import { failAttempt } from './failure.js';
 import { changeGraph } from './graph.js';
 import { Leader } from './leader.js';
+import { statesBefore } from './transitions.js';
 
 export interface ReconcilerOptions {
   delivery: Delivery;
@@ -91,9 +92,9 @@ export class Reconciler {
       const lost = await changeGraph(this.database, async (graph) => {
         const ended = await graph.tx.query<{ kind: JobKind }>(
           `UPDATE attempt a SET state = 'lost', ended_at = now(), failure_class = 'lost', reason = $3 FROM job j
-           WHERE a.job_id = $1 AND a.number = $2 AND a.state = 'running' AND a.lease_until < clock_timestamp()
+           WHERE a.job_id = $1 AND a.number = $2 AND a.state = ANY($4) AND a.lease_until < clock_timestamp()
              AND j.id = a.job_id RETURNING j.kind`,
-          [jobId, attempt, reason],
+          [jobId, attempt, reason, statesBefore<AttemptState>(attemptTransitions, 'lost')],
         );
         const kind = ended.rows[0]?.kind;
         if (kind === undefined) return false;
