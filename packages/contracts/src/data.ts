@@ -63,6 +63,8 @@ export const datasetSummary = z.object({
   redundantCopies: z.int(),
   conflictClusters: z.int(),
   skipped: z.array(z.object({ row: z.int(), reason: z.string() })),
+  /** Bad rows left out beyond those listed; absent where the list is whole. */
+  skippedUnlisted: z.int().min(1).exactOptional(),
   protocols: z.partialRecord(z.enum(protocols), splitSummary),
   defaultProtocol: z.enum(protocols).nullable(),
   synthetic: z.boolean(),

@@ -12,6 +12,22 @@ export interface BadRow {
   reason: string;
 }
 
+export interface ImportLimits {
+  /** Images of one version. */
+  images: number;
+  /** Bytes of the source after gunzip. */
+  bytes: number;
+  /** Bad rows that are listed; further ones are counted. */
+  listedBadRows: number;
+}
+
+/** FER2013 has 35,887 images in 301 MB. An import holds about three times 2,304 bytes for each image. */
+export const importLimits: Readonly<ImportLimits> = {
+  images: 200_000,
+  bytes: 4 * 1024 ** 3,
+  listedBadRows: 10_000,
+};
+
 export interface ImportOptions {
   /** The source's name, for messages only. */
   fileName: string;
@@ -19,6 +35,8 @@ export interface ImportOptions {
   skipBad: boolean;
   /** Marks generated data, so that no page presents it as a benchmark. */
   synthetic: boolean;
+  /** What one import may take, so that no upload exhausts the machine's memory; defaults: `importLimits`. */
+  limits?: Partial<ImportLimits>;
   /** `rows` read so far (bad ones included) and `bytes` of the source (compressed, where it is) taken so far. */
   onProgress?: (progress: { rows: number; bytes: number }) => void;
 }
@@ -31,14 +49,16 @@ const blockImages = 1024;
  *
  * @returns the bytes of the immutable version file (see version-file.ts), whose SHA-256 names the version, and the
  *   summary that is stored in it
- * @throws JobFailure `user` where the header is unknown, the gzip data is damaged, no row is usable, or, without
- *   `skipBad`, a row is bad: then `details.bad` lists every bad row
+ * @throws JobFailure `user` where the header is unknown, the gzip data is damaged, no row is usable, the source
+ *   exceeds a limit, or, without `skipBad`, a row is bad: then `details.bad` lists the bad rows and
+ *   `details.unlisted` counts those beyond the limit of the list, where there are any
  */
 export async function importFer2013(
   source: AsyncIterable<Uint8Array>,
   options: ImportOptions,
 ): Promise<{ bytes: Uint8Array; summary: DatasetSummary }> {
   const { fileName } = options;
+  const limits = { ...importLimits, ...options.limits };
   const progress = { rows: 0, bytes: 0 };
   async function* counted(): AsyncGenerator<Uint8Array> {
     for await (const chunk of source) {
@@ -49,11 +69,12 @@ export async function importFer2013(
   }
   let header: Fer2013Header | null = null;
   let reader: RowReader | null = null;
-  const bad: BadRow[] = [];
+  const bad: BadRows = { listed: [], unlisted: 0 };
   const blocks: Uint8Array[] = [];
   const labels: number[] = [];
   const usageCodes: number[] = [];
-  await forEachLine(plainBytes(counted(), fileName), fileName, (bytes, start, end, number) => {
+  const plain = limited(plainBytes(counted(), fileName), limits.bytes, fileName);
+  await forEachLine(plain, fileName, (bytes, start, end, number) => {
     if (reader === null) {
       header = expectHeader(
         new TextDecoder().decode(bytes.subarray(start, Math.min(end, start + 200))),
@@ -75,8 +96,16 @@ export async function importFer2013(
       place * facePixels,
     );
     if (reason !== null) {
-      bad.push({ row: number, reason });
+      if (bad.listed.length < limits.listedBadRows) bad.listed.push({ row: number, reason });
+      else bad.unlisted++;
       return;
+    }
+    if (labels.length === limits.images) {
+      throw new JobFailure(
+        'user',
+        `${fileName}:${number}: more than ${limits.images} images, the most that one import takes. ` +
+          'Divide the file and import its parts as data sets of their own.',
+      );
     }
     labels.push(reader.label);
     usageCodes.push(reader.usage);
@@ -84,9 +113,10 @@ export async function importFer2013(
   options.onProgress?.({ ...progress });
   if (header === null)
     throw new JobFailure('user', `${fileName}: the file is empty; expected a header: ${knownHeaders}.`);
-  if (bad.length > 0 && !options.skipBad) throw badRows(fileName, bad);
+  if (bad.listed.length + bad.unlisted > 0 && !options.skipBad) throw badRows(fileName, bad);
   if (labels.length === 0) {
-    throw new JobFailure('user', `${fileName}: no usable row (${bad.length} bad).`, { bad });
+    const count = bad.listed.length + bad.unlisted;
+    throw new JobFailure('user', `${fileName}: no usable row (${count} bad).`, { ...detailsOf(bad) });
   }
   const pixels = new Uint8Array(labels.length * facePixels);
   blocks.forEach((block, index) => {
@@ -107,17 +137,41 @@ function expectHeader(line: string, fileName: string): Fer2013Header {
   );
 }
 
-function badRows(fileName: string, bad: BadRow[]): JobFailure {
-  const shown = bad.slice(0, 5).map(({ row, reason }) => `${fileName}:${row}: ${reason}`);
-  const more = bad.length > shown.length ? [`and ${bad.length - shown.length} more`] : [];
+/** Passes the bytes on until there are more than `most`. */
+async function* limited(
+  chunks: AsyncIterable<Uint8Array>,
+  most: number,
+  fileName: string,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    if (bytes > most) {
+      throw new JobFailure(
+        'user',
+        `${fileName}: more than ${most} bytes of csv (after gunzip), the most that one import takes. Is it FER2013?`,
+      );
+    }
+    yield chunk;
+  }
+}
+
+interface BadRows {
+  listed: BadRow[];
+  unlisted: number;
+}
+
+function detailsOf({ listed, unlisted }: BadRows): { bad: BadRow[]; unlisted?: number } {
+  return unlisted === 0 ? { bad: listed } : { bad: listed, unlisted };
+}
+
+function badRows(fileName: string, bad: BadRows): JobFailure {
+  const count = bad.listed.length + bad.unlisted;
+  const shown = bad.listed.slice(0, 5).map(({ row, reason }) => `${fileName}:${row}: ${reason}`);
+  const more = count > shown.length ? [`and ${count - shown.length} more`] : [];
   const advice = 'Correct them, or import with --skip-bad to leave them out.';
-  return new JobFailure(
-    'user',
-    [`${bad.length} bad row${bad.length === 1 ? '' : 's'}. ${advice}`, ...shown, ...more].join('\n'),
-    {
-      bad,
-    },
-  );
+  const text = [`${count} bad row${count === 1 ? '' : 's'}. ${advice}`, ...shown, ...more].join('\n');
+  return new JobFailure('user', text, { ...detailsOf(bad) });
 }
 
 interface Rows {
@@ -125,7 +179,7 @@ interface Rows {
   labels: number[];
   usageCodes: number[];
   format: DatasetSummary['format'];
-  skipped: BadRow[];
+  skipped: BadRows;
   synthetic: boolean;
 }
 
@@ -146,7 +200,8 @@ function finish(rows: Rows): { bytes: Uint8Array; summary: DatasetSummary } {
     classes: [...emotions],
     usages: Object.fromEntries(counts.filter(([, count]) => count > 0)),
     ...countDuplicates(clusters, labels),
-    skipped: rows.skipped,
+    skipped: rows.skipped.listed,
+    ...(rows.skipped.unlisted === 0 ? {} : { skippedUnlisted: rows.skipped.unlisted }),
     protocols: Object.fromEntries(
       protocols.map((protocol) => [protocol, summarise(partition(data, protocol), labels)]),
     ),

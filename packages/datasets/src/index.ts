@@ -1,5 +1,19 @@
-export { importFer2013, type BadRow, type ImportOptions } from './fer2013.js';
+export {
+  importFer2013,
+  importLimits,
+  type BadRow,
+  type ImportLimits,
+  type ImportOptions,
+} from './fer2013.js';
 export { Random } from './random.js';
-export { assertNoLeak, split, type ImageSet, type LeakPair, type Split, type SplitImages } from './split.js';
+export {
+  assertNoLeak,
+  firstOfEqual,
+  split,
+  type ImageSet,
+  type LeakPair,
+  type Split,
+  type SplitImages,
+} from './split.js';
 export { openVersion, type DatasetVersion } from './version-file.js';
 export { syntheticFaces, syntheticLedger, type Planted, type SyntheticOptions } from './synthetic/faces.js';

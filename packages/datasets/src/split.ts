@@ -1,5 +1,5 @@
 import { emotions, JobFailure, type PinnedData, type SplitName } from '@ferment/contracts';
-import { hashKey, pixelHashes } from './clusters.js';
+import { clustersOf, hashKey, pixelHashes } from './clusters.js';
 import { partition } from './protocols.js';
 import { Random } from './random.js';
 import { resizer } from './resize.js';
@@ -103,6 +103,15 @@ export function assertNoLeak(
     'user',
     `leak: ${pairs.length} exact copies of held-out images in the training split (${shown.join('; ')}${more}).`,
     { pairs },
+  );
+}
+
+/** Positions in the set of the first of each group of exactly equal pictures, ascending. */
+export function firstOfEqual(set: ImageSet): Int32Array {
+  const hashes = pixelHashes(set.pixels, set.size * set.size * set.channels);
+  return Int32Array.from(
+    [...clustersOf(hashes).entries()].filter(([at, first]) => at === first),
+    ([at]) => at,
   );
 }
 

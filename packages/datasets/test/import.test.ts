@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { JobFailure } from '@ferment/contracts';
 import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
-import { importFer2013, openVersion } from '../src/index.js';
+import { importFer2013, importLimits, openVersion } from '../src/index.js';
 import { csv, options, picture, pieces, pixelsPerFace, type Row } from './support.js';
 
 const rows: Row[] = [
@@ -202,6 +202,60 @@ describe('unusable sources', () => {
       }
       await expect(importFer2013(broken(), options)).rejects.toThrow('store away');
     }
+  });
+});
+
+describe('limits', () => {
+  const many = csv(Array.from({ length: 6 }, (_, id) => ({ label: 1, id, usage: 'Training' as const })));
+
+  it('takes as many images as allowed and refuses one more, with its line', async () => {
+    const { summary } = await importFer2013(pieces(many), { ...options, limits: { images: 6 } });
+    expect(summary.images).toBe(6);
+    const failure = await failureOf(importFer2013(pieces(many), { ...options, limits: { images: 5 } }));
+    expect(failure.failureClass).toBe('user');
+    expect(failure.message).toContain('faces.csv:7: more than 5 images');
+  });
+
+  it('counts bytes after gunzip, and stops reading once there are too many', async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, '\n'));
+    let taken = 0;
+    async function* source(): AsyncGenerator<Uint8Array> {
+      for await (const piece of pieces(bomb, 1024)) {
+        taken += piece.length;
+        yield piece;
+      }
+    }
+    const bytes = 4 * 1024 * 1024;
+    const failure = await failureOf(importFer2013(source(), { ...options, limits: { bytes } }));
+    expect(failure.failureClass).toBe('user');
+    expect(failure.message).toContain(`more than ${bytes} bytes`);
+    expect(taken).toBeLessThan(bomb.length);
+    const { summary } = await importFer2013(pieces(gzipSync(many)), {
+      ...options,
+      limits: { bytes: many.length },
+    });
+    expect(summary.images).toBe(6);
+  });
+
+  it('lists so many bad rows and counts the rest', async () => {
+    const text = [
+      'emotion,pixels,Usage',
+      `1,${picture(1)},Training`,
+      ...Array<string>(9).fill('7,1,Training'),
+    ];
+    const limits = { listedBadRows: 4 };
+    const failure = await failureOf(importFer2013(pieces(text.join('\n')), { ...options, limits }));
+    expect(failure.message).toMatch(/^9 bad rows\./);
+    expect(failure.message).toMatch(/and 5 more$/);
+    expect(failure.details).toMatchObject({ unlisted: 5 });
+    expect((failure.details['bad'] as { row: number }[]).map(({ row }) => row)).toEqual([3, 4, 5, 6]);
+    const { summary } = await importFer2013(pieces(text.join('\n')), { ...options, limits, skipBad: true });
+    expect([summary.images, summary.skipped.length, summary.skippedUnlisted]).toEqual([1, 4, 5]);
+  });
+
+  it('are wide enough for FER2013', () => {
+    expect(importLimits.images).toBeGreaterThan(35_887);
+    expect(importLimits.bytes).toBeGreaterThan(301_072_766);
   });
 });
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { JobFailure } from '@ferment/contracts';
 import fc from 'fast-check';
-import { assertNoLeak, split, type DatasetVersion, type Split } from '../src/index.js';
+import { assertNoLeak, firstOfEqual, split, type DatasetVersion, type Split } from '../src/index.js';
 import { csv, pinned, pixelsPerFace, versionOf, type Row } from './support.js';
 
 const splitNames = ['train', 'validation', 'test'] as const;
@@ -201,5 +201,19 @@ describe('what a split holds', () => {
         Int32Array.from(parts[name].indices, (image) => version.labels[image] ?? -9),
       );
     }
+  });
+});
+
+describe('firstOfEqual', () => {
+  it('keeps the first of exactly equal pictures, whatever their labels, and all that stand alone', async () => {
+    const copies: Row[] = [
+      { label: 1, id: 10_000, usage: 'PublicTest' },
+      { label: 6, id: 10_003, usage: 'PublicTest' },
+      { label: 6, id: 10_003, usage: 'PublicTest' },
+    ];
+    const version = await versionOf(csv([...balanced(8, ['Training', 'PublicTest']), ...copies]));
+    const { test } = split(version, pinned('carved'));
+    expect(test.count).toBe(59);
+    expect([...firstOfEqual(test)]).toEqual(Array.from({ length: 56 }, (_, image) => image));
   });
 });

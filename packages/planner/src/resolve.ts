@@ -224,7 +224,8 @@ export function dataWarnings(spec: ExperimentSpec, known: Known): string[] {
     if (summary.synthetic)
       warnings.push(`"${dataset}" holds generated faces: its figures say nothing about real ones`);
     if (summary.skipped.length > 0) {
-      warnings.push(`"${dataset}" was imported without ${summary.skipped.length} bad rows`);
+      const skipped = summary.skipped.length + (summary.skippedUnlisted ?? 0);
+      warnings.push(`"${dataset}" was imported without ${skipped} bad rows`);
     }
     return warnings;
   });

@@ -119,7 +119,7 @@ export function datasetCommands(program: Command, context: Context): void {
           String(summary.images),
           summary.defaultProtocol ?? '',
           summary.synthetic ? 'synthetic' : summary.format,
-          String(summary.skipped.length),
+          String(summary.skipped.length + (summary.skippedUnlisted ?? 0)),
           createdAt.slice(0, 16).replace('T', ' '),
         ]),
       );
