@@ -307,7 +307,12 @@ seeds: [0, 1]
       dataset: 'faces',
       datasetVersion: version,
       protocol: 'official',
+      synthetic: false,
+      leakRemoved: 0,
+      images: { validation: 'validation', test: 'test' },
+      updates: 80,
       splits,
+      testDeduplicated: { images: 340, accuracy, macroF1: accuracy },
       parameters: 1000,
       macs: 5000,
     };

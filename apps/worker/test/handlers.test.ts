@@ -13,12 +13,15 @@ import type { Claim } from '../src/truth.js';
 
 let rig: Rig;
 let version = '';
+let csv = '';
 beforeAll(async () => {
   rig = await startRig();
   const faces = facesCsv(400);
   // Twenty pictures of the test split stand in Training too: the official split takes them out, the carved one not.
   const copies = faces.match(/^.*,PrivateTest$/gm)?.slice(0, 20) ?? [];
-  const source = rig.store.add(faces + copies.join('\n').replaceAll('PrivateTest', 'Training'));
+  // Eight more stand in the test split twice.
+  csv = [faces + copies.join('\n').replaceAll('PrivateTest', 'Training'), ...copies.slice(0, 8)].join('\n');
+  const source = rig.store.add(csv);
   version = (await run(claimOf('import', importParams(source.hash)))).result['version'] as string;
 }, 60_000);
 afterAll(() => rig.close());
@@ -60,7 +63,7 @@ describe('the handlers, one after another as an experiment runs them', () => {
     const teacher = await run(claimOf('train', teacherParams));
     expect(teacher.result).toMatchObject({
       steps: 38,
-      images: { validation: 40, test: 40 },
+      images: { validation: 40, test: 48 },
       selectMetric: 'validation.macroF1',
     });
 
@@ -82,9 +85,38 @@ describe('the handlers, one after another as an experiment runs them', () => {
     const evaluation = await run(claimOf('evaluate', network, checkpoint));
     const metrics = evaluationResult.parse(json(bytesOf(evaluation, 'metrics')));
     expect(metrics).toMatchObject({ dataset: 'faces', datasetVersion: version, protocol: 'official' });
+    // 38 updates as the training counted them; images counted in the csv itself.
+    const pixels = (usage: string) =>
+      csv.split('\n').flatMap((line) => (line.endsWith(`,${usage}`) ? [line.split(',')[1]] : []));
+    const heldOut = new Set([...pixels('PublicTest'), ...pixels('PrivateTest')]);
+    const leaks = pixels('Training').filter((picture) => heldOut.has(picture));
+    expect(leaks.length).toBeGreaterThanOrEqual(20);
+    expect(metrics).toMatchObject({ synthetic: true, leakRemoved: leaks.length, updates: 38 });
     expect(metrics.splits.validation.macroF1).toBeCloseTo(student.result['bestMetric'] as number, 10);
     const { tensors } = readSafetensors(bytesOf(evaluation, 'logits'));
-    expect(tensors['test.logits']?.shape).toEqual([40, 7]);
+    // The copies stand at the end of the csv: the first forty pictures are the distinct ones.
+    const distinct = new Set(pixels('PrivateTest')).size;
+    expect([distinct, pixels('PrivateTest').length]).toEqual([40, 48]);
+    const logits = Array.from(tensors['test.logits']?.data ?? [], Number);
+    const labels = Array.from(tensors['test.labels']?.data ?? [], Number);
+    const right = labels.slice(0, distinct).filter((label, image) => {
+      const row = logits.slice(7 * image, 7 * image + 7);
+      return row.indexOf(Math.max(...row)) === label;
+    });
+    expect(metrics.testDeduplicated).toMatchObject({ images: 40, accuracy: right.length / distinct });
+    expect(tensors['test.logits']?.shape).toEqual([48, 7]);
+
+    const subset = async (seed: number) => {
+      const data = { ...dataOf(version), subset: { test: 20, seed } };
+      const scored = await run(claimOf('evaluate', { ...network, data }, checkpoint));
+      return evaluationResult.parse(json(bytesOf(scored, 'metrics')));
+    };
+    const [first, second] = [await subset(0), await subset(1)];
+    // As many images of one version, but not the same: the hash tells.
+    expect([first.splits.test.images, second.splits.test.images]).toEqual([20, 20]);
+    expect(first.images.test).not.toBe(second.images.test);
+    expect(first.images.validation).toBe(second.images.validation);
+    expect(first.images.validation).toBe(metrics.images.validation);
 
     const exported = await run(claimOf('export', network, checkpoint));
     const weights = readSafetensors(bytesOf(exported, 'safetensors'));

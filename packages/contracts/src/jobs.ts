@@ -107,7 +107,7 @@ export const jobCatalog = {
     retry,
   },
   evaluate: {
-    version: 1,
+    version: 2,
     params: evaluateParams,
     inputs: { checkpoint: one('checkpoint') },
     outputs: { metrics: 'metrics', logits: 'logits' },
@@ -123,7 +123,7 @@ export const jobCatalog = {
     retry,
   },
   ablation: {
-    version: 1,
+    version: 2,
     params: ablationParams,
     inputs: {},
     outputs: { table: 'table' },

@@ -43,7 +43,17 @@ export const evaluationResult = z.object({
   dataset: z.string(),
   datasetVersion: z.string(),
   protocol: z.string(),
+  /** Generated data: its figures are no benchmark result. */
+  synthetic: z.boolean(),
+  /** Training images of this protocol that left because an exact copy stands in validation or test. */
+  leakRemoved: z.int(),
+  /** SHA-256 of which images of the version were scored: equal exactly where the same ones were. */
+  images: z.object({ validation: z.string(), test: z.string() }),
+  /** Optimizer steps of the training that made the network. */
+  updates: z.int(),
   splits: z.object({ validation: splitMetrics, test: splitMetrics }),
+  /** The test split with only the first of exactly equal pictures. */
+  testDeduplicated: splitMetrics.pick({ images: true, accuracy: true, macroF1: true }),
   parameters: z.int(),
   macs: z.int(),
 });

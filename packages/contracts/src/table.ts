@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { identifier, seed } from './scalars.js';
 
-/** What a table measures: one split's summary figures. Fractions; `nll` in nats. */
+/**
+ * What a table measures: one split's summary figures. Fractions; `nll` in nats. `testDeduplicated` is the test split
+ * with only the first of exactly equal pictures.
+ */
 export const tableMetrics = [
   'test.accuracy',
   'test.macroF1',
@@ -11,6 +14,8 @@ export const tableMetrics = [
   'validation.macroF1',
   'validation.nll',
   'validation.ece',
+  'testDeduplicated.accuracy',
+  'testDeduplicated.macroF1',
 ] as const;
 export const tableMetric = z.enum(tableMetrics);
 export type TableMetric = (typeof tableMetrics)[number];
@@ -47,6 +52,8 @@ export const tableConfiguration = z.object({
   /** Seeds with a figure, in order; `values` of a metric follow it. */
   seeds: z.array(seed),
   planned: z.int(),
+  /** Optimizer steps that trained the results, each number once: one, unless its own seeds differ; none without results. */
+  updates: z.array(z.int()),
   metrics: z.record(tableMetric, seedSummary.extend({ values: z.array(z.number()) })),
 });
 export type TableConfiguration = z.output<typeof tableConfiguration>;
@@ -101,18 +108,24 @@ export const tableSection = z.object({
   dataset: z.string(),
   datasetVersion: z.string(),
   protocol: z.string(),
-  images: z.object({ validation: z.int(), test: z.int() }),
+  images: z.object({ validation: z.int(), test: z.int(), testDeduplicated: z.int() }),
+  /** Training images of the protocol that left because an exact copy stands in validation or test. */
+  leakRemoved: z.int(),
+  /** Generated data: the figures are no benchmark result. */
+  synthetic: z.boolean(),
   configurations: z.array(tableConfiguration),
   families: z.array(tableFamily),
   missing: z.array(missingResult),
   /** Configurations do not all have the same number of seeds. */
   unequalN: z.boolean(),
+  /** Results were not all trained for the same number of optimizer steps. */
+  unequalUpdates: z.boolean(),
 });
 export type TableSection = z.output<typeof tableSection>;
 
 /** The ablation table: what an `ablation` job writes as its `table` output. */
 export const ablationTable = z.object({
-  tableVersion: z.literal(1),
+  tableVersion: z.literal(2),
   experiment: z.string(),
   specHash: z.string(),
   design: z.enum(['one-at-a-time', 'full-factorial', 'list', 'none']),

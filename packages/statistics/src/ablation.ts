@@ -38,13 +38,13 @@ export function ablationTable({ params, results }: AblationInput): AblationTable
   const variants = variantsOf(params);
   const plan = params.design === 'none' ? [] : contrasts(params.design, variants, params.baseline);
   const seeds = [...new Set([...params.seeds, ...params.trials.map((trial) => trial.seed)])];
-  const sections = sectionKeys(params.trials, results).map((key) =>
-    section(key, { params, results }, variants, plan, seeds),
+  const sections = sectionsOf(params.trials, results).map((first) =>
+    section(first, { params, results }, variants, plan, seeds),
   );
   const incomplete = params.trials.some((trial) => trial.state === 'unfinished');
   const trials = params.trials.map(({ variant, seed, state, reason }) => ({ variant, seed, state, reason }));
   const table = {
-    tableVersion: 1 as const,
+    tableVersion: 2 as const,
     experiment: params.experiment,
     specHash: params.specHash,
     design: params.design,
@@ -81,31 +81,13 @@ function variantsOf(params: AblationParams): Variant[] {
   return [...all.filter(isBaseline), ...all.filter((variant) => !isBaseline(variant))];
 }
 
-interface SectionKey {
-  readonly dataset: string;
-  readonly datasetVersion: string;
-  readonly protocol: string;
-  readonly validation: number;
-  readonly test: number;
-}
-
-function keyOf(result: EvaluationResult): SectionKey {
-  const { dataset, datasetVersion, protocol, splits } = result;
-  return {
-    dataset,
-    datasetVersion,
-    protocol,
-    validation: splits.validation.images,
-    test: splits.test.images,
-  };
-}
-
-const sameKey = (a: SectionKey, b: SectionKey) =>
+/** What makes figures comparable: the same pictures of the same version, under the same protocol. */
+const sameImages = (a: EvaluationResult, b: EvaluationResult) =>
   a.dataset === b.dataset &&
   a.datasetVersion === b.datasetVersion &&
   a.protocol === b.protocol &&
-  a.validation === b.validation &&
-  a.test === b.test;
+  a.images.validation === b.images.validation &&
+  a.images.test === b.images.test;
 
 function evaluations(trial: Trial, results: AblationInput['results']): EvaluationResult[] {
   if (trial.state !== 'succeeded') return [];
@@ -120,24 +102,24 @@ function evaluations(trial: Trial, results: AblationInput['results']): Evaluatio
   });
 }
 
-function sectionKeys(trials: readonly Trial[], results: AblationInput['results']): SectionKey[] {
-  const keys: SectionKey[] = [];
+/** One evaluation for each set of test images, in the order of the trials: it stands for its section. */
+function sectionsOf(trials: readonly Trial[], results: AblationInput['results']): EvaluationResult[] {
+  const sections: EvaluationResult[] = [];
   for (const result of trials.flatMap((trial) => evaluations(trial, results))) {
-    const key = keyOf(result);
-    if (!keys.some((known) => sameKey(known, key))) keys.push(key);
+    if (!sections.some((known) => sameImages(known, result))) sections.push(result);
   }
-  return keys;
+  return sections;
 }
 
 function section(
-  key: SectionKey,
+  first: EvaluationResult,
   { params, results }: AblationInput,
   variants: readonly Variant[],
   plan: readonly Contrast[],
   seeds: readonly number[],
 ): TableSection {
   const cells: Cell[] = params.trials.map((trial) => {
-    const result = evaluations(trial, results).find((candidate) => sameKey(keyOf(candidate), key)) ?? null;
+    const result = evaluations(trial, results).find((candidate) => sameImages(candidate, first)) ?? null;
     return { trial, result, missing: result ? null : missing(trial) };
   });
   const configurations = variants.map((variant) => {
@@ -156,18 +138,26 @@ function section(
       baseline: variant.name === params.baseline,
       seeds: present.map(({ seed }) => seed),
       planned: own.length,
+      updates: [...new Set(present.map(({ result }) => result.updates))],
       metrics,
     };
   });
   return {
-    dataset: key.dataset,
-    datasetVersion: key.datasetVersion,
-    protocol: key.protocol,
-    images: { validation: key.validation, test: key.test },
+    dataset: first.dataset,
+    datasetVersion: first.datasetVersion,
+    protocol: first.protocol,
+    images: {
+      validation: first.splits.validation.images,
+      test: first.splits.test.images,
+      testDeduplicated: first.testDeduplicated.images,
+    },
+    leakRemoved: first.leakRemoved,
+    synthetic: first.synthetic,
     configurations,
     families: families(plan, cells, seeds, { alpha: tableAlpha, power: tablePower }),
     missing: cells.flatMap((cell) => cell.missing ?? []),
     unequalN: new Set(configurations.map((configuration) => configuration.seeds.length)).size > 1,
+    unequalUpdates: new Set(configurations.flatMap((configuration) => configuration.updates)).size > 1,
   };
 }
 

@@ -7,18 +7,20 @@ export interface Cell {
   readonly missing: MissingResult | null;
 }
 
-const readers: Readonly<Record<TableMetric, (splits: EvaluationResult['splits']) => number>> = {
-  'test.accuracy': ({ test }) => test.accuracy,
-  'test.macroF1': ({ test }) => test.macroF1,
-  'test.nll': ({ test }) => test.nll,
-  'test.ece': ({ test }) => test.ece,
-  'validation.accuracy': ({ validation }) => validation.accuracy,
-  'validation.macroF1': ({ validation }) => validation.macroF1,
-  'validation.nll': ({ validation }) => validation.nll,
-  'validation.ece': ({ validation }) => validation.ece,
+const readers: Readonly<Record<TableMetric, (result: EvaluationResult) => number>> = {
+  'test.accuracy': ({ splits }) => splits.test.accuracy,
+  'test.macroF1': ({ splits }) => splits.test.macroF1,
+  'test.nll': ({ splits }) => splits.test.nll,
+  'test.ece': ({ splits }) => splits.test.ece,
+  'validation.accuracy': ({ splits }) => splits.validation.accuracy,
+  'validation.macroF1': ({ splits }) => splits.validation.macroF1,
+  'validation.nll': ({ splits }) => splits.validation.nll,
+  'validation.ece': ({ splits }) => splits.validation.ece,
+  'testDeduplicated.accuracy': ({ testDeduplicated }) => testDeduplicated.accuracy,
+  'testDeduplicated.macroF1': ({ testDeduplicated }) => testDeduplicated.macroF1,
 };
 
 /** The value of a table metric in an evaluation. */
-export function metricOf({ splits }: EvaluationResult, metric: TableMetric): number {
-  return readers[metric](splits);
+export function metricOf(result: EvaluationResult, metric: TableMetric): number {
+  return readers[metric](result);
 }

@@ -1,4 +1,4 @@
-import type { AblationTable } from '@ferment/contracts';
+import type { AblationTable, TableSection } from '@ferment/contracts';
 
 const list = (values: readonly (string | number)[]) => values.join(', ');
 
@@ -12,6 +12,9 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
     `test figures are of each trial's best checkpoint by ${selectMetric}, chosen on validation only`,
     'intervals cover the variation over seeds, on one fixed set of test images',
   ];
+  // Two sections of one data set differ only in their test images: what they share is said once.
+  lines.push(...new Set(sections.flatMap((section) => dataLines(section))));
+  lines.push(...updatesLines(sections));
   if (fixedStages.length > 0) {
     lines.push(
       `conditional on fixed teachers (${list(fixedStages)}): drawn once, their variance is in no interval`,
@@ -27,4 +30,35 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
     lines.push('UNEQUAL n: configurations do not all have the same number of seeds');
   }
   return lines;
+}
+
+function dataLines({
+  dataset,
+  datasetVersion,
+  protocol,
+  leakRemoved,
+  images,
+  synthetic,
+}: TableSection): string[] {
+  const name = `${dataset} ${datasetVersion.slice(0, 12)}, protocol ${protocol}`;
+  const lines = [
+    `${name}: ${leakRemoved} training images removed for an exact copy in validation or test; ` +
+      `${images.test} test images, ${images.testDeduplicated} after deduplication`,
+  ];
+  return synthetic ? [`SYNTHETIC DATA: ${name} is generated, not a benchmark result`, ...lines] : lines;
+}
+
+/** Whether the compared results had the same training budget; nothing before there are results. */
+function updatesLines(sections: readonly TableSection[]): string[] {
+  const byVariant = new Map<string, Set<number>>();
+  for (const { variant, updates } of sections.flatMap((section) => section.configurations)) {
+    byVariant.set(variant, new Set([...(byVariant.get(variant) ?? []), ...updates]));
+  }
+  const numbers = new Set([...byVariant.values()].flatMap((updates) => [...updates]));
+  if (numbers.size === 0) return [];
+  if (numbers.size === 1) return [`equal updates: every result is trained for ${list([...numbers])} updates`];
+  const each = [...byVariant]
+    .filter(([, updates]) => updates.size > 0)
+    .map(([variant, updates]) => `${variant} ${list([...updates])}`);
+  return [`UNEQUAL updates: results are trained for different numbers of updates (${each.join('; ')})`];
 }

@@ -6,7 +6,7 @@ export type { Contrast, Variant } from './contrasts.js';
 export { normalCdf, tCritical, tTwoSidedP } from './distributions.js';
 export { pairedT, signFlipPermutation } from './paired.js';
 export type { PairedT, Permutation } from './paired.js';
-export { pairedTPower, seedAdvice, seedsForPermutation, seedsForPower, seedsNeeded } from './power.js';
+export { pairedTPower, seedAdvice, seedsForPermutation, seedsForPower } from './power.js';
 export type { SeedAdviceOptions } from './power.js';
 export { renderTable } from './render/index.js';
 export { mean, standardDeviation, summarise } from './summary.js';

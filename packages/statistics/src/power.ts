@@ -77,5 +77,3 @@ export interface SeedAdviceOptions {
   readonly power?: number;
   readonly effectSizes?: readonly number[];
 }
-
-export { seedAdvice as seedsNeeded };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AblationTable, TableComparison } from '@ferment/contracts';
-import { ablationTable, pairedT, seedsForPower } from '../src/index.js';
+import { ablationTable, pairedT, renderTable, seedsForPower } from '../src/index.js';
 import { inputOf, runs, type Given } from './trials.js';
 
 const baseline = [0.6, 0.62, 0.61, 0.605, 0.615];
@@ -64,9 +64,16 @@ describe('ablation table, one at a time', () => {
     expect(table.sections[0]).toMatchObject({
       dataset: 'fer2013',
       protocol: 'carved',
-      images: { validation: 3560, test: 3589 },
+      images: { validation: 3560, test: 3589, testDeduplicated: 3573 },
+      leakRemoved: 340,
+      synthetic: false,
+      unequalUpdates: false,
       unequalN: false,
     });
+    expect(header).toContain('340 training images removed for an exact copy in validation or test');
+    expect(header).toContain('3589 test images, 3573 after deduplication');
+    expect(header).toContain('equal updates: every result is trained for 1000 updates');
+    expect(header).not.toMatch(/synthetic/i);
     expect(ablationTable(inputOf(trials)).header.join('\n')).not.toContain('conditional');
   });
 
@@ -142,6 +149,42 @@ describe('what is missing is said', () => {
       expect(section.families[0]?.comparisons[0]).toMatchObject({ n: 0, mean: null, p: null });
     }
     expect(mixed.sections[0]?.missing.map((missing) => missing.state)).toEqual(['elsewhere', 'elsewhere']);
+  });
+
+  it('never pairs as many images of the same version, where they are other ones', () => {
+    const mixed = ablationTable(
+      inputOf([
+        ...runs('baseline', [0.6, 0.62]),
+        ...runs('other_subset', [0.7, 0.71]).map((trial) => ({ ...trial, imagesHash: 'subset of seed 1' })),
+      ]),
+    );
+    expect(mixed.sections.map(({ images }) => images.test)).toEqual([3589, 3589]);
+    for (const section of mixed.sections) {
+      expect(section.families[0]?.comparisons[0]).toMatchObject({ n: 0, mean: null, p: null });
+      expect(section.missing.map(({ state }) => state)).toEqual(['elsewhere', 'elsewhere']);
+    }
+    expect(new Set(mixed.header).size).toBe(mixed.header.length);
+  });
+
+  it('marks synthetic data and unequal updates, with the numbers', () => {
+    const marked = ablationTable(
+      inputOf([
+        ...runs('baseline', [0.6, 0.62]).map((trial) => ({ ...trial, synthetic: true })),
+        ...runs('long', [0.7, 0.71]).map((trial) => ({ ...trial, synthetic: true, updates: 2000 })),
+      ]),
+    );
+    const header = marked.header.join('\n');
+    expect(header).toMatch(/SYNTHETIC DATA: fer2013 .* is generated, not a benchmark result/);
+    expect(header).toContain('UNEQUAL updates');
+    expect(header).toContain('(baseline 1000; long 2000)');
+    expect(marked.sections[0]).toMatchObject({ synthetic: true, unequalUpdates: true });
+    expect(marked.sections[0]?.configurations.map(({ updates }) => updates)).toEqual([[1000], [2000]]);
+  });
+
+  it('has the deduplicated figures beside the whole test split', () => {
+    const [own] = table.sections[0]?.configurations ?? [];
+    expect(own?.metrics['testDeduplicated.accuracy'].mean).toBeCloseTo(0.61 - 0.02, 12);
+    expect(renderTable(table, 'text')).toContain('test split without exact copies (3573 images)');
   });
 
   it('stands when every trial failed', () => {

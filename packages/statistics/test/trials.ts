@@ -12,6 +12,10 @@ export interface Given {
   state?: Trial['state'];
   reason?: string;
   testImages?: number;
+  /** Names the test images: trials with different ones are on different images of one version. */
+  imagesHash?: string;
+  updates?: number;
+  synthetic?: boolean;
 }
 
 export function splitMetrics(accuracy: number, images: number): SplitMetrics {
@@ -29,17 +33,23 @@ export function splitMetrics(accuracy: number, images: number): SplitMetrics {
 /** The table's input for trials given by their test accuracies (validation: 0.01 above). */
 export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): AblationInput {
   const results: Record<string, EvaluationResult> = {};
-  const rows = trials.map(({ variant, factors, seed, accuracy, state, reason, testImages }): Trial => {
+  const rows = trials.map((given): Trial => {
+    const { variant, factors, seed, accuracy, state, reason, testImages = 3589 } = given;
     const hash = `${variant}/${seed}`;
     if (accuracy !== undefined) {
       results[hash] = {
         dataset: 'fer2013',
         datasetVersion: 'ab'.repeat(32),
         protocol: 'carved',
+        synthetic: given.synthetic ?? false,
+        leakRemoved: 340,
+        images: { validation: 'validation', test: given.imagesHash ?? `the ${testImages}` },
+        updates: given.updates ?? 1000,
         splits: {
           validation: splitMetrics(accuracy + 0.01, 3560),
-          test: splitMetrics(accuracy, testImages ?? 3589),
+          test: splitMetrics(accuracy, testImages),
         },
+        testDeduplicated: { images: testImages - 16, accuracy: accuracy - 0.02, macroF1: accuracy - 0.06 },
         parameters: 1000,
         macs: 1000,
       };

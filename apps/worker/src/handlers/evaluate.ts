@@ -1,6 +1,15 @@
-import { canonicalJson, type EvaluationResult } from '@ferment/contracts';
+import { canonicalJson, JobFailure, type EvaluationResult } from '@ferment/contracts';
+import { deduplicatedTest } from './deduplicated.js';
 import type { Handler } from './handler.js';
-import { assertSameShape, assertTrainedApart, imagesOf, trainingsBehind } from './images.js';
+import {
+  assertSameShape,
+  assertTrainedApart,
+  imagesHash,
+  imagesOf,
+  isSynthetic,
+  trainingsBehind,
+  updatesOf,
+} from './images.js';
 import { statedInput } from './normalisation.js';
 
 /** Scores a checkpoint on validation and test of a data set, its own or another. */
@@ -10,6 +19,9 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
   const trainings = trainingsBehind(inputParams, 'checkpoint');
   await assertTrainedApart(trainings, data, parts, context);
   for (const training of trainings) assertSameShape(training, data);
+  const [training] = trainings;
+  if (training === undefined)
+    throw new JobFailure('user', 'no training stands behind the checkpoint to score');
   const weights = await context.read(inputs.checkpoint.hash);
   const { readSafetensors, runEvaluation } = await import('@ferment/engine');
   const { mean, std } = statedInput(readSafetensors(weights).metadata);
@@ -20,12 +32,17 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     dataset: data.dataset,
     datasetVersion: data.version,
     protocol: data.protocol,
+    synthetic: await isSynthetic(data, context),
+    leakRemoved,
+    images: { validation: imagesHash(validation), test: imagesHash(test) },
+    updates: await updatesOf(training, data, parts, context),
     splits: scored.metrics,
+    testDeduplicated: await deduplicatedTest(test, scored.logits),
     parameters: scored.parameters,
     macs: scored.macs,
   };
   return {
     outputs: { metrics: new TextEncoder().encode(canonicalJson(metrics)), logits: scored.logits },
-    result: { ...metrics, leakRemoved },
+    result: metrics,
   };
 };

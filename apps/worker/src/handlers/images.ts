@@ -3,10 +3,20 @@ import {
   JobFailure,
   modelSpec,
   pinnedData,
+  trainSpec,
   type ModelSpec,
   type PinnedData,
+  type TrainSpec,
 } from '@ferment/contracts';
-import { assertNoLeak, openVersion, split, type DatasetVersion, type Split } from '@ferment/datasets';
+import {
+  assertNoLeak,
+  openVersion,
+  split,
+  type DatasetVersion,
+  type Split,
+  type SplitImages,
+} from '@ferment/datasets';
+import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { HandlerContext } from '../child/context.js';
 
@@ -36,10 +46,11 @@ export async function imagesOf(data: PinnedData, context: HandlerContext): Promi
 }
 
 /** What is read of the params of a job that trained a network. */
-const trained = z.object({ data: pinnedData, model: modelSpec });
+const trained = z.object({ data: pinnedData, model: modelSpec, train: trainSpec });
 export interface Trained {
   data: PinnedData;
   model: ModelSpec;
+  train: TrainSpec;
 }
 
 /** The trainings behind an input role, in order. */
@@ -74,6 +85,30 @@ export async function assertTrainedApart(
     });
     assertNoLeak(theirs.train, { validation: parts.validation, test: parts.test });
   }
+}
+
+/** Whether a data-set version was generated: what its import stated. */
+export async function isSynthetic(data: PinnedData, context: HandlerContext): Promise<boolean> {
+  return (await versionOf(data.version, context)).summary.synthetic;
+}
+
+/** Which images of its version a set has: a SHA-256 of their places, the same for any size of the pictures. */
+export function imagesHash({ indices }: SplitImages): string {
+  return hash('sha256', new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength), 'hex');
+}
+
+/** Optimizer steps of a training: as many as its trainer takes, from the images that it had. */
+export async function updatesOf(
+  { data, train }: Trained,
+  evaluated: PinnedData,
+  parts: Split,
+  context: HandlerContext,
+): Promise<number> {
+  if (train.updates !== undefined) return train.updates;
+  const same = canonicalJson(data) === canonicalJson(evaluated);
+  const { count } = same ? parts.train : split(await versionOf(data.version, context), data).train;
+  // The last batch of an epoch is left out where it is not full.
+  return (train.epochs ?? 0) * Math.max(1, Math.floor(count / train.batch));
 }
 
 /** Refuses pictures of another shape than those a network was trained on. */

@@ -29,6 +29,7 @@ export interface Document {
 export function documentOf(table: AblationTable, { holm = true } = {}): Document {
   const blocks = table.sections.flatMap((section) => [
     configurationBlock(section, 'test'),
+    configurationBlock(section, 'testDeduplicated'),
     configurationBlock(section, 'validation'),
     ...section.families
       .filter((family) => printedFamilies.includes(family.metric))
@@ -47,12 +48,28 @@ function sectionName(section: TableSection): string {
   return `${section.dataset} ${section.datasetVersion.slice(0, 12)}, protocol ${section.protocol}`;
 }
 
-function configurationBlock(section: TableSection, split: 'test' | 'validation'): Block {
-  const metrics: TableMetric[] = [`${split}.accuracy`, `${split}.macroF1`, `${split}.nll`, `${split}.ece`];
+/** What each block of figures is of, and the figures it has. */
+const figures = {
+  test: {
+    name: 'test split',
+    metrics: ['test.accuracy', 'test.macroF1', 'test.nll', 'test.ece'],
+  },
+  testDeduplicated: {
+    name: 'test split without exact copies',
+    metrics: ['testDeduplicated.accuracy', 'testDeduplicated.macroF1'],
+  },
+  validation: {
+    name: 'validation split',
+    metrics: ['validation.accuracy', 'validation.macroF1', 'validation.nll', 'validation.ece'],
+  },
+} as const satisfies Record<string, { name: string; metrics: readonly TableMetric[] }>;
+
+function configurationBlock(section: TableSection, split: keyof typeof figures): Block {
+  const { name, metrics } = figures[split];
   const unequal = section.unequalN ? '; UNEQUAL n' : '';
   return {
     caption:
-      `${sectionName(section)}, ${split} split (${section.images[split]} images): ` +
+      `${sectionName(section)}, ${name} (${section.images[split]} images): ` +
       `mean over seeds [95 % t-interval]${unequal}`,
     columns: ['configuration', 'n', ...metrics.map((metric) => metricTitles[metric])],
     rows: section.configurations.map((configuration) => [

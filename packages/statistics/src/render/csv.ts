@@ -1,4 +1,4 @@
-import type { AblationTable, SeedSummary, TableComparison } from '@ferment/contracts';
+import type { AblationTable, SeedSummary, TableComparison, TableSection } from '@ferment/contracts';
 
 const columns = [
   'record',
@@ -53,7 +53,7 @@ export function renderCsv(table: AblationTable): string {
         Object.entries(configuration.metrics).map(([metric, summary]) => ({
           record: 'configuration',
           ...place,
-          images: metric.startsWith('test.') ? section.images.test : section.images.validation,
+          images: section.images[splitOf(metric)],
           metric,
           name: configuration.variant,
           kind: configuration.baseline ? 'baseline' : 'variant',
@@ -94,6 +94,12 @@ export function renderCsv(table: AblationTable): string {
   ];
   const text = lines.map((line) => columns.map((column) => field(line[column])).join(','));
   return [columns.join(','), ...text].join('\r\n') + '\r\n';
+}
+
+/** The split that a metric is of: the part of its name before the dot. */
+function splitOf(metric: string): keyof TableSection['images'] {
+  if (metric.startsWith('test.')) return 'test';
+  return metric.startsWith('testDeduplicated.') ? 'testDeduplicated' : 'validation';
 }
 
 function spread({ n, mean, sd, interval }: SeedSummary): Row {

@@ -10,6 +10,8 @@ export const metricTitles: Readonly<Record<TableMetric, string>> = {
   'validation.macroF1': 'validation macro-F1',
   'validation.nll': 'validation NLL',
   'validation.ece': 'validation ECE',
+  'testDeduplicated.accuracy': 'deduplicated test accuracy',
+  'testDeduplicated.macroF1': 'deduplicated test macro-F1',
 };
 
 /** Metrics whose deltas are printed for reading; CSV has all compared metrics. */
