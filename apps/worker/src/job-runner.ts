@@ -23,6 +23,13 @@ const claimPatience = 60_000;
 export class JobRunner {
   readonly leases: LeaseKeeper;
   readonly #slots: Record<'cpu' | 'gpu' | 'light', ThreadSlots>;
+  readonly #roomListeners: Record<'cpu' | 'gpu' | 'light', ((room: number) => void)[]> = {
+    cpu: [],
+    gpu: [],
+    light: [],
+  };
+  /** How often a delivery was given back for want of threads, by job and attempt. */
+  readonly #givenBack = new Map<string, number>();
   readonly #drainListeners: ((draining: boolean) => void)[] = [];
   #draining = false;
   #closing = false;
@@ -30,12 +37,44 @@ export class JobRunner {
 
   constructor(private readonly options: RunnerOptions) {
     this.leases = new LeaseKeeper({ ...options, onDraining: (draining) => this.drain(draining) });
+    const slots = (resource: 'cpu' | 'gpu' | 'light', total: number): ThreadSlots =>
+      new ThreadSlots(total, (room) => {
+        for (const listener of this.#roomListeners[resource]) listener(room);
+      });
     this.#slots = {
-      cpu: new ThreadSlots(options.threads),
+      cpu: slots('cpu', options.threads),
       // A training on an accelerator and a table keep little of the processor busy: they have slots of their own.
-      gpu: new ThreadSlots(1),
-      light: new ThreadSlots(options.light),
+      gpu: slots('gpu', 1),
+      light: slots('light', options.light),
     };
+  }
+
+  /**
+   * Whether a delivered attempt is to be run here. False while there is no room for it: it goes back to the queue, for
+   * a worker that has. One that came back as often as `patience` says, and so was taken by no other, is kept and waits
+   * its turn here, lest jobs of many threads be passed by those of few for ever.
+   */
+  keeps(
+    resource: 'cpu' | 'gpu' | 'light',
+    { jobId, attempt, threads }: QueueMessage,
+    patience = 20,
+  ): boolean {
+    const name = `${jobId} ${attempt}`;
+    const times = this.#givenBack.get(name) ?? 0;
+    if (times >= patience || this.#slots[resource].fits(resource === 'cpu' ? threads : 1)) {
+      this.#givenBack.delete(name);
+      return true;
+    }
+    // Deliveries that another worker took are never heard of again: the oldest are forgotten.
+    const oldest = this.#givenBack.keys().next().value;
+    if (this.#givenBack.size >= 1000 && oldest !== undefined) this.#givenBack.delete(oldest);
+    this.#givenBack.set(name, times + 1);
+    return false;
+  }
+
+  /** Calls `listener` with how many deliveries of the resource to hold, whenever that may have changed. */
+  onRoom(resource: 'cpu' | 'gpu' | 'light', listener: (room: number) => void): void {
+    this.#roomListeners[resource].push(listener);
   }
 
   /**

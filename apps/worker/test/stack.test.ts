@@ -72,7 +72,7 @@ async function startStack(queueOf: (databaseUrl: string) => Promise<QueueSetting
   };
 }
 
-async function startWorkerProcess(id: string): Promise<ChildProcess> {
+async function startWorkerProcess(id: string, threads = 1): Promise<ChildProcess> {
   const child = fork(workerModule, [], {
     env: {
       ...process.env,
@@ -82,7 +82,7 @@ async function startWorkerProcess(id: string): Promise<ChildProcess> {
       FERMENT_DATA: join(stack.folder, id),
       FERMENT_STORE_FOLDER: join(stack.folder, 'artifacts'),
       FERMENT_WORKER_ID: id,
-      FERMENT_WORKER_THREADS: '1',
+      FERMENT_WORKER_THREADS: String(threads),
       FERMENT_HEARTBEAT_SECONDS: '0.3',
       FERMENT_LEASE_SECONDS: String(leaseSeconds),
       FERMENT_LOG_LEVEL: 'warn',
@@ -205,6 +205,36 @@ function scenario(): void {
   }, 180_000);
 }
 
+/** Two workers of two threads, one of them filled by one job of both: nothing waits there for the other is idle. */
+function sharing(): void {
+  it('takes no message that an idle worker could begin', async () => {
+    const fifth = await startWorkerProcess('fifth', 2);
+    await stack.workers.drain('third');
+    const params = trainParams(await importedVersion(5), 60);
+    const wide = { ...params, train: { ...params.train, threads: 2 } };
+    const job = (salt: string) => ({ ...planned('train', wide, 'cpu', salt), threads: 2 });
+    const first = await submitted(job('fills'));
+    await until('the only worker is full', async () => (await jobOf(first)).state === 'running');
+    const second = await submitted(job('waits'));
+    await until('it is offered', async () => {
+      const { rows } = await stack.database.pool.query(
+        'SELECT FROM job WHERE id = $1 AND queued_at IS NOT NULL',
+        [second],
+      );
+      return rows.length === 1;
+    });
+    const sixth = await startWorkerProcess('sixth', 2);
+    await until('the idle worker has it', async () => (await jobOf(second)).state !== 'ready');
+    expect((await jobOf(second)).attempts[0]?.worker).toBe('sixth');
+    expect((await jobOf(first)).state).toBe('running');
+    expect((await finished(first)).attempts).toHaveLength(1);
+    expect((await finished(second)).attempts).toHaveLength(1);
+    await endProcess(fifth);
+    await endProcess(sixth);
+    await stack.workers.resume('third');
+  }, 180_000);
+}
+
 /** What no queue has a part in. */
 function leases(): void {
   it('does no harm when it was frozen past its lease and comes back', async () => {
@@ -239,6 +269,7 @@ describeWith([], 'a worker on the PostgreSQL queue', () => {
   }, 120_000);
   afterAll(stopAll, 60_000);
   scenario();
+  sharing();
   leases();
 });
 
@@ -252,4 +283,5 @@ describeWith('redis', 'a worker on a Redis queue', () => {
   }, 120_000);
   afterAll(stopAll, 60_000);
   scenario();
+  sharing();
 });

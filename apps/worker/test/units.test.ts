@@ -32,6 +32,31 @@ describe('ThreadSlots', () => {
     expect(slots.free).toBe(3);
   });
 
+  it('says how much work to hold: none beside what is here while no thread is free', async () => {
+    const rooms: number[] = [];
+    const slots = new ThreadSlots(3, (room) => rooms.push(room));
+    expect([slots.room, slots.fits(3), slots.fits(9)]).toEqual([3, true, true]);
+    const ends: (() => void)[] = [];
+    const work = (threads: number) => slots.with(threads, () => new Promise<void>((end) => ends.push(end)));
+    const wide = work(2);
+    expect([slots.room, slots.fits(1), slots.fits(2)]).toEqual([3, true, false]);
+    const narrow = work(1);
+    expect([slots.room, slots.fits(1)]).toEqual([2, false]);
+    const waiting = work(2);
+    expect(slots.room).toBe(3);
+    ends[1]?.();
+    await narrow;
+    // A thread is free, but it is kept for the one that waits.
+    expect([slots.free, slots.room, slots.fits(1)]).toEqual([1, 2, false]);
+    ends[0]?.();
+    await wide;
+    await Promise.resolve();
+    ends[2]?.();
+    await waiting;
+    expect([slots.free, slots.room]).toEqual([3, 3]);
+    expect(rooms).toEqual([3, 2, 3, 2, 3, 3]);
+  });
+
   it('frees what failed work held', async () => {
     const slots = new ThreadSlots(1);
     await expect(slots.with(1, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
