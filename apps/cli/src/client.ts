@@ -14,6 +14,7 @@ import {
   problemDetails,
   project,
   tokenItem,
+  trialComparison,
   trialItem,
   workerItem,
 } from '@ferment/contracts';
@@ -29,6 +30,7 @@ import type {
   ProblemDetails,
   Role,
   TableQueryFormat,
+  TrialComparison,
   TrialItem,
   WorkerItem,
 } from '@ferment/contracts';
@@ -156,6 +158,10 @@ export class Client {
 
   trial(id: string): Promise<TrialItem> {
     return this.parsed(trialItem, `trials/${id}`);
+  }
+  /** @param ids 2 to 20 trials */
+  compareTrials(ids: readonly string[]): Promise<TrialComparison> {
+    return this.parsed(trialComparison, 'trials/compare', { query: { ids: ids.join(',') } });
   }
   job(id: string): Promise<JobItem> {
     return this.parsed(jobItem, `jobs/${id}`);

@@ -157,24 +157,50 @@ describe('ports', () => {
 });
 
 describe('comparing trials', () => {
+  const figures = (accuracy: number) => ({ accuracy, macroF1: 0.5, nll: 1, ece: 0.1, images: 10 });
+  const trial = (variant: string, accuracy: number) => ({
+    ...{
+      id: item(variant),
+      experimentId: item('e'),
+      variant,
+      factors: {},
+      seed: 0,
+      state: 'succeeded' as const,
+      reason: null,
+      jobs: {},
+    },
+    summary: { faces: { validation: figures(accuracy), test: figures(accuracy) } },
+    downloads: { onnx: null, safetensors: null },
+  });
+
   it('puts differences to the first beside the figures', () => {
-    const figures = (accuracy: number) => ({ accuracy, macroF1: 0.5, nll: 1, ece: 0.1, images: 10 });
-    const trial = (variant: string, accuracy: number) => ({
-      ...{
-        id: item(variant),
-        experimentId: item('e'),
-        variant,
-        factors: {},
-        seed: 0,
-        state: 'succeeded' as const,
-        reason: null,
-        jobs: {},
-      },
-      summary: { faces: { validation: figures(accuracy), test: figures(accuracy) } },
-      downloads: { onnx: null, safetensors: null },
-    });
-    const text = compareTrials([trial('a', 0.5), trial('b', 0.4375)]);
+    const trials = [trial('a', 0.5), trial('b', 0.4375)];
+    const differences = [{ path: 'student.method.temperature', values: [4, null] }];
+    const text = compareTrials({ trials, differences });
+    expect(text).toMatch(/student\.method\.temperature +4 +-\n/);
     expect(text).toContain('faces test accuracy          0.5000  0.4375 (-0.0625)');
+  });
+
+  it('are asked for by the ids that the list prints', async () => {
+    const asked: string[] = [];
+    const one = { ...trial('a', 0.5), id: item('a') };
+    server = createServer((request, response) => {
+      asked.push(request.url ?? '');
+      const body = request.url?.includes('/trials/compare')
+        ? { trials: [one, one], differences: [] }
+        : request.url?.endsWith('/trials')
+          ? [one]
+          : null;
+      response
+        .writeHead(body === null ? 404 : 200, { 'content-type': 'application/json' })
+        .end(JSON.stringify(body));
+    });
+    const port = await freePort();
+    await new Promise<void>((done) => server?.listen(port, '127.0.0.1', done));
+    const env = { FERMENT_URL: `http://127.0.0.1:${port}`, FERMENT_TOKEN: 'secret' };
+    const compared = await run(['trial', 'compare', one.id, one.id], env);
+    expect(compared).toMatchObject({ code: 0, out: expect.stringContaining('do not differ') });
+    expect(asked).toEqual([`/api/v1/trials/compare?ids=${one.id}%2C${one.id}`]);
   });
 });
 

@@ -91,7 +91,7 @@ async function failedJobs(
   return Promise.all(
     failed.map(async ({ id, kind, stage }) => {
       const name = stage === null ? kind : `${kind} ${stage}`;
-      return `job ${name} (${id.slice(0, 8)}) failed: ${reasonInFull(await client.job(id))}`;
+      return `job ${name} (${id}) failed: ${reasonInFull(await client.job(id))}`;
     }),
   );
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { TrialItem } from '@ferment/contracts';
+import type { TrialComparison, TrialItem } from '@ferment/contracts';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
@@ -19,7 +19,7 @@ function figures(trial: TrialItem): string[] {
 
 const header = ['id', 'variant', 'seed', 'state', 'val acc', 'val F1', 'test acc', 'test F1'];
 const row = (trial: TrialItem) => [
-  trial.id.slice(0, 8),
+  trial.id,
   trial.variant,
   String(trial.seed),
   trial.state,
@@ -28,11 +28,20 @@ const row = (trial: TrialItem) => [
 
 const metricNames = ['accuracy', 'macroF1', 'nll', 'ece'] as const;
 
-/** Rows of figures, a column per trial, and the difference to the first. */
-export function compareTrials(trials: readonly TrialItem[]): string {
+/** One value of a configuration in a cell. */
+const setting = (value: TrialComparison['differences'][number]['values'][number]) =>
+  value === null ? '-' : typeof value === 'string' ? value : JSON.stringify(value);
+
+/** What differs in the configurations, then rows of figures with differences to the first; a column per trial. */
+export function compareTrials({ trials, differences }: TrialComparison): string {
   const [first] = trials;
   if (!first) return 'No trials.';
   const names = ['', ...trials.map((trial) => `${trial.variant} seed ${trial.seed}`)];
+  const settings = columns(
+    names,
+    differences.map(({ path, values }) => [path, ...values.map(setting)]),
+    'Their configurations do not differ.',
+  );
   const rows: string[][] = [];
   for (const dataset of new Set(trials.flatMap((trial) => Object.keys(trial.summary))))
     for (const split of ['validation', 'test'] as const)
@@ -47,7 +56,7 @@ export function compareTrials(trials: readonly TrialItem[]): string {
         });
         rows.push([`${dataset} ${split} ${metric}`, ...cells]);
       }
-  return columns(names, rows, 'None of these trials has figures yet.');
+  return `${settings}\n\n${columns(names, rows, 'None of these trials has figures yet.')}`;
 }
 
 export function trialCommands(program: Command, context: Context): void {
@@ -65,12 +74,12 @@ export function trialCommands(program: Command, context: Context): void {
 
   trial
     .command('compare')
-    .description('figures of trials side by side, with differences to the first')
-    .argument('<trials...>', 'ids')
+    .description('what differs between trials, and their figures side by side')
+    .argument('<trials...>', 'ids, as "trial ls" prints them')
     .action(async (ids: string[], _options: unknown, command: Command) => {
       if (ids.length < 2) throw new UsageError('Comparing takes at least two trials.');
       const client = await connect(command, context);
-      const items = await Promise.all(ids.map((id) => client.trial(id)));
-      output(command, context).answer(items, compareTrials(items));
+      const comparison = await client.compareTrials(ids);
+      output(command, context).answer(comparison, compareTrials(comparison));
     });
 }
