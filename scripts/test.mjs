@@ -5,6 +5,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
+import { unnamedSkips } from './lib/skips.mjs';
 import { quietly, reporter, repository, shown, tool } from './lib/steps.mjs';
 import { setUp } from './lib/set-up.mjs';
 
@@ -59,10 +60,15 @@ async function runJest() {
       complaints.push(`${relative(repository, suite.name)} did not run:\n${suite.message}`);
     }
   }
-  await judgeSkips(await namedSkips(skips));
+  const pending = result.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status }) => !['passed', 'failed'].includes(status))
+      .map((test) => ({ ...test, file: relative(repository, name) })),
+  );
+  await judgeSkips(await namedSkips(skips), pending);
 }
 
-async function judgeSkips(named) {
+async function judgeSkips(named, pending) {
   for (const { suite, missing, install } of named)
     console.log(`skipped: ${suite} (needs ${missing.join(', ')}: ${install.join('; ')})`);
   if (!strict) return;
@@ -70,8 +76,7 @@ async function judgeSkips(named) {
   const refused = named.filter(({ missing }) => missing.some((need) => !(need in allowed)));
   for (const { suite, missing } of refused)
     complaints.push(`Skipped in CI, and not allowed to be: ${suite} (${missing.join(', ')})`);
-  if (count.skipped > 0 && named.length === 0)
-    complaints.push(`${count.skipped} tests are skipped without a reason.`);
+  complaints.push(...unnamedSkips(named, pending));
 }
 
 try {
