@@ -82,6 +82,7 @@ export class RecordingTruth implements Truth {
     _attempt: number,
     rows: readonly MetricRow[],
     truncateFrom?: number,
+    _after?: number,
   ): Promise<boolean> {
     return this.#write(() => {
       this.rows.push({ rows, truncateFrom });
