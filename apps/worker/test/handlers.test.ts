@@ -62,6 +62,7 @@ describe('the handlers, one after another as an experiment runs them', () => {
     const teacherParams = trainParams(version, 2);
     const teacher = await run(claimOf('train', teacherParams));
     expect(teacher.result).toMatchObject({
+      computedOn: { gpu: false, tensorflow: expect.stringMatching(/^2\./), flags: expect.any(Object) },
       steps: 38,
       images: { validation: 40, test: 48 },
       selectMetric: 'validation.macroF1',

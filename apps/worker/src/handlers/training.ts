@@ -1,5 +1,6 @@
 import type { JobKind, JobParams } from '@ferment/contracts';
 import type { Split } from '@ferment/datasets';
+import { computedOn } from '../child/computed-on.js';
 import type { HandlerContext } from '../child/context.js';
 import type { HandlerOutcome } from './handler.js';
 
@@ -21,7 +22,7 @@ export async function trainNetwork<K extends JobKind & ('train' | 'distill')>(
   context: HandlerContext,
 ): Promise<HandlerOutcome<K>> {
   // Loaded here, so that children for imports and tables never start TensorFlow.
-  const { runTraining } = await import('@ferment/engine');
+  const { nativeVersion, runTraining } = await import('@ferment/engine');
   const { method, params, parts, teachers, start, resume } = training;
   const { train, validation, test, mean, std, leakRemoved } = parts;
   const trained = await runTraining(
@@ -54,6 +55,7 @@ export async function trainNetwork<K extends JobKind & ('train' | 'distill')>(
       leakRemoved,
       mean,
       std,
+      computedOn: { ...computedOn(params.train.threads, nativeVersion()) },
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { ModelSpec } from '@ferment/contracts';
 import { graphText } from '../capture/index.js';
-import { traceInference, type InferenceGraph, type Normalisation } from '../models/inference.js';
+import { traceInference, type InferenceGraph } from '../models/inference.js';
+import type { Normalisation } from '../nn/index.js';
 import type { ModelInput } from '../models/model-input.js';
 import { OnnxBuilder, OnnxExportError } from './onnx-builder.js';
 import { translations } from './onnx-ops.js';

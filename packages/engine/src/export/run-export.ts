@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { readSafetensors, SafetensorsError, writeSafetensors } from '../files/safetensors.js';
 import { weightsFromTensors, weightsToTensors } from '../files/weights.js';
 import { createModel } from '../models/index.js';
-import type { Normalisation } from '../models/inference.js';
+import type { Normalisation } from '../nn/index.js';
 import { exportOnnx } from './onnx.js';
 
 export interface ExportInputs {

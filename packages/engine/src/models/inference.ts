@@ -1,14 +1,7 @@
 import type { ModelSpec } from '@ferment/contracts';
 import { traceProgram, variableNode, type NodeDef } from '../capture/index.js';
-import { Pass, type Model } from '../nn/index.js';
-import { multiply, subtract } from '../tensor/index.js';
+import { normalise, Pass, type Model, type Normalisation } from '../nn/index.js';
 import { createModel, type ModelInput } from './index.js';
-
-/** How pixels become a network's input: (pixel / 255 - mean) / std; both in units of pixel / 255. */
-export interface Normalisation {
-  readonly mean: number;
-  readonly std: number;
-}
 
 /** The captured inference function of a model: pixels 0..255 [batch, size, size, channels] to logits. */
 export interface InferenceGraph {
@@ -38,7 +31,6 @@ export function traceInference(
   normalisation: Normalisation = identity,
 ): InferenceGraph {
   const model = createModel(spec, input);
-  const { mean, std } = normalisation;
   const state = Object.fromEntries(
     model.variables.map(({ name, shape }) => [name, { shape, dtype: 'float32' as const }]),
   );
@@ -48,8 +40,8 @@ export function traceInference(
     inputs: { pixels: { shape, dtype: 'float32' } },
     fetches: {
       infer: ({ state: values, inputs }) => {
-        const normalised = subtract(multiply(inputs.pixels, 1 / (255 * std)), mean / std);
-        return { outputs: { logits: model.forward(normalised, new Pass(values.model, false, null)) } };
+        const images = normalise(inputs.pixels, normalisation);
+        return { outputs: { logits: model.forward(images, new Pass(values.model, false, null)) } };
       },
     },
   });

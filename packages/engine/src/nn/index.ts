@@ -1,3 +1,4 @@
 export * from './initial.js';
 export * from './layers.js';
 export * from './module.js';
+export * from './normalisation.js';

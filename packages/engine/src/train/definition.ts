@@ -2,7 +2,7 @@ import type { AugmentDetail } from '@ferment/contracts';
 import { augment } from '../augment/index.js';
 import type { ProgramDefinition, StepArguments, StepResult, TensorSpec } from '../capture/index.js';
 import { required } from '../required.js';
-import { Pass, type Model } from '../nn/index.js';
+import { normalise, Pass, type Model, type Normalisation } from '../nn/index.js';
 import type { Optimizer } from '../optimizers/index.js';
 import type { Task } from '../tasks/index.js';
 import {
@@ -12,17 +12,9 @@ import {
   foldIn,
   gather,
   mean,
-  multiply,
-  subtract,
   valueAndGradients,
   type Tensor,
 } from '../tensor/index.js';
-
-/** How pixels (0 … 255) become the network's input: (x / 255 - mean) / std. */
-export interface Normalisation {
-  readonly mean: number;
-  readonly std: number;
-}
 
 export interface ImageShape {
   readonly size: number;
@@ -70,10 +62,6 @@ function slotSpecs(model: Model, optimizer: Optimizer): Specs {
 }
 
 export const teacherRole = (index: number) => `teacher${index}`;
-
-function normalise(pixels: Tensor, { mean, std }: Normalisation): Tensor {
-  return subtract(multiply(pixels, 1 / (255 * std)), mean / std);
-}
 
 /** The fetch that scores a batch of pictures with the student in inference mode; its rows do not affect one another. */
 export function evaluateFetch(model: Model, normalisation: Normalisation) {
