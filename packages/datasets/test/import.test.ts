@@ -154,6 +154,8 @@ describe('bad rows', () => {
         fc.nat(line.length - 1),
         fc.constantFrom('x', '-', '.', ',', '"', ';', '\t', '\0'),
         async (at, sign) => {
+          // The same sign again is no damage.
+          fc.pre(line[at] !== sign);
           const damaged = `emotion,pixels,Usage\n${line.slice(0, at)}${sign}${line.slice(at + 1)}\n2,${good},Training`;
           const { summary } = await importFer2013(pieces(damaged), { ...options, skipBad: true });
           expect(summary.skipped.map(({ row }) => row)).toEqual([2]);
