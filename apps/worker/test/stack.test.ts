@@ -227,9 +227,11 @@ function sharing(): void {
     await until('the idle worker has it', async () => (await jobOf(second)).state !== 'ready');
     expect((await jobOf(second)).attempts[0]?.worker).toBe('sixth');
     expect((await jobOf(first)).state).toBe('running');
-    // How many attempts it took is not the question: with a lease of 2 s a stalled machine may lose one.
-    expect((await finished(first)).state).toBe('succeeded');
-    expect((await finished(second)).state).toBe('succeeded');
+    // With a lease of 2 s a stalled machine may lose an attempt; none may succeed twice.
+    const succeededOnce = ({ state, attempts }: Awaited<ReturnType<typeof finished>>) =>
+      state === 'succeeded' && attempts.filter((attempt) => attempt.state === 'succeeded').length === 1;
+    expect(succeededOnce(await finished(first))).toBe(true);
+    expect(succeededOnce(await finished(second))).toBe(true);
     await endProcess(fifth);
     await endProcess(sixth);
     await stack.workers.resume('third');
