@@ -12,6 +12,7 @@ export * from './nearest.js';
 export * from './patches.js';
 export * from './plan.js';
 export * from './rest.js';
+export * from './robustness.js';
 export * from './scalars.js';
 export * from './schema-shape.js';
 export * from './spec-findings.js';
