@@ -68,7 +68,13 @@ describe('the handlers, one after another as an experiment runs them', () => {
       selectMetric: 'validation.macroF1',
     });
 
-    const method = { name: 'kd', temperature: 4, ceWeight: 0.1, distillWeight: 0.9 } as const;
+    const method = {
+      name: 'kd',
+      temperature: 4,
+      ceWeight: 0.1,
+      distillWeight: 0.9,
+      calibrated: false,
+    } as const;
     const studentParams = { ...trainParams(version, 2), method };
     const student = await run(
       claimOf('distill', studentParams, {

@@ -175,6 +175,7 @@ export function trainParams(version: string, epochs: number): JobParams<'train'>
       schedule: { name: 'cosine', warmup: 0 },
       augment: 'standard',
       labelSmoothing: 0,
+      rebalance: null,
       threads: 1,
     },
     select: { metric: 'validation.macroF1' },

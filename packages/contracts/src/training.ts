@@ -59,6 +59,20 @@ export function augmentation(spec: AugmentSpec): AugmentDetail {
   return { ...preset, scale: [...preset.scale] };
 }
 
+/**
+ * How classes of unequal size are brought into balance while training; one way at a time, so that a sampler and weights
+ * never stack. `class-weights` weigh an image of class c by N / (C n_c); `effective-number` by (1 - beta) /
+ * (1 - beta^n_c), scaled to sum C (Cui et al., CVPR 2019); `balanced-sampler` draws every class equally often;
+ * `logit-adjustment` adds tau log prior to the logits of the training loss (Menon et al., ICLR 2021).
+ */
+export const rebalanceSpec = z.discriminatedUnion('method', [
+  z.strictObject({ method: z.literal('class-weights') }),
+  z.strictObject({ method: z.literal('effective-number'), beta: bounded(0, 0.9999999).default(0.9999) }),
+  z.strictObject({ method: z.literal('balanced-sampler') }),
+  z.strictObject({ method: z.literal('logit-adjustment'), tau: positive.default(1) }),
+]);
+export type RebalanceSpec = z.output<typeof rebalanceSpec>;
+
 export const trainSpec = z
   .strictObject({
     epochs: z.int().min(1).max(10_000).optional(),
@@ -68,6 +82,7 @@ export const trainSpec = z
     schedule: scheduleSpec.prefault({ name: 'cosine', warmup: 1 }),
     augment: augmentSpec.default('standard'),
     labelSmoothing: bounded(0, 0.9).default(0),
+    rebalance: rebalanceSpec.nullable().default(null),
     threads: z.int().min(1).max(256).default(2),
   })
   .refine((train) => (train.epochs === undefined) !== (train.updates === undefined), {
@@ -76,13 +91,80 @@ export const trainSpec = z
   });
 export type TrainSpec = z.output<typeof trainSpec>;
 
-/** Knowledge distillation (Hinton et al., 2015): L = ceWeight CE + distillWeight T^2 KL(teacher || student). */
+const weight = bounded(0, 1000);
+
+/** Every method by soft labels: L = ceWeight CE + distillWeight T² sum_k w_k KL(teacher_k^T || student^T). */
+const softLabels = {
+  temperature: positive.default(4),
+  ceWeight: weight.default(0.1),
+  distillWeight: weight.default(0.9),
+};
+
+/** Whether each teacher's logits are first divided by the temperature that minimises its NLL on validation. */
+const calibrated = z.boolean();
+
+/**
+ * The parts of decoupled distillation (Zhao et al., CVPR 2022): alpha weighs the target class, beta the others;
+ * `warmup` is in epochs, over which the whole term rises (a twelfth of the epochs, at least 1, when left out).
+ */
+const decoupled = {
+  alpha: weight.default(1),
+  beta: weight.default(8),
+  warmup: positive.optional(),
+};
+
+/**
+ * How a student learns from its teachers: they differ in w, the weights of K teachers for an image.
+ * - `kd` (Hinton et al., 2015) and `average`: w = 1 / K; one teacher is plain KD
+ * - `best`: the one teacher with the highest macro-F1 on validation
+ * - `ca-mkd` (Zhang et al., ICASSP 2022): by each teacher's cross entropy with the label; logits only, its term over
+ *   features is left out
+ * - `ebkd`: by each teacher's entropy
+ * - `dkd` (Zhao et al., CVPR 2022): L = CE + decoupled terms, towards the mean of the teachers' logits
+ * - `eadd`: by the strength of each teacher on the class of the image and its reliability on the image, out of fold;
+ *   the gain of a class follows the student's own F1 on validation
+ */
 export const distillMethodSpec = z.discriminatedUnion('name', [
+  z.strictObject({ name: z.literal('kd'), ...softLabels, calibrated: calibrated.default(false) }),
+  z.strictObject({ name: z.literal('average'), ...softLabels, calibrated: calibrated.default(false) }),
+  z.strictObject({ name: z.literal('best'), ...softLabels, calibrated: calibrated.default(false) }),
+  z.strictObject({ name: z.literal('ca-mkd'), ...softLabels, calibrated: calibrated.default(false) }),
+  z.strictObject({ name: z.literal('ebkd'), ...softLabels, calibrated: calibrated.default(false) }),
   z.strictObject({
-    name: z.literal('kd'),
+    name: z.literal('dkd'),
     temperature: positive.default(4),
-    ceWeight: bounded(0, 1000).default(0.1),
-    distillWeight: bounded(0, 1000).default(0.9),
+    ...decoupled,
+    calibrated: calibrated.default(false),
+  }),
+  z.strictObject({
+    name: z.literal('eadd'),
+    ...softLabels,
+    /** Class strength against instance reliability: w proportional to Wcls^lambda r^(1 - lambda). */
+    lambda: bounded(0, 1).default(0.5),
+    /** Temperature of the softmax over teachers that makes weights of class strengths. */
+    tau: positive.default(0.1),
+    /** Images of a class that the mean over classes weighs as much as, when strengths are shrunk towards it. */
+    shrinkage: bounded(0, 1e6).default(50),
+    strength: z.enum(['f1', 'recall']).default('f1'),
+    /** How much a class gains that the student is weaker at than at the others; 0 is without dynamics. */
+    gamma: bounded(0, 100).default(1),
+    /** Off: strengths are equal. */
+    classStrength: z.boolean().default(true),
+    /** Off: teachers are equally reliable. */
+    reliability: z.boolean().default(true),
+    calibrated: calibrated.default(true),
+    /** Weights and gains by the teachers' mean prediction instead of the label. */
+    labelFree: z.boolean().default(false),
+    /** `dkd`: decoupled terms towards the weighted sum of the teachers' logits, instead of KL to each of them. */
+    target: z.enum(['kd', 'dkd']).default('kd'),
+    ...decoupled,
+    /** Trainings that predict each training image without having seen it; `epochs` instead of the teacher's own. */
+    outOfFold: z
+      .strictObject({
+        folds: z.int().min(2).max(20).default(5),
+        epochs: z.int().min(1).max(10_000).optional(),
+      })
+      .prefault({}),
   }),
 ]);
 export type DistillMethodSpec = z.output<typeof distillMethodSpec>;
@@ -93,7 +175,9 @@ export const componentVersions = {
   optimizers: { sgd: 1, adamw: 1 },
   schedules: { constant: 1, cosine: 1 },
   augmentation: 1,
-  methods: { kd: 1 },
+  /** Named in a key only where a training rebalances. */
+  rebalance: { 'class-weights': 1, 'effective-number': 1, 'balanced-sampler': 1, 'logit-adjustment': 1 },
+  methods: { kd: 1, average: 1, best: 1, 'ca-mkd': 1, ebkd: 1, dkd: 1, eadd: 1 },
   split: 1,
   metrics: 1,
 } as const;

@@ -69,6 +69,7 @@ describe('a spec that is right', () => {
         schedule: { name: 'cosine', warmup: 1 },
         augment: 'standard',
         labelSmoothing: 0,
+        rebalance: null,
         threads: 2,
       },
     });
@@ -185,8 +186,10 @@ describe('a spec that is wrong is answered with line, path, what was expected an
     [
       'an unknown method',
       'name: kd',
-      'name: dkd',
-      ['spec.yaml:14 stages.student.method.name: expected "kd", got "dkd". Did you mean "kd"?'],
+      'name: eebkd',
+      [
+        'spec.yaml:14 stages.student.method.name: expected one of "kd", "average", "best", "ca-mkd", "ebkd", "dkd", "eadd", got "eebkd". Did you mean "ebkd"?',
+      ],
     ],
     [
       'an unknown kind of stage',

@@ -110,7 +110,7 @@ describe('a patch', () => {
         ...spec.stages,
         student: {
           ...spec.stages['student'],
-          method: { name: 'kd', temperature: 8, ceWeight: 0.1, distillWeight: 0.9 },
+          method: { name: 'kd', temperature: 8, ceWeight: 0.1, distillWeight: 0.9, calibrated: false },
         },
       },
     });

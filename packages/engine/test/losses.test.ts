@@ -59,7 +59,13 @@ describe('distillation', () => {
 });
 
 describe('the distillation task', () => {
-  const method = { name: 'kd', temperature: 3, ceWeight: 0.25, distillWeight: 0.75 } as const;
+  const method = {
+    name: 'kd',
+    temperature: 3,
+    ceWeight: 0.25,
+    distillWeight: 0.75,
+    calibrated: false,
+  } as const;
   const loss = (teachers: number[][][]) =>
     value(() => {
       const images = matrix(student);

@@ -29,6 +29,9 @@ const trainingVersions = (model: ModelSpec, train: TrainSpec): Versions => ({
   [`optimizer.${train.optimizer.name}`]: componentVersions.optimizers[train.optimizer.name],
   [`schedule.${train.schedule.name}`]: componentVersions.schedules[train.schedule.name],
   augmentation: componentVersions.augmentation,
+  ...(train.rebalance && {
+    [`rebalance.${train.rebalance.method}`]: componentVersions.rebalance[train.rebalance.method],
+  }),
   split: componentVersions.split,
 });
 

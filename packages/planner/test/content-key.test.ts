@@ -57,7 +57,7 @@ describe('contentKey', () => {
     });
     const distill = {
       ...trainParams(),
-      method: { name: 'kd', temperature: 4, ceWeight: 0.1, distillWeight: 0.9 } as const,
+      method: { name: 'kd', temperature: 4, ceWeight: 0.1, distillWeight: 0.9, calibrated: false } as const,
     };
     const keys = [
       contentKey('train', trainParams(), []),
@@ -66,6 +66,8 @@ describe('contentKey', () => {
       contentKey('train', trainParams({ epochs: 5 }), []),
       contentKey('train', trainParams({ updates: 4 }), []),
       contentKey('train', trainParams({ epochs: 4, threads: 1 }), []),
+      contentKey('train', trainParams({ epochs: 4, rebalance: { method: 'class-weights' } }), []),
+      contentKey('train', trainParams({ epochs: 4, rebalance: { method: 'effective-number' } }), []),
       contentKey('train', trainParams({ epochs: 4 }, { seed: 1 }), []),
       contentKey('train', trainParams({ epochs: 4 }, { select: { metric: 'validation.nll' } }), []),
       contentKey('train', trainParams({ epochs: 4 }, { data: { ...data, version: 'c'.repeat(64) } }), []),
@@ -76,17 +78,20 @@ describe('contentKey', () => {
       contentKey('distill', { ...distill, method: { ...distill.method, temperature: 5 } }, [input(0, 'a')]),
     ];
     expect(new Set(keys).size).toBe(keys.length);
-    expect(contentKey('distill', distill, [input(1, 'b'), input(0, 'a')])).toBe(keys[9]);
+    expect(contentKey('distill', distill, [input(1, 'b'), input(0, 'a')])).toBe(keys[11]);
   });
 
   it('names the version of every component that computes the result', () => {
     const versions: object = componentVersions;
+    const versionOfEach = (names: readonly string[]) =>
+      Object.fromEntries(names.map((name) => [name, expect.any(Number)]));
     expect(versions).toEqual({
       trainer: expect.any(Number),
       optimizers: { sgd: expect.any(Number), adamw: expect.any(Number) },
       schedules: { constant: expect.any(Number), cosine: expect.any(Number) },
       augmentation: expect.any(Number),
-      methods: { kd: expect.any(Number) },
+      rebalance: versionOfEach(['class-weights', 'effective-number', 'balanced-sampler', 'logit-adjustment']),
+      methods: versionOfEach(['kd', 'average', 'best', 'ca-mkd', 'ebkd', 'dkd', 'eadd']),
       split: expect.any(Number),
       metrics: expect.any(Number),
     });

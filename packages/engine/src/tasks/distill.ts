@@ -1,4 +1,4 @@
-import type { DistillMethodSpec } from '@ferment/contracts';
+import { JobFailure, type DistillMethodSpec } from '@ferment/contracts';
 import { add, multiply, stopGradient } from '../tensor/index.js';
 import { crossEntropy, distillation, smoothLabels } from './losses.js';
 import type { Task } from './task.js';
@@ -13,6 +13,8 @@ export function distill(options: {
   method: DistillMethodSpec;
 }): Task {
   const { classes, labelSmoothing, method } = options;
+  if (method.name !== 'kd' && method.name !== 'average')
+    throw new JobFailure('user', `this engine does not distill by "${method.name}"`);
   return ({ images, labels }, { student, teachers }) => {
     const targets = teachers.map((teacher) => stopGradient(teacher(images)));
     const logits = student(images);

@@ -18,6 +18,7 @@ export const plainTrain: JobParams<'train'>['train'] = {
   schedule: { name: 'cosine', warmup: 0.5 },
   augment: 'standard',
   labelSmoothing: 0.1,
+  rebalance: null,
   threads: 1,
 };
 
@@ -62,7 +63,13 @@ export function smallJob(wanted: Wanted = {}): TrainingInputs {
     select: { metric: 'validation.macroF1' },
     seed: wanted.seed ?? 3,
   };
-  const method = { name: 'kd', temperature: 4, ceWeight: 0.1, distillWeight: 0.9 } as const;
+  const method = {
+    name: 'kd',
+    temperature: 4,
+    ceWeight: 0.1,
+    distillWeight: 0.9,
+    calibrated: false,
+  } as const;
   return {
     params: teachers.length > 0 ? { ...params, method } : params,
     method: teachers.length > 0 ? 'distill' : 'train',
