@@ -1,4 +1,4 @@
-import { estimateModelCost, modelSpec } from '@ferment/contracts';
+import { estimateModelCost, isTrainingKind, modelSpec } from '@ferment/contracts';
 import type { JobItem, JobProgress, JobState, ModelSpec } from '@ferment/contracts';
 import { z } from 'zod';
 
@@ -27,7 +27,7 @@ const trainingParams = z.object({
 /** Multiply-accumulates of a training per image of its set (of its batch, where updates are given). */
 function workOf(job: JobItem, byId: ReadonlyMap<string, JobItem>): number | null {
   const parsed = trainingParams.safeParse(job.params);
-  if ((job.kind !== 'train' && job.kind !== 'distill') || !parsed.success) return null;
+  if (!isTrainingKind(job.kind) || !parsed.success) return null;
   const { data, model, train } = parsed.data;
   const macs = (spec: ModelSpec) => estimateModelCost(spec, data.preprocess).macs;
   const teachers = job.inputs.filter(({ role }) => role === 'teachers').map(({ jobId }) => byId.get(jobId));

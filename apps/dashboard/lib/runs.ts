@@ -1,4 +1,4 @@
-import type { JobItem, TrialItem } from '@ferment/contracts';
+import { isTrainingKind, type JobItem, type TrialItem } from '@ferment/contracts';
 
 /** A training on the page: its job and the trials that share it. */
 export interface Training {
@@ -11,9 +11,7 @@ export const groupings = ['variant', 'seed'] as const;
 
 /** Stages that have trainings, in the order in which the trials name them. */
 export function trainedStages(trials: readonly TrialItem[], jobs: readonly JobItem[]): string[] {
-  const training = new Set(
-    jobs.filter(({ kind }) => kind === 'train' || kind === 'distill').map(({ id }) => id),
-  );
+  const training = new Set(jobs.filter(({ kind }) => isTrainingKind(kind)).map(({ id }) => id));
   const roles = trials.flatMap((trial) => Object.entries(trial.jobs));
   return [...new Set(roles.filter(([, jobId]) => training.has(jobId)).map(([role]) => role))];
 }

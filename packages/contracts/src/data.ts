@@ -37,7 +37,17 @@ export const dataSpec = z.strictObject({
 export type DataSpec = z.output<typeof dataSpec>;
 
 /** A data spec whose open choices are made: what job params carry. */
-export const pinnedData = dataSpec.extend({ version: sha256, protocol: z.enum(protocols) });
+export const pinnedData = dataSpec.extend({
+  version: sha256,
+  protocol: z.enum(protocols),
+  /**
+   * The training images without one of their folds, on which the network is then scored. Folds are stratified, whole
+   * exact-duplicate clusters, seed 0.
+   */
+  outOfFold: z
+    .strictObject({ folds: z.int().min(2).max(20), fold: z.int().min(0).max(19) })
+    .exactOptional(),
+});
 export type PinnedData = z.output<typeof pinnedData>;
 
 /** Images per class and split of one protocol, as the import counted them (before any subset). */

@@ -19,6 +19,7 @@ export * from './spec-findings.js';
 export * from './spec-references.js';
 export * from './spec-text.js';
 export * from './spec.js';
+export * from './stages.js';
 export * from './states.js';
 export * from './table.js';
 export * from './training.js';

@@ -1,14 +1,17 @@
 import { z } from 'zod';
 import { importParams, pinnedData } from './data.js';
-import { modelSpec } from './models.js';
+import { modelSpec, networkSpec } from './models.js';
+import { ledgerOverride, refineStep } from './refine.js';
+import { adversarialMethodSpec, robustnessSpec } from './robustness.js';
 import { identifier, seed } from './scalars.js';
-import { selectSpec } from './spec.js';
+import { fusionSpec, selectSpec } from './spec.js';
 import { distillMethodSpec, trainSpec } from './training.js';
 
 /** What an artifact holds. The bytes are content-addressed; the role names how a job produced or uses them. */
 export const artifactKinds = [
   'source',
   'dataset',
+  'ledger',
   'checkpoint',
   'logits',
   'metrics',
@@ -43,6 +46,12 @@ export interface JobEntry {
 
 const retry = { transient: 5, lost: 10, resource: 1 } as const;
 
+const refineParams = z.strictObject({
+  data: pinnedData,
+  steps: z.array(refineStep),
+  overrides: z.array(ledgerOverride),
+});
+
 const trainParams = z.strictObject({
   data: pinnedData,
   model: modelSpec,
@@ -53,7 +62,30 @@ const trainParams = z.strictObject({
 
 const distillParams = trainParams.extend({ method: distillMethodSpec });
 
-const evaluateParams = z.strictObject({ data: pinnedData, model: modelSpec });
+const adversarialParams = trainParams.extend({ method: adversarialMethodSpec });
+
+/** What trained a network, as the jobs that use it must know: its pictures, their shape, its number of updates. */
+export const trainedNetwork = z.strictObject({ data: pinnedData, model: modelSpec, train: trainSpec });
+export type TrainedNetwork = z.output<typeof trainedNetwork>;
+
+const calibrateParams = z.strictObject({ members: z.array(trainedNetwork).length(1) });
+
+const ensembleParams = z.strictObject({ members: z.array(trainedNetwork).min(2), fusion: fusionSpec });
+
+/** Parts of a job's images that can be predicted; `held-out` is the fold that `data.outOfFold` left out. */
+export const predictedParts = ['train', 'validation', 'held-out'] as const;
+
+const predictParams = z.strictObject({
+  data: pinnedData,
+  model: networkSpec,
+  part: z.enum(predictedParts),
+});
+
+const evaluateParams = z.strictObject({
+  data: pinnedData,
+  model: networkSpec,
+  robustness: robustnessSpec.nullable().default(null),
+});
 
 const exportParams = z.strictObject({ data: pinnedData, model: modelSpec });
 
@@ -90,26 +122,81 @@ export const jobCatalog = {
     resource: 'light',
     retry,
   },
+  /** `predictions`: of a `labelErrors` step, those of every fold in order. */
+  refine: {
+    version: 1,
+    params: refineParams,
+    inputs: { predictions: many('logits') },
+    outputs: { dataset: 'dataset', ledger: 'ledger' },
+    resource: 'cpu',
+    retry,
+  },
+  /** `data`, here and below: a refined version that stands in for the data set as it was imported. */
   train: {
     version: 1,
     params: trainParams,
-    inputs: {},
+    inputs: { data: optional('dataset') },
     outputs: { best: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
     retry,
   },
+  /**
+   * `outOfFold`: predictions of every fold in order, teacher after teacher, where the method asks for them;
+   * `validation`: each teacher's predictions of the validation images, where the method chooses by them.
+   */
   distill: {
     version: 1,
     params: distillParams,
-    inputs: { teachers: many('checkpoint'), start: optional('checkpoint') },
+    inputs: {
+      data: optional('dataset'),
+      teachers: many('checkpoint'),
+      start: optional('checkpoint'),
+      outOfFold: many('logits'),
+      validation: many('logits'),
+    },
     outputs: { best: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
     retry,
   },
+  /** `best` as everywhere, by the spec's metric on clean images; `robust` by robust validation accuracy. */
+  adversarial: {
+    version: 1,
+    params: adversarialParams,
+    inputs: { data: optional('dataset'), start: one('checkpoint') },
+    outputs: { best: 'checkpoint', robust: 'checkpoint', last: 'checkpoint' },
+    resource: 'cpu',
+    retry,
+  },
+  predict: {
+    version: 1,
+    params: predictParams,
+    inputs: { data: optional('dataset'), checkpoint: one('checkpoint') },
+    outputs: { logits: 'logits' },
+    resource: 'cpu',
+    retry,
+  },
+  /** Reads predictions of validation images only: no test label can reach the temperature. */
+  calibrate: {
+    version: 1,
+    params: calibrateParams,
+    inputs: { checkpoint: one('checkpoint'), logits: one('logits') },
+    outputs: { network: 'checkpoint' },
+    resource: 'light',
+    retry,
+  },
+  /** `logits`: each member's predictions of the validation images, where weights are fitted; none otherwise. */
+  ensemble: {
+    version: 1,
+    params: ensembleParams,
+    inputs: { members: many('checkpoint'), logits: many('logits') },
+    outputs: { network: 'checkpoint' },
+    resource: 'light',
+    retry,
+  },
   evaluate: {
-    version: 2,
+    version: 3,
     params: evaluateParams,
-    inputs: { checkpoint: one('checkpoint') },
+    inputs: { data: optional('dataset'), checkpoint: one('checkpoint') },
     outputs: { metrics: 'metrics', logits: 'logits' },
     resource: 'cpu',
     retry,

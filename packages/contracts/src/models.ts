@@ -44,3 +44,15 @@ export const modelSpec = z.discriminatedUnion('name', [
   modelCatalog.vgg.params,
 ]);
 export type ModelSpec = z.output<typeof modelSpec>;
+
+/** Several networks as one, or one with a temperature: what an `ensemble` or `calibrate` job makes. */
+export const networkSpec = z.discriminatedUnion('name', [
+  modelSpec,
+  z.strictObject({ name: z.literal('fused'), members: z.array(modelSpec).min(1).max(16) }),
+]);
+export type NetworkSpec = z.output<typeof networkSpec>;
+
+/** The models that a network consists of. */
+export function membersOf(network: NetworkSpec): readonly ModelSpec[] {
+  return network.name === 'fused' ? network.members : [network];
+}

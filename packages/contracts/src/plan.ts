@@ -32,8 +32,9 @@ export const plannedJob = z.object({
 export type PlannedJob = z.output<typeof plannedJob>;
 
 /**
- * One configuration and one seed. `jobs` maps a role to a job key: a stage's name for its training,
- * `evaluate:<dataset>` and `export` for the result stage, `evaluate:<dataset>:<stage>` for the others.
+ * One configuration and one seed. `jobs` maps a role to a job key: a stage's name for its own job,
+ * `evaluate:<dataset>` and `export` for the result stage, `evaluate:<dataset>:<stage>` for the others, and
+ * `<stage>:<what>` for what a stage needs besides: `:validation`, `:calibrated`, `:fold-2`, `:held-out-2`.
  */
 export const plannedTrial = z.object({
   variant: z.string(),
@@ -58,7 +59,7 @@ export const plan = z.object({
 });
 export type Plan = z.output<typeof plan>;
 
-/** What a preview tells before anything runs. Trainings are `train` and `distill` jobs. */
+/** What a preview tells before anything runs. Trainings are `train`, `distill` and `adversarial` jobs. */
 export const preview = z.object({
   spec: experimentSpec,
   specHash: z.string(),
@@ -75,6 +76,8 @@ export const preview = z.object({
     /** If every trial trained all of its stages itself. */
     withoutSharing: z.int(),
     planned: z.int(),
+    /** Of those planned, trainings on all folds but one, whose predictions the others need. */
+    outOfFold: z.int(),
     cached: z.int(),
   }),
   compute: z.object({

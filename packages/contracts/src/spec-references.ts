@@ -1,105 +1,141 @@
 import { canonicalJson } from './canonical.js';
 import { modelCatalog } from './models.js';
 import { nearestName } from './nearest.js';
-import type { ExperimentSpec, StageSpec } from './spec.js';
+import { attackRunName, attackRuns } from './robustness.js';
+import { isTrainingKind, type ExperimentSpec, type StageOf, type StageSpec } from './spec.js';
 import { oneOf, type Finding } from './spec-findings.js';
-
-/** A stage that another stage reads, and where the spec says so. */
-interface Reference {
-  stage: string;
-  path: (string | number)[];
-}
+import { memberStages, referable, stageOf, stageReferences, stageTraining } from './stages.js';
 
 /** Far above any graph a person writes; keeps the walk below shallow. */
 const mostStages = 500;
 
-/** Stages whose checkpoints a stage reads: its teachers, and where it starts from. */
-export function stageReferences(name: string, stage: StageSpec): Reference[] {
-  if (stage.kind === 'train') return [];
-  const teachers = stage.teachers.map((teacher, index) => ({
-    stage: teacher,
-    path: ['stages', name, 'teachers', index],
-  }));
-  if (stage.start === undefined) return teachers;
-  return [...teachers, { stage: stage.start, path: ['stages', name, 'start'] }];
-}
-
-/** A stage by name; undefined where the spec has none of that name. */
-export function stageOf(spec: ExperimentSpec, name: string): StageSpec | undefined {
-  return Object.hasOwn(spec.stages, name) ? spec.stages[name] : undefined;
-}
-
 /**
- * What a schema cannot say: references that lead nowhere or in a circle, inputs too small for a model, a start
- * whose weights do not fit. All stages must have the data's label space, which one `data` gives them by construction.
+ * What a schema cannot say: references that lead nowhere, to a stage of the wrong kind or in a circle, inputs too
+ * small for a model, a start whose weights do not fit. All stages have the data's label space, which one `data` gives
+ * them by construction.
  */
 export function referenceFindings(spec: ExperimentSpec): Finding[] {
-  const findings: Finding[] = [];
   const names = Object.keys(spec.stages);
   if (names.length > mostStages) {
-    return [
-      {
-        path: ['stages'],
-        message: `expected at most ${mostStages} stages, got ${names.length}`,
-        suggestion: null,
-      },
-    ];
+    return [finding(['stages'], `expected at most ${mostStages} stages, got ${names.length}`)];
   }
-  const noStage = (path: (string | number)[], name: string) =>
-    findings.push({
-      path,
-      message: `no stage "${name}"; expected ${oneOf(names)}`,
-      suggestion: nearestName(name, names),
-    });
-
+  const findings: Finding[] = [];
   if (stageOf(spec, 'export')) {
-    findings.push({
-      path: ['stages', 'export'],
-      message: `"export" names another job of a trial`,
-      suggestion: null,
-    });
+    findings.push(finding(['stages', 'export'], '"export" names another job of a trial'));
   }
-  if (!stageOf(spec, spec.result)) noStage(['result'], spec.result);
+  const result = stageOf(spec, spec.result);
+  if (!result) findings.push(noStage(spec, ['result'], spec.result));
+  else if (result.kind === 'refine') {
+    findings.push(finding(['result'], `"${spec.result}" refines data; expected a stage with a network`));
+  }
   for (const [name, stage] of Object.entries(spec.stages)) {
-    const seen = new Set<string>();
-    for (const reference of stageReferences(name, stage)) {
-      const isTeacher = reference.path.includes('teachers');
-      if (!stageOf(spec, reference.stage)) noStage(reference.path, reference.stage);
-      else if (isTeacher && seen.has(reference.stage)) {
-        findings.push({
-          path: reference.path,
-          message: `"${reference.stage}" stands here twice`,
-          suggestion: null,
-        });
-      }
-      if (isTeacher) seen.add(reference.stage);
-    }
-    findings.push(...modelFindings(spec, name, stage));
+    const own = ownFindings(spec, name, stage);
+    findings.push(...own);
+    if (own.length === 0) findings.push(...stageFindings(spec, name, stage));
   }
-  findings.push(...cycleFindings(spec), ...evaluationFindings(spec));
+  findings.push(...cycleFindings(spec), ...evaluationFindings(spec), ...attackFindings(spec));
   return findings;
 }
 
-function modelFindings(spec: ExperimentSpec, name: string, stage: StageSpec): Finding[] {
+const finding = (path: (string | number)[], message: string, suggestion: string | null = null): Finding => ({
+  path,
+  message,
+  suggestion,
+});
+
+function noStage(spec: ExperimentSpec, path: (string | number)[], name: string): Finding {
+  const names = Object.keys(spec.stages);
+  return finding(path, `no stage "${name}"; expected ${oneOf(names)}`, nearestName(name, names));
+}
+
+/** References of one stage that lead nowhere, to the wrong kind, or to the same stage twice. */
+function ownFindings(spec: ExperimentSpec, name: string, stage: StageSpec): Finding[] {
   const findings: Finding[] = [];
-  const { minimumSize } = modelCatalog[stage.model.name];
-  if (spec.data.preprocess.size < minimumSize) {
-    findings.push({
-      path: ['data', 'preprocess', 'size'],
-      message: `expected at least ${minimumSize} for ${stage.model.name} of stage "${name}", got ${spec.data.preprocess.size}`,
-      suggestion: null,
-    });
-  }
-  const start =
-    stage.kind === 'distill' && stage.start !== undefined ? stageOf(spec, stage.start) : undefined;
-  if (start && canonicalJson(start.model) !== canonicalJson(stage.model)) {
-    findings.push({
-      path: ['stages', name, 'start'],
-      message: 'expected a stage with the same model, whose weights this stage can start from',
-      suggestion: null,
-    });
+  const seen = new Set<string>();
+  for (const { stage: target, role, path } of stageReferences(name, stage)) {
+    const found = stageOf(spec, target);
+    const key = `${role} ${target}`;
+    if (!found) findings.push(noStage(spec, path, target));
+    else if (!referable[role].includes(found.kind)) {
+      const kinds = oneOf(referable[role]);
+      findings.push(finding(path, `"${target}" is a stage of kind "${found.kind}"; expected ${kinds}`));
+    } else if (seen.has(key)) findings.push(finding(path, `"${target}" stands here twice`));
+    seen.add(key);
   }
   return findings;
+}
+
+function stageFindings(spec: ExperimentSpec, name: string, stage: StageSpec): Finding[] {
+  switch (stage.kind) {
+    case 'refine':
+      return refineFindings(spec, name, stage);
+    case 'train':
+      return sizeFindings(spec, name, stage);
+    case 'distill':
+      return [
+        ...sizeFindings(spec, name, stage),
+        ...startFindings(spec, name, stage),
+        ...teacherFindings(spec, name, stage),
+      ];
+    case 'ensemble': {
+      const { weights } = stage.fusion;
+      if (weights === undefined) return [];
+      const path = ['stages', name, 'fusion', 'weights'];
+      const sum = weights.reduce((total, weight) => total + weight, 0);
+      if (weights.length !== stage.members.length) {
+        const message = `expected one weight for each of the ${stage.members.length} members, got ${weights.length}`;
+        return [finding(path, message)];
+      }
+      return Math.abs(sum - 1) < 1e-6 ? [] : [finding(path, `expected weights whose sum is 1, got ${sum}`)];
+    }
+    case 'adversarial':
+    case 'calibrate':
+      return [];
+  }
+}
+
+function tooSmall(spec: ExperimentSpec, name: string, model: StageOf<'train'>['model']): Finding[] {
+  const { minimumSize } = modelCatalog[model.name];
+  const { size } = spec.data.preprocess;
+  if (size >= minimumSize) return [];
+  const message = `expected at least ${minimumSize} for ${model.name} of stage "${name}", got ${size}`;
+  return [finding(['data', 'preprocess', 'size'], message)];
+}
+
+const sizeFindings = (spec: ExperimentSpec, name: string, { model }: StageOf<'train'> | StageOf<'distill'>) =>
+  tooSmall(spec, name, model);
+
+function refineFindings(spec: ExperimentSpec, name: string, { steps }: StageOf<'refine'>): Finding[] {
+  const withErrors = steps.flatMap((step, index) => (step.labelErrors ? [{ step, index }] : []));
+  return withErrors.flatMap(({ step, index }, at) => {
+    const path = ['stages', name, 'steps', index, 'labelErrors'];
+    if (at > 0) return [finding(path, 'expected one labelErrors step: its predictions are made once')];
+    return step.labelErrors ? tooSmall(spec, name, step.labelErrors.model) : [];
+  });
+}
+
+function startFindings(spec: ExperimentSpec, name: string, stage: StageOf<'distill'>): Finding[] {
+  const start = stage.start === undefined ? null : stageTraining(spec, stage.start);
+  if (start === null || canonicalJson(start.model) === canonicalJson(stage.model)) return [];
+  const message = 'expected a stage with the same model, whose weights this stage can start from';
+  return [finding(['stages', name, 'start'], message)];
+}
+
+/** Whether a method weighs its teachers by predictions of images that they were not trained on. */
+export function needsOutOfFold({ method }: StageOf<'distill'>): boolean {
+  return method.name === 'eadd' && (method.classStrength || (method.reliability && !method.labelFree));
+}
+
+function teacherFindings(spec: ExperimentSpec, name: string, stage: StageOf<'distill'>): Finding[] {
+  if (!needsOutOfFold(stage)) return [];
+  return stage.teachers.flatMap((teacher, index) => {
+    const kind = stageOf(spec, teacher)?.kind;
+    if (kind === 'train') return [];
+    const message =
+      `"${teacher}" is a stage of kind "${kind}", which has no out-of-fold predictions; expected "train", ` +
+      'or a method with classStrength and reliability false';
+    return [finding(['stages', name, 'teachers', index], message)];
+  });
 }
 
 function cycleFindings(spec: ExperimentSpec): Finding[] {
@@ -115,7 +151,7 @@ function cycleFindings(spec: ExperimentSpec): Finding[] {
       if (from === -1) visit(reference.stage);
       else {
         const circle = [...trail.slice(from), reference.stage].join(' -> ');
-        findings.push({ path: reference.path, message: `stages in a circle: ${circle}`, suggestion: null });
+        findings.push(finding(reference.path, `stages in a circle: ${circle}`));
       }
     }
     trail.pop();
@@ -129,18 +165,34 @@ function evaluationFindings(spec: ExperimentSpec): Finding[] {
   const seen = new Set<string>();
   return spec.evaluate.on.flatMap((entry, index): Finding[] => {
     const path = ['evaluate', 'on', index, 'dataset'];
-    if (seen.has(entry.dataset)) {
-      return [{ path, message: `"${entry.dataset}" stands here twice`, suggestion: null }];
-    }
+    if (seen.has(entry.dataset)) return [finding(path, `"${entry.dataset}" stands here twice`)];
     seen.add(entry.dataset);
     const { dataset, version, protocol } = spec.data;
     const differs =
       (entry.version !== undefined && entry.version !== version) ||
       (entry.protocol !== undefined && entry.protocol !== protocol);
     if (entry.dataset === dataset && differs) {
-      const message = `"${dataset}" is the experiment's own data and is scored under its version and protocol`;
-      return [{ path, message, suggestion: null }];
+      return [
+        finding(
+          path,
+          `"${dataset}" is the experiment's own data and is scored under its version and protocol`,
+        ),
+      ];
     }
     return [];
   });
+}
+
+function attackFindings({ evaluate }: ExperimentSpec): Finding[] {
+  const names = attackRuns(evaluate.attacks).map(attackRunName);
+  if (new Set(names).size === names.length) return [];
+  return [finding(['evaluate', 'attacks'], 'the same attack stands twice at one epsilon')];
+}
+
+/** What a spec does that a reader should know of; none of it stops the spec. */
+export function specWarnings(spec: ExperimentSpec): string[] {
+  const result = stageOf(spec, spec.result);
+  if (!result || isTrainingKind(result.kind)) return [];
+  const members = memberStages(spec, spec.result).join(', ');
+  return [`the result "${spec.result}" is made of ${members}: it is scored, but not exported as one file`];
 }

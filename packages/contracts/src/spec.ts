@@ -1,12 +1,27 @@
 import { z } from 'zod';
 import { dataSpec, protocols } from './data.js';
 import { modelSpec } from './models.js';
-import { identifier, seed, sha256 } from './scalars.js';
-import { distillMethodSpec, trainSpec } from './training.js';
+import { ledgerOverride, refineStep } from './refine.js';
+import { robustnessSpec, adversarialMethodSpec } from './robustness.js';
+import { bounded, identifier, seed, sha256 } from './scalars.js';
+import { distillMethodSpec, rebalanceSpec, trainSpec } from './training.js';
+
+/** Decides on the training images, one ledger row each, and makes a data-set version of what remains. */
+const refineStage = z.strictObject({
+  kind: z.literal('refine'),
+  steps: z.array(refineStep).max(32).default([]),
+  /** For the trainings that read this stage and do not rebalance by themselves. */
+  rebalance: rebalanceSpec.nullable().default(null),
+  overrides: z.array(ledgerOverride).max(100_000).default([]),
+});
+
+/** A `refine` stage whose version is trained on, in place of the data set as it was imported. */
+const data = identifier.optional();
 
 const trainStage = z.strictObject({
   kind: z.literal('train'),
   seed: seed.optional(),
+  data,
   model: modelSpec,
   train: trainSpec,
 });
@@ -14,6 +29,7 @@ const trainStage = z.strictObject({
 const distillStage = z.strictObject({
   kind: z.literal('distill'),
   seed: seed.optional(),
+  data,
   teachers: z.array(identifier).min(1).max(16),
   /** A stage whose best weights the student starts from (fresh optimizer and schedule). */
   start: identifier.optional(),
@@ -22,14 +38,57 @@ const distillStage = z.strictObject({
   train: trainSpec,
 });
 
-/** Stage kinds a user may write. Only kinds that work are listed. */
-export const stageKinds = ['train', 'distill'] as const;
-export type StageKind = (typeof stageKinds)[number];
+/** Goes on from the weights of `start`, with its model and data, against attacks on the training images. */
+const adversarialStage = z.strictObject({
+  kind: z.literal('adversarial'),
+  seed: seed.optional(),
+  start: identifier,
+  method: adversarialMethodSpec,
+  /** As `start` was trained, where it is left out. */
+  train: trainSpec.optional(),
+});
 
-export const stageSpec = z.discriminatedUnion('kind', [trainStage, distillStage]);
+/** Weights of the members' logits: given, or fitted on validation. */
+export const fusionSpec = z
+  .strictObject({
+    weights: z.array(bounded(0, 1)).min(2).max(16).optional(),
+    fit: z.literal('validation').optional(),
+  })
+  .refine((fusion) => (fusion.weights === undefined) !== (fusion.fit === undefined), {
+    message: 'expected exactly one of "weights" and "fit"',
+  });
+export type FusionSpec = z.output<typeof fusionSpec>;
+
+/** Several networks as one: z = sum_k w_k z_k / T_k. */
+const ensembleStage = z.strictObject({
+  kind: z.literal('ensemble'),
+  members: z.array(identifier).min(2).max(16),
+  fusion: fusionSpec.prefault({ fit: 'validation' }),
+});
+
+/** A network with the temperature that fits its validation logits best. */
+const calibrateStage = z.strictObject({ kind: z.literal('calibrate'), of: identifier });
+
+export const stageSpec = z.discriminatedUnion('kind', [
+  refineStage,
+  trainStage,
+  distillStage,
+  adversarialStage,
+  ensembleStage,
+  calibrateStage,
+]);
 export type StageSpec = z.output<typeof stageSpec>;
-export type TrainStage = z.output<typeof trainStage>;
-export type DistillStage = z.output<typeof distillStage>;
+export type StageKind = StageSpec['kind'];
+export type StageOf<K extends StageKind> = Extract<StageSpec, { kind: K }>;
+
+/** Stages that train a network, each one job. */
+export const trainingKinds = ['train', 'distill', 'adversarial'] as const;
+export type TrainingKind = (typeof trainingKinds)[number];
+
+/** Whether a stage or a job of this kind trains a network. */
+export function isTrainingKind(kind: string): kind is TrainingKind {
+  return (trainingKinds as readonly string[]).includes(kind);
+}
 
 export const selectMetrics = ['validation.macroF1', 'validation.accuracy', 'validation.nll'] as const;
 export type SelectMetric = (typeof selectMetrics)[number];
@@ -66,6 +125,7 @@ export const evaluateSpec = z.strictObject({
       }),
     )
     .default([]),
+  ...robustnessSpec.shape,
 });
 export type EvaluateSpec = z.output<typeof evaluateSpec>;
 

@@ -178,6 +178,9 @@ export const componentVersions = {
   /** Named in a key only where a training rebalances. */
   rebalance: { 'class-weights': 1, 'effective-number': 1, 'balanced-sampler': 1, 'logit-adjustment': 1 },
   methods: { kd: 1, average: 1, best: 1, 'ca-mkd': 1, ebkd: 1, dkd: 1, eadd: 1 },
+  /** Of temperatures and fusion weights. */
+  fit: 1,
+  refine: { duplicates: 1, quality: 1, labelErrors: 1, align: 1 },
   split: 1,
   metrics: 1,
 } as const;

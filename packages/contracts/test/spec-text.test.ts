@@ -1,5 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
-import { canonicalSpec, formatProblem, parseSpecText, parseSpecValue } from '../src/index.js';
+import {
+  canonicalSpec,
+  formatProblem,
+  parseSpecText,
+  parseSpecValue,
+  stageTraining,
+  type ExperimentSpec,
+} from '../src/index.js';
 import { editDistance, nearestName } from '../src/nearest.js';
 
 const spec = `specVersion: 1
@@ -37,6 +44,8 @@ function messages(text: string): string[] {
   return parsed.ok ? [] : parsed.problems.map((problem) => formatProblem(problem, 'spec.yaml'));
 }
 
+const trainingOf = (made: ExperimentSpec) => stageTraining(made, 'student');
+
 function accepted(text: string) {
   const parsed = parseSpecText(text);
   if (!parsed.ok) throw new Error(messages(text).join('\n'));
@@ -54,7 +63,7 @@ describe('a spec that is right', () => {
         preprocess: { size: 48, channels: 1 },
         subset: null,
       },
-      evaluate: { on: [] },
+      evaluate: { on: [], attackImages: 1000, attacks: [], corruptions: null, latency: true },
       select: { metric: 'validation.macroF1' },
       description: '',
     });
@@ -76,12 +85,12 @@ describe('a spec that is right', () => {
   });
 
   it('may merge one mapping into another: its own keys win', () => {
-    expect(accepted(spec).stages['student']?.train).toMatchObject({ epochs: 8, batch: 32 });
+    expect(trainingOf(accepted(spec))?.train).toMatchObject({ epochs: 8, batch: 32 });
   });
 
   it('merges a list of mappings: the first that has a key wins', () => {
     const text = changed('{ <<: *training, batch: 32 }', '{ <<: [{ epochs: 3 }, *training] }');
-    expect(accepted(text).stages['student']?.train).toMatchObject({ epochs: 3, batch: 64 });
+    expect(trainingOf(accepted(text))?.train).toMatchObject({ epochs: 3, batch: 64 });
   });
 
   it('takes keys as they are written, numbers and "off" among them', () => {
@@ -110,8 +119,8 @@ describe('a spec that is right', () => {
   });
 
   it('may write a fraction wherever a number is asked for', () => {
-    const { stages } = accepted(changed('width: 0.25', 'width: 1/4'));
-    expect(stages['student']?.model.width).toBe(0.25);
+    const made = accepted(changed('width: 0.25', 'width: 1/4'));
+    expect(trainingOf(made)?.model.width).toBe(0.25);
   });
 });
 
@@ -128,7 +137,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'seed: 0',
       'colour: red',
       [
-        'spec.yaml:7 stages.teacher.colour: unknown key for kind "train"; expected one of "kind", "seed", "model", "train".',
+        'spec.yaml:7 stages.teacher.colour: unknown key for kind "train"; expected one of "kind", "seed", "data", "model", "train".',
       ],
     ],
     [
@@ -196,7 +205,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'kind: distill',
       'kind: destill',
       [
-        'spec.yaml:11 stages.student.kind: expected one of "train", "distill", got "destill". Did you mean "distill"?',
+        'spec.yaml:11 stages.student.kind: expected one of "refine", "train", "distill", "adversarial", "ensemble", "calibrate", got "destill". Did you mean "distill"?',
       ],
     ],
     [

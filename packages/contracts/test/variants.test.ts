@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import {
   countVariants,
   parseSpecText,
+  stageTraining,
   variantsOf,
   variantSpec,
   type ExperimentSpec,
@@ -28,6 +29,8 @@ function specWith(ablation: string): ExperimentSpec {
     throw new Error(parsed.problems.map((problem) => `${problem.path}: ${problem.message}`).join('\n'));
   return parsed.spec;
 }
+
+const trainingOf = (spec: ExperimentSpec) => stageTraining(spec, 'student');
 
 /** The spec of the only variant that a patch makes. */
 function patched(patch: Patch): ExperimentSpec {
@@ -118,13 +121,13 @@ describe('a patch', () => {
   });
 
   it('that is null lets the default hold', () => {
-    expect(patched({ 'stages.student.model.dropout': null }).stages['student']?.model).toEqual({
+    expect(trainingOf(patched({ 'stages.student.model.dropout': null }))?.model).toEqual({
       name: 'mobilenetv3-large',
       stem: 'small',
       width: 1,
       dropout: 0.2,
     });
-    expect(patched({ 'stages.student.train.optimizer': null }).stages['student']?.train.optimizer).toEqual({
+    expect(trainingOf(patched({ 'stages.student.train.optimizer': null }))?.train.optimizer).toEqual({
       name: 'sgd',
       lr: 0.05,
       momentum: 0.9,
@@ -140,12 +143,12 @@ describe('a patch', () => {
       'stages.student.train.optimizer.name': 'adamw',
     });
     for (const order of [entries, entries.toReversed()]) {
-      expect(patched(Object.fromEntries(order)).stages['student']?.train.optimizer).toEqual(expected);
+      expect(trainingOf(patched(Object.fromEntries(order)))?.train.optimizer).toEqual(expected);
     }
   });
 
   it('of a kind keeps what the new kind knows', () => {
-    const { student } = specWith('').stages;
+    const student = trainingOf(specWith(''));
     expect(patched({ 'stages.student.kind': 'train' }).stages['student']).toEqual({
       kind: 'train',
       model: student?.model,

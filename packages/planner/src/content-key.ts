@@ -1,13 +1,22 @@
 import { createHash } from 'node:crypto';
 import {
+  adversarialCatalog,
+  attackCatalog,
+  attackRuns,
   canonicalJson,
   componentVersions,
+  corruptionCatalog,
+  corruptionsOf,
   jobCatalog,
+  membersOf,
   modelCatalog,
+  robustnessVersions,
   type JobKind,
   type JobParams,
   type ModelSpec,
+  type NetworkSpec,
   type PlannedInput,
+  type RobustnessSpec,
   type TrainSpec,
 } from '@ferment/contracts';
 import { withoutDefaults } from './defaults.js';
@@ -19,9 +28,8 @@ export function sha256Of(text: string): string {
 
 type Versions = Record<string, number>;
 
-const modelVersion = (model: ModelSpec): Versions => ({
-  [`model.${model.name}`]: modelCatalog[model.name].version,
-});
+const modelVersion = (network: NetworkSpec): Versions =>
+  Object.fromEntries(membersOf(network).map(({ name }) => [`model.${name}`, modelCatalog[name].version]));
 
 const trainingVersions = (model: ModelSpec, train: TrainSpec): Versions => ({
   ...modelVersion(model),
@@ -35,18 +43,45 @@ const trainingVersions = (model: ModelSpec, train: TrainSpec): Versions => ({
   split: componentVersions.split,
 });
 
+/** Versions of the steps of a refinement. */
+function refineVersionsOf(steps: JobParams<'refine'>['steps']): Versions {
+  const names = Object.keys(componentVersions.refine) as (keyof typeof componentVersions.refine)[];
+  const used = names.filter((name) => steps.some((step) => step[name] !== undefined));
+  return Object.fromEntries(used.map((name) => [`refine.${name}`, componentVersions.refine[name]]));
+}
+
+/** Versions of what a robust evaluation names. */
+function robustnessVersionsOf({ attacks, corruptions }: RobustnessSpec): Versions {
+  const named = [
+    ...attackRuns(attacks).map(({ attack }) => [`attack.${attack}`, attackCatalog[attack].version] as const),
+    ...(corruptions ? corruptionsOf(corruptions) : []).map(
+      (kind) => [`corruption.${kind}`, corruptionCatalog[kind].version] as const,
+    ),
+  ];
+  return { ...Object.fromEntries(named), robustness: robustnessVersions.evaluation };
+}
+
 /** Versions of the components that a job of each kind computes with, by what its parameters name. */
 const componentsOf: { [K in JobKind]: (params: JobParams<K>) => Versions } = {
   import: () => ({}),
+  refine: ({ steps }) => ({ split: componentVersions.split, ...refineVersionsOf(steps) }),
   train: ({ model, train }) => trainingVersions(model, train),
   distill: ({ model, train, method }) => ({
     ...trainingVersions(model, train),
     [`method.${method.name}`]: componentVersions.methods[method.name],
   }),
-  evaluate: ({ model }) => ({
+  adversarial: ({ model, train, method }) => ({
+    ...trainingVersions(model, train),
+    [`adversarial.${method.name}`]: adversarialCatalog[method.name].version,
+  }),
+  predict: ({ model }) => ({ ...modelVersion(model), split: componentVersions.split }),
+  calibrate: () => ({ fit: componentVersions.fit }),
+  ensemble: () => ({ fit: componentVersions.fit }),
+  evaluate: ({ model, robustness }) => ({
     ...modelVersion(model),
     metrics: componentVersions.metrics,
     split: componentVersions.split,
+    ...(robustness && robustnessVersionsOf(robustness)),
   }),
   export: ({ model }) => ({ ...modelVersion(model), split: componentVersions.split }),
   ablation: () => ({}),

@@ -1,8 +1,11 @@
 import {
+  attackRuns,
+  corruptionsOf,
   estimateModelCost,
+  membersOf,
   type JobCost,
   type JobParams,
-  type ModelSpec,
+  type NetworkSpec,
   type PinnedData,
   type SplitName,
   type TrainSpec,
@@ -11,6 +14,9 @@ import { versionsOf, type Known } from './known.js';
 
 /** A training step's backward pass costs about two forward passes. */
 const passesOfTrainingStep = 3;
+
+/** A step of an attack needs the gradient of the picture alone: about one more pass. */
+const passesOfAttackStep = 2;
 
 /** Images of each split under a spec's protocol and subset. */
 export type SplitSizes = Record<SplitName, number>;
@@ -27,9 +33,17 @@ export function splitSizes(known: Known, data: PinnedData): SplitSizes | null {
   return { train: size('train'), validation: size('validation'), test: size('test') };
 }
 
+/** Sizes where the training images are those of all folds but one. */
+export function foldSizes(sizes: SplitSizes, folds: number): SplitSizes {
+  return { ...sizes, train: Math.round((sizes.train * (folds - 1)) / folds) };
+}
+
 /** Forward multiply-accumulates for one image. */
-function macsOf(model: ModelSpec, data: PinnedData): number {
-  return estimateModelCost(model, data.preprocess, data.classes).macs;
+function macsOf(network: NetworkSpec, data: PinnedData): number {
+  return membersOf(network).reduce(
+    (sum, model) => sum + estimateModelCost(model, data.preprocess, data.classes).macs,
+    0,
+  );
 }
 
 /** Optimizer steps of an epoch over n images: the last partial batch is left out. */
@@ -48,7 +62,7 @@ export function updatesOf(train: TrainSpec, images: number): number {
  */
 export function trainingCost(
   params: JobParams<'train'>,
-  teachers: readonly ModelSpec[],
+  teachers: readonly NetworkSpec[],
   sizes: SplitSizes,
 ): JobCost {
   const { data, model, train } = params;
@@ -63,8 +77,55 @@ export function trainingCost(
   };
 }
 
-/** Work of an evaluation: one pass over validation and test. */
-export function evaluationCost(model: ModelSpec, data: PinnedData, sizes: SplitSizes): JobCost {
+/**
+ * Work of an adversarial training: an attack on every batch before its update (which TRADES makes on both versions of
+ * the picture), and one on validation images each epoch.
+ */
+export function adversarialCost(params: JobParams<'adversarial'>, sizes: SplitSizes): JobCost {
+  const { data, model, train, method } = params;
+  const { images, macs } = trainingCost(params, [], sizes);
+  const updates = updatesOf(train, sizes.train);
+  const own = macsOf(model, data);
+  const attacked = updates * train.batch;
+  const second = method.name === 'trades' ? passesOfTrainingStep : 0;
+  const epochs = Math.ceil(updates / stepsOfEpoch(train, sizes.train));
+  const validated = epochs * Math.min(method.validationImages, sizes.validation);
+  return {
+    images,
+    macs:
+      macs +
+      attacked * (method.steps * passesOfAttackStep + second) * own +
+      validated * method.validationSteps * passesOfAttackStep * own,
+  };
+}
+
+/** Work of predicting one part of the images. */
+export function partCost(
+  network: NetworkSpec,
+  data: PinnedData,
+  sizes: SplitSizes,
+  part: JobParams<'predict'>['part'],
+): JobCost {
+  const fold = data.outOfFold ? Math.round(sizes.train / data.outOfFold.folds) : 0;
+  const images = part === 'held-out' ? fold : sizes[part];
+  return { images, macs: images * macsOf(network, data) };
+}
+
+/** Work of an evaluation: one pass over validation and test, and what attacks and corruptions take besides. */
+export function evaluationCost(
+  network: NetworkSpec,
+  data: PinnedData,
+  sizes: SplitSizes,
+  robustness: JobParams<'evaluate'>['robustness'],
+): JobCost {
   const images = sizes.validation + sizes.test;
-  return { images, macs: images * macsOf(model, data) };
+  const macs = macsOf(network, data);
+  if (robustness === null) return { images, macs: images * macs };
+  const { attacks, attackImages, corruptions } = robustness;
+  const steps = attackRuns(attacks).reduce((sum, run) => sum + run.steps * run.restarts, 0);
+  const attacked = Math.min(attackImages, sizes.test) * steps * passesOfAttackStep;
+  const corrupted = corruptions
+    ? corruptionsOf(corruptions).length * corruptions.severities.length * sizes.test
+    : 0;
+  return { images: images + corrupted, macs: (images + attacked + corrupted) * macs };
 }

@@ -1,43 +1,45 @@
 import {
+  isTrainingKind,
+  memberStages,
+  needsOutOfFold,
+  stageNetwork,
   stageOf,
-  stageReferences,
+  stageTraining,
   type ExperimentSpec,
   type JobCost,
   type JobKind,
   type JobParams,
+  type ModelSpec,
+  type NetworkSpec,
   type PinnedData,
   type PlannedInput,
   type PlannedJob,
-  type StageSpec,
+  type StageOf,
+  type StageTraining,
+  type TrainSpec,
 } from '@ferment/contracts';
-import { evaluationCost, splitSizes, trainingCost, type SplitSizes } from './cost.js';
+import {
+  adversarialCost,
+  evaluationCost,
+  foldSizes,
+  partCost,
+  splitSizes,
+  trainingCost,
+  updatesOf,
+  type SplitSizes,
+} from './cost.js';
 import type { Known } from './known.js';
 import { pinnedDataOf } from './resolve.js';
 import { plannedJob } from './single-jobs.js';
+import { outputOf, reachableStages, sharedStages } from './stages.js';
 
-/** Stages that the result depends on, the result among them, every stage behind the ones it reads. */
-export function reachableStages(spec: ExperimentSpec): string[] {
-  const ordered: string[] = [];
-  const visit = (name: string): void => {
-    const stage = stageOf(spec, name);
-    if (!stage || ordered.includes(name)) return;
-    for (const reference of stageReferences(name, stage)) visit(reference.stage);
-    ordered.push(name);
-  };
-  visit(spec.result);
-  return ordered;
+/** A job's output, to be some job's input. */
+interface Source {
+  from: string;
+  output: string;
 }
 
-/** Reachable stages that are one draw for all trials: their own seed is fixed, and that of all they read. */
-export function fixedStages(spec: ExperimentSpec): string[] {
-  const fixed = new Set<string>();
-  for (const name of reachableStages(spec)) {
-    const stage = stageOf(spec, name);
-    if (stage?.seed === undefined) continue;
-    if (stageReferences(name, stage).every((reference) => fixed.has(reference.stage))) fixed.add(name);
-  }
-  return [...fixed];
-}
+type Roles = Record<string, string>;
 
 /** Jobs of all trials by key, in an order in which every job stands behind its inputs. */
 export class JobGraph {
@@ -45,97 +47,30 @@ export class JobGraph {
   private readonly keys = new Map<string, string>();
 
   constructor(
-    private readonly known: Known,
+    readonly known: Known,
     private readonly fresh: string | undefined,
   ) {}
 
   /** Plans the trials of one configuration: a function of the seed to the job key of each role. */
-  configuration(spec: ExperimentSpec): (seed: number) => Record<string, string> {
+  configuration(spec: ExperimentSpec): (seed: number) => Roles {
     const data = pinnedDataOf(spec);
-    const sizes = splitSizes(this.known, data);
     const stages = reachableStages(spec);
-    const fixed = new Set(fixedStages(spec));
-    const shared: Record<string, string> = {};
+    const sharedNames = sharedStages(spec);
+    const shared: Roles = {};
     return (seed) => {
-      const roles: Record<string, string> = { ...shared };
+      const roles: Roles = { ...shared };
       for (const name of stages) {
-        const stage = stageOf(spec, name);
-        if (!stage || Object.hasOwn(roles, name)) continue;
-        const own: Record<string, string> = {};
-        own[name] = this.training(spec, data, sizes, name, stage, stage.seed ?? seed, roles);
-        const checkpoint = own[name];
-        if (name !== spec.result) {
-          own[`evaluate:${data.dataset}:${name}`] = this.evaluation(data, stage, checkpoint, name);
-        } else {
-          own[`evaluate:${data.dataset}`] = this.evaluation(data, stage, checkpoint, name);
-          for (const other of otherData(spec, data)) {
-            own[`evaluate:${other.dataset}`] = this.evaluation(other, stage, checkpoint, name);
-          }
-          own['export'] = this.export(data, stage, checkpoint, name);
-        }
-        Object.assign(roles, own);
-        if (fixed.has(name)) Object.assign(shared, own);
+        if (Object.hasOwn(roles, name)) continue;
+        const before = new Set(Object.keys(roles));
+        new StageJobs(this, spec, data, seed, roles).plan(name);
+        if (!sharedNames.has(name)) continue;
+        for (const [role, key] of Object.entries(roles)) if (!before.has(role)) shared[role] = key;
       }
       return roles;
     };
   }
 
-  private training(
-    spec: ExperimentSpec,
-    data: PinnedData,
-    sizes: SplitSizes | null,
-    name: string,
-    stage: StageSpec,
-    seed: number,
-    roles: Readonly<Record<string, string>>,
-  ): string {
-    const params = { data, model: stage.model, train: stage.train, select: spec.select, seed };
-    const input = (role: string, position: number, from: string): PlannedInput => {
-      const key = roles[from];
-      if (key === undefined) throw new Error(`stage "${name}" stands before "${from}", which it reads`);
-      return { role, position, from: key, output: 'best' };
-    };
-    const { threads } = stage.train;
-    if (stage.kind === 'train') {
-      return this.add('train', params, [], name, threads, () => sizes && trainingCost(params, [], sizes));
-    }
-    const inputs = stage.teachers.map((teacher, position) => input('teachers', position, teacher));
-    if (stage.start !== undefined) inputs.push(input('start', 0, stage.start));
-    const teachers = stage.teachers.flatMap((teacher) => stageOf(spec, teacher)?.model ?? []);
-    return this.add(
-      'distill',
-      { ...params, method: stage.method },
-      inputs,
-      name,
-      threads,
-      () => sizes && trainingCost(params, teachers, sizes),
-    );
-  }
-
-  // A checkpoint is read with the threads it was trained with, so that the process that trained it can go on.
-  private evaluation(
-    data: PinnedData,
-    { model, train: { threads } }: StageSpec,
-    checkpoint: string,
-    name: string,
-  ): string {
-    return this.add('evaluate', { data, model }, fromCheckpoint(checkpoint), name, threads, () => {
-      const sizes = splitSizes(this.known, data);
-      return sizes && evaluationCost(model, data, sizes);
-    });
-  }
-
-  private export(
-    data: PinnedData,
-    { model, train: { threads } }: StageSpec,
-    checkpoint: string,
-    name: string,
-  ): string {
-    const cost = { images: 0, macs: 0 };
-    return this.add('export', { data, model }, fromCheckpoint(checkpoint), name, threads, () => cost);
-  }
-
-  private add<K extends JobKind>(
+  add<K extends JobKind>(
     kind: K,
     params: JobParams<K>,
     inputs: PlannedInput[],
@@ -154,8 +89,342 @@ export class JobGraph {
   }
 }
 
-function fromCheckpoint(key: string): PlannedInput[] {
-  return [{ role: 'checkpoint', position: 0, from: key, output: 'best' }];
+const noCost = (): JobCost => ({ images: 0, macs: 0 });
+
+/** A step of a pipeline that trains on every fold but one has this seed. */
+const foldSeed = 0;
+
+/** Adds one trial's jobs of a stage to the graph, and their keys to the trial's roles. */
+class StageJobs {
+  private readonly sizes: SplitSizes | null;
+
+  constructor(
+    private readonly graph: JobGraph,
+    private readonly spec: ExperimentSpec,
+    private readonly data: PinnedData,
+    private readonly seed: number,
+    private readonly roles: Roles,
+  ) {
+    this.sizes = splitSizes(graph.known, data);
+  }
+
+  plan(name: string): void {
+    const stage = stageOf(this.spec, name);
+    switch (stage?.kind) {
+      case undefined:
+        return;
+      case 'refine':
+        this.refine(name, stage);
+        return;
+      case 'train':
+        this.train(name, stage);
+        break;
+      case 'distill':
+        this.distill(name, stage);
+        break;
+      case 'adversarial':
+        this.adversarial(name, stage);
+        break;
+      case 'ensemble':
+        this.ensemble(name, stage);
+        break;
+      case 'calibrate':
+        this.calibrate(name, stage);
+        break;
+    }
+    this.evaluations(name);
+  }
+
+  /** The output of a stage that stands before this one. */
+  private source(stage: string): Source {
+    const from = this.roles[stage];
+    const kind = stageOf(this.spec, stage)?.kind;
+    if (from === undefined || kind === undefined) throw new Error(`"${stage}" is read before it is planned`);
+    return { from, output: outputOf[kind] };
+  }
+
+  private dataInput(stage: string | undefined): PlannedInput[] {
+    return stage === undefined ? [] : inputs('data', [this.source(stage)]);
+  }
+
+  private training(name: string): StageTraining {
+    const training = stageTraining(this.spec, name);
+    if (training === null) throw new Error(`stage "${name}" trains nothing`);
+    return training;
+  }
+
+  /** Refined data has fewer images: its trainings take as many updates as on all of them. */
+  private equalised({ train, data }: StageTraining): TrainSpec {
+    if (data === undefined || this.sizes === null || train.updates !== undefined) return train;
+    const { epochs: _epochs, ...rest } = train;
+    return { ...rest, updates: updatesOf(train, this.sizes.train) };
+  }
+
+  private refine(name: string, { steps, overrides }: StageOf<'refine'>): void {
+    const errors = steps.flatMap((step) => step.labelErrors ?? [])[0];
+    const predictions = errors ? this.folds(name, errors.folds, errors, undefined) : [];
+    const params = { data: this.data, steps, overrides };
+    this.roles[name] = this.graph.add('refine', params, inputs('predictions', predictions), name, 1, noCost);
+  }
+
+  /** Predictions of each fold of the training images by a network trained on the others. */
+  private folds(
+    role: string,
+    folds: number,
+    { model, train }: { model: ModelSpec; train: TrainSpec },
+    dataStage: string | undefined,
+  ): Source[] {
+    const sizes = this.sizes && foldSizes(this.sizes, folds);
+    return Array.from({ length: folds }, (_, fold) => {
+      const data = { ...this.data, outOfFold: { folds, fold } };
+      const params = { data, model, train, select: this.spec.select, seed: foldSeed };
+      const trained = this.graph.add(
+        'train',
+        params,
+        this.dataInput(dataStage),
+        stageOfRole(role),
+        train.threads,
+        () => sizes && trainingCost(params, [], sizes),
+      );
+      this.roles[`${role}:fold-${fold}`] = trained;
+      return this.predict(`${role}:held-out-${fold}`, { from: trained, output: 'best' }, 'held-out', {
+        data,
+        model,
+        threads: train.threads,
+        dataStage,
+      });
+    });
+  }
+
+  private predict(
+    role: string,
+    network: Source,
+    part: JobParams<'predict'>['part'],
+    of: { data: PinnedData; model: NetworkSpec; threads: number; dataStage: string | undefined },
+  ): Source {
+    const { data, model, threads } = of;
+    const from = this.graph.add(
+      'predict',
+      { data, model, part },
+      [...this.dataInput(of.dataStage), ...inputs('checkpoint', [network])],
+      stageOfRole(role),
+      threads,
+      () => this.sizes && partCost(model, data, this.sizes, part),
+    );
+    this.roles[role] = from;
+    return { from, output: 'logits' };
+  }
+
+  /** A stage's predictions of the validation images. */
+  private validation(name: string): Source {
+    const model = stageNetwork(this.spec, name);
+    if (model === null) throw new Error(`stage "${name}" has no network`);
+    return this.predict(`${name}:validation`, this.source(name), 'validation', {
+      data: this.data,
+      model,
+      threads: this.threads(name),
+      dataStage: this.dataStage(name),
+    });
+  }
+
+  private threads(name: string): number {
+    return Math.max(
+      ...memberStages(this.spec, name).map((member) => this.training(member).train.threads),
+    );
+  }
+
+  /** The refined data that a network was trained on (of an ensemble: its first member). */
+  private dataStage(name: string): string | undefined {
+    const [first] = memberStages(this.spec, name);
+    return first === undefined ? undefined : this.training(first).data;
+  }
+
+  private train(name: string, { seed }: StageOf<'train'>): void {
+    const params = this.trainParams(name, seed);
+    const given = this.dataInput(this.training(name).data);
+    this.roles[name] = this.graph.add(
+      'train',
+      params,
+      given,
+      name,
+      params.train.threads,
+      () => this.sizes && trainingCost(params, [], this.sizes),
+    );
+  }
+
+  private trainParams(name: string, seed: number | undefined): JobParams<'train'> {
+    const training = this.training(name);
+    return {
+      data: this.data,
+      model: training.model,
+      train: this.equalised(training),
+      select: this.spec.select,
+      seed: seed ?? this.seed,
+    };
+  }
+
+  private distill(name: string, stage: StageOf<'distill'>): void {
+    const { method, teachers } = stage;
+    const params = { ...this.trainParams(name, stage.seed), method };
+    const taught = teachers.map((teacher) =>
+      method.calibrated ? this.calibrated(teacher) : this.source(teacher),
+    );
+    const outOfFold = needsOutOfFold(stage) ? this.outOfFold(name, stage) : [];
+    const validation = method.name === 'best' ? teachers.map((teacher) => this.validation(teacher)) : [];
+    const models = teachers.flatMap((teacher) => stageNetwork(this.spec, teacher) ?? []);
+    this.roles[name] = this.graph.add(
+      'distill',
+      params,
+      [
+        ...this.dataInput(stage.data),
+        ...inputs('teachers', taught),
+        ...(stage.start === undefined ? [] : inputs('start', [this.source(stage.start)])),
+        ...inputs('outOfFold', outOfFold),
+        ...inputs('validation', validation),
+      ],
+      name,
+      params.train.threads,
+      () => this.sizes && trainingCost(params, models, this.sizes),
+    );
+  }
+
+  /** Each teacher's training once more on all folds but one, on the student's images. */
+  private outOfFold(name: string, { method, teachers, data }: StageOf<'distill'>): Source[] {
+    if (method.name !== 'eadd') return [];
+    const { folds, epochs } = method.outOfFold;
+    return teachers.flatMap((teacher) => {
+      const { model, train } = this.training(teacher);
+      return this.folds(`${name}:${teacher}`, folds, { model, train: withEpochs(train, epochs) }, data);
+    });
+  }
+
+  /** A network with its temperature; one that has temperatures already stays as it is. */
+  private calibrated(name: string): Source {
+    if (!isTrainingKind(stageOf(this.spec, name)?.kind ?? '')) return this.source(name);
+    return this.fitTemperature(`${name}:calibrated`, name);
+  }
+
+  private fitTemperature(role: string, name: string): Source {
+    const from = this.graph.add(
+      'calibrate',
+      { members: [this.trained(name)] },
+      [...inputs('checkpoint', [this.source(name)]), ...inputs('logits', [this.validation(name)])],
+      stageOfRole(role),
+      1,
+      noCost,
+    );
+    this.roles[role] = from;
+    return { from, output: outputOf.calibrate };
+  }
+
+  private trained(name: string): JobParams<'calibrate'>['members'][number] {
+    const training = this.training(name);
+    return { data: this.data, model: training.model, train: this.equalised(training) };
+  }
+
+  private adversarial(name: string, stage: StageOf<'adversarial'>): void {
+    const params = { ...this.trainParams(name, stage.seed), method: stage.method };
+    this.roles[name] = this.graph.add(
+      'adversarial',
+      params,
+      [...this.dataInput(this.training(name).data), ...inputs('start', [this.source(stage.start)])],
+      name,
+      params.train.threads,
+      () => this.sizes && adversarialCost(params, this.sizes),
+    );
+  }
+
+  private ensemble(name: string, { members, fusion }: StageOf<'ensemble'>): void {
+    const logits = fusion.fit ? members.map((member) => this.validation(member)) : [];
+    const params = { members: members.map((member) => this.trained(member)), fusion };
+    const given = [
+      ...inputs(
+        'members',
+        members.map((member) => this.source(member)),
+      ),
+      ...inputs('logits', logits),
+    ];
+    this.roles[name] = this.graph.add('ensemble', params, given, name, 1, noCost);
+  }
+
+  private calibrate(name: string, { of }: StageOf<'calibrate'>): void {
+    this.fitTemperature(name, of);
+  }
+
+  /** A stage's network is scored on the experiment's data, the result's on the others too, and under attack. */
+  private evaluations(name: string): void {
+    const { dataset } = this.data;
+    if (name !== this.spec.result) {
+      this.evaluation(`evaluate:${dataset}:${name}`, name, this.data, null);
+      return;
+    }
+    const robustness = robustnessOf(this.spec);
+    this.evaluation(`evaluate:${dataset}`, name, this.data, robustness);
+    for (const other of otherData(this.spec, this.data)) {
+      this.evaluation(`evaluate:${other.dataset}`, name, other, robustness);
+    }
+    this.export(name);
+  }
+
+  // A checkpoint is read with the threads it was trained with, so that the process that trained it can go on.
+  private evaluation(
+    role: string,
+    name: string,
+    data: PinnedData,
+    robustness: JobParams<'evaluate'>['robustness'],
+  ): void {
+    const model = stageNetwork(this.spec, name);
+    if (model === null) throw new Error(`stage "${name}" has no network`);
+    const own = data.dataset === this.data.dataset;
+    this.roles[role] = this.graph.add(
+      'evaluate',
+      { data, model, robustness },
+      [
+        ...(own ? this.dataInput(this.dataStage(name)) : []),
+        ...inputs('checkpoint', [this.source(name)]),
+      ],
+      name,
+      this.threads(name),
+      () => {
+        const sizes = splitSizes(this.graph.known, data);
+        return sizes && evaluationCost(model, data, sizes, robustness);
+      },
+    );
+  }
+
+  private export(name: string): void {
+    if (!isTrainingKind(stageOf(this.spec, name)?.kind ?? '')) return;
+    const { model, train } = this.training(name);
+    this.roles['export'] = this.graph.add(
+      'export',
+      { data: this.data, model },
+      inputs('checkpoint', [this.source(name)]),
+      name,
+      train.threads,
+      noCost,
+    );
+  }
+}
+
+function inputs(role: string, sources: readonly Source[]): PlannedInput[] {
+  return sources.map(({ from, output }, position) => ({ role, position, from, output }));
+}
+
+/** `student:rn:fold-2` is work for the stage "student". */
+function stageOfRole(role: string): string {
+  return role.split(':')[0] ?? role;
+}
+
+function withEpochs(train: TrainSpec, epochs: number | undefined): TrainSpec {
+  if (epochs === undefined) return train;
+  const { updates: _updates, ...rest } = train;
+  return { ...rest, epochs };
+}
+
+/** What the result is put through besides clean images; null where the spec asks for nothing. */
+function robustnessOf({ evaluate }: ExperimentSpec): JobParams<'evaluate'>['robustness'] {
+  const { on: _on, ...robustness } = evaluate;
+  return robustness.attacks.length === 0 && robustness.corruptions === null ? null : robustness;
 }
 
 /** Further data sets on which the result is scored, whole, under the experiment's labels and preprocessing. */

@@ -1,6 +1,9 @@
 import {
   baselineName,
   canonicalSpec,
+  memberStages,
+  specWarnings,
+  stageTraining,
   variantsOf,
   variantSpec,
   type ExperimentSpec,
@@ -9,9 +12,10 @@ import {
 } from '@ferment/contracts';
 import { sha256Of } from './content-key.js';
 import { splitSizes, updatesOf } from './cost.js';
-import { fixedStages, JobGraph, reachableStages } from './graph.js';
+import { JobGraph } from './graph.js';
 import type { Known } from './known.js';
 import { dataWarnings, pinnedDataOf, pinSpec } from './resolve.js';
+import { fixedStages, reachableStages } from './stages.js';
 
 /** Warnings of one sort that are listed. */
 const mostAlike = 5;
@@ -77,6 +81,7 @@ function planWarnings(
       `stage "${spec.result}" is the result and names its own seed: its trials are one run, not replicates`,
     );
   }
+  warnings.push(...new Set(variants.flatMap((variant) => specWarnings(variant.spec))));
   return [...warnings, ...capped(sameWork(variants, trials)), ...capped(unequalUpdates(variants, known))];
 }
 
@@ -105,8 +110,9 @@ function sameWork(variants: Plan['variants'], trials: readonly PlannedTrial[]): 
 function unequalUpdates(variants: Plan['variants'], known: Known): string[] {
   const updates = variants.map(({ name, spec }) => {
     const sizes = splitSizes(known, pinnedDataOf(spec));
-    const stage = spec.stages[spec.result];
-    return { name, updates: sizes && stage ? updatesOf(stage.train, sizes.train) : null };
+    const trained = memberStages(spec, spec.result).flatMap((stage) => stageTraining(spec, stage) ?? []);
+    const all = sizes && trained.map(({ train }) => updatesOf(train, sizes.train));
+    return { name, updates: all && all.length > 0 ? all.join(' + ') : null };
   });
   const baseline = updates[0]?.updates ?? null;
   return updates

@@ -1,4 +1,11 @@
-import type { AblationSpec, ExperimentSpec, Plan, PlannedJob, Preview } from '@ferment/contracts';
+import {
+  isTrainingKind,
+  type AblationSpec,
+  type ExperimentSpec,
+  type Plan,
+  type PlannedJob,
+  type Preview,
+} from '@ferment/contracts';
 
 export interface PreviewOptions {
   /** Keys of jobs that are finished already. */
@@ -9,7 +16,10 @@ export interface PreviewOptions {
 
 const alpha = 0.05;
 
-const isTraining = (job: PlannedJob | undefined) => job?.kind === 'train' || job?.kind === 'distill';
+const isTraining = (job: PlannedJob | undefined) => job !== undefined && isTrainingKind(job.kind);
+
+const isOutOfFold = ({ params }: PlannedJob) =>
+  Boolean((params as { data?: { outOfFold?: unknown } }).data?.outOfFold);
 
 /** What a plan would do, told before anything runs. */
 export function previewOf(plan: Plan, spec: ExperimentSpec, options: PreviewOptions): Preview {
@@ -39,6 +49,7 @@ export function previewOf(plan: Plan, spec: ExperimentSpec, options: PreviewOpti
     trainings: {
       withoutSharing: wanted.filter(isTraining).length,
       planned: trainings.length,
+      outOfFold: trainings.filter(isOutOfFold).length,
       cached: trainings.filter((job) => finished.has(job.key)).length,
     },
     compute: {

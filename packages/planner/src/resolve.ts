@@ -1,5 +1,7 @@
 import {
+  emotions,
   nearestName,
+  needsOutOfFold,
   oneOf,
   sourceLimits,
   variantsOf,
@@ -13,6 +15,7 @@ import {
   type PinnedData,
   type Protocol,
   type SpecProblem,
+  type StageSpec,
 } from '@ferment/contracts';
 import { splitSizes } from './cost.js';
 import { versionsOf, type Known, type KnownVersion } from './known.js';
@@ -193,13 +196,65 @@ function runFindings(spec: ExperimentSpec, known: Known): Finding[] {
   }
   if (findings.length > 0) return findings;
   for (const [name, stage] of Object.entries(spec.stages)) {
-    if (stage.train.batch > sizes.train) {
-      const path = ['stages', name, 'train', 'batch'];
-      const message = `expected at most ${sizes.train}, the images of the train split, got ${stage.train.batch}`;
+    for (const { path, batch } of batchesOf(name, stage)) {
+      if (batch <= sizes.train) continue;
+      const message = `expected at most ${sizes.train}, the images of the train split, got ${batch}`;
       findings.push({ path, message, suggestion: null });
+    }
+    for (const { path, folds } of foldsOf(name, stage)) {
+      findings.push(...foldFindings(data, known, path, folds));
     }
   }
   return findings;
+}
+
+type Path = (string | number)[];
+
+/** The batches of a stage's trainings, with their places. */
+function batchesOf(name: string, stage: StageSpec): { path: Path; batch: number }[] {
+  const path = ['stages', name];
+  if (stage.kind === 'refine') {
+    return stage.steps.flatMap(({ labelErrors }, index) =>
+      labelErrors
+        ? [
+            {
+              path: [...path, 'steps', index, 'labelErrors', 'train', 'batch'],
+              batch: labelErrors.train.batch,
+            },
+          ]
+        : [],
+    );
+  }
+  const train = 'train' in stage ? stage.train : undefined;
+  return train ? [{ path: [...path, 'train', 'batch'], batch: train.batch }] : [];
+}
+
+/** Into how many folds a stage divides the training images, with the places that say so. */
+function foldsOf(name: string, stage: StageSpec): { path: Path; folds: number }[] {
+  const path = ['stages', name];
+  if (stage.kind === 'refine') {
+    return stage.steps.flatMap(({ labelErrors }, index) =>
+      labelErrors
+        ? [{ path: [...path, 'steps', index, 'labelErrors', 'folds'], folds: labelErrors.folds }]
+        : [],
+    );
+  }
+  if (stage.kind !== 'distill' || stage.method.name !== 'eadd' || !needsOutOfFold(stage)) return [];
+  return [{ path: [...path, 'method', 'outOfFold', 'folds'], folds: stage.method.outOfFold.folds }];
+}
+
+/** Classes with too few training images for every fold to have one. */
+function foldFindings(data: PinnedData, known: Known, path: Path, folds: number): Finding[] {
+  const version = versionsOf(known, data.dataset).find((candidate) => candidate.version === data.version);
+  const counts = version?.summary.protocols[data.protocol]?.counts.train ?? [];
+  const all = counts.reduce((sum, count) => sum + count, 0);
+  const share = Math.min(1, (data.subset?.train ?? all) / Math.max(1, all));
+  return counts.flatMap((count, label): Finding[] => {
+    const images = Math.round(count * share);
+    if (images === 0 || images >= folds) return [];
+    const message = `${folds} folds of ${images} training images of class "${emotions[label]}" leave a fold without it; expected at most ${images}`;
+    return [{ path, message, suggestion: null }];
+  });
 }
 
 /** The data of a pinned spec. @throws Error where it is not pinned */

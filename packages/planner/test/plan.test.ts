@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { jobCatalog, plan as planShape } from '@ferment/contracts';
+import { jobCatalog, plan as planShape, stageTraining } from '@ferment/contracts';
 import { plan, resolveSpec } from '../src/index.js';
 import { countKinds, jobOf, known, parsed, planned, resolved, specText } from './support.js';
 
@@ -200,7 +200,8 @@ describe('designs', () => {
     expect(made.trials.filter(({ variant }) => variant === 'smoothing-on').map(({ seed }) => seed)).toEqual([
       0, 1, 2,
     ]);
-    const student = made.variants.find(({ name }) => name === 'augmentation')?.spec.stages['student'];
+    const variant = made.variants.find(({ name }) => name === 'augmentation');
+    const student = variant && stageTraining(variant.spec, 'student');
     expect(student?.train.augment).toBe('none');
     expect(student?.train.labelSmoothing).toBe(0);
   });
@@ -214,10 +215,10 @@ describe('designs', () => {
     a: { off: { stages.student.train.augment: none } }
 `),
     );
-    const cells = made.variants.map(({ name, spec: { stages } }) => [
+    const cells = made.variants.map(({ name, spec: own }) => [
       name,
-      stages['student']?.kind === 'distill' && stages['student'].method.temperature,
-      stages['student']?.train.augment,
+      own.stages['student']?.kind === 'distill' && own.stages['student'].method.temperature,
+      stageTraining(own, 'student')?.train.augment,
     ]);
     expect(cells).toEqual([
       ['baseline', 4, 'standard'],

@@ -6,7 +6,7 @@ import {
   jobCatalog,
   modelCatalog,
   selectMetrics,
-  stageKinds,
+  stageSpec,
   tableQueryFormats,
 } from '@ferment/contracts';
 import { z } from 'zod';
@@ -23,7 +23,7 @@ export const catalogOfThis: Catalog = catalog.parse({
     ...model,
     params: schemaOf(model.params),
   })),
-  stages: stageKinds,
+  stages: stageSpec.options.flatMap((option) => [...option.shape.kind.values]),
   methods: distillMethodSpec.options.flatMap((option) => [...option.shape.name.values]),
   selectMetrics,
   tableFormats: tableQueryFormats,

@@ -28,7 +28,7 @@ export function describePreview(preview: Preview): string {
   const kinds = Object.entries(jobs.byKind).map(([kind, count]) => `${count} ${kind}`);
   const lines = [
     `${preview.variants.length} variants x ${preview.seeds.length} seeds = ${preview.trials} trials`,
-    `trainings: ${trainings.planned} (${trainings.withoutSharing} without sharing, ${saved} saved), ${trainings.cached} already done`,
+    `trainings: ${trainings.planned} (${trainings.withoutSharing} without sharing, ${saved} saved), ${trainings.outOfFold} of them out of fold, ${trainings.cached} already done`,
     `jobs: ${jobs.total} (${kinds.join(', ')}), ${jobs.cached} already done`,
     `compute: ${(compute.macs / 1e12).toFixed(2)} T multiply-accumulates (${(compute.macsWithoutSharing / 1e12).toFixed(2)} T without sharing)`,
   ];

@@ -15,6 +15,7 @@ import { statedInput } from './normalisation.js';
 /** Scores a checkpoint on validation and test of a data set, its own or another. */
 export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParams }, context) => {
   const { data, model } = params;
+  if (model.name === 'fused') throw new JobFailure('user', 'fused networks are not scored yet');
   const parts = await imagesOf(data, context);
   const trainings = trainingsBehind(inputParams, 'checkpoint');
   await assertTrainedApart(trainings, data, parts, context);

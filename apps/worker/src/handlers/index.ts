@@ -1,4 +1,4 @@
-import { jobCatalog, type JobInputs, type JobKind, type JobParams } from '@ferment/contracts';
+import { JobFailure, jobCatalog, type JobInputs, type JobKind, type JobParams } from '@ferment/contracts';
 import type { HandlerContext } from '../child/context.js';
 import type { Json, RunRequest } from '../protocol.js';
 import { ablation } from './ablation.js';
@@ -9,8 +9,15 @@ import type { Handler, Handlers } from './handler.js';
 import { importDataset } from './import.js';
 import { train } from './train.js';
 
+const notYet = (kind: string) => () => Promise.reject(new JobFailure('user', `no handler for ${kind} jobs`));
+
 export const handlers: Handlers<typeof jobCatalog> = {
   import: importDataset,
+  refine: notYet('refine'),
+  adversarial: notYet('adversarial'),
+  predict: notYet('predict'),
+  calibrate: notYet('calibrate'),
+  ensemble: notYet('ensemble'),
   train,
   distill,
   evaluate,

@@ -25,8 +25,13 @@ export async function completionEffects(
       return writeTrialSummaries(graph.tx, jobId, result as EvaluationResult);
     case 'ablation':
       return publishTable(graph, jobId);
+    case 'refine':
     case 'train':
     case 'distill':
+    case 'adversarial':
+    case 'predict':
+    case 'calibrate':
+    case 'ensemble':
     case 'export':
       return;
   }

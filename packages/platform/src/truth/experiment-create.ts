@@ -1,4 +1,10 @@
-import type { EvaluationResult, ExperimentSpec, Plan, PlannedJob } from '@ferment/contracts';
+import {
+  isTrainingKind,
+  type EvaluationResult,
+  type ExperimentSpec,
+  type Plan,
+  type PlannedJob,
+} from '@ferment/contracts';
 import type { Database, Queryable } from '../postgres/database.js';
 import { Conflict, NotFound } from './errors.js';
 import { changeGraph, type Graph } from './graph.js';
@@ -93,7 +99,7 @@ async function projectIdOf(tx: Queryable, name: string): Promise<string> {
   return id;
 }
 
-const isTraining = (job: PlannedJob): boolean => job.kind === 'train' || job.kind === 'distill';
+const isTraining = (job: PlannedJob): boolean => isTrainingKind(job.kind);
 
 async function insertExperiment(
   tx: Queryable,

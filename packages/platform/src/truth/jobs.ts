@@ -1,4 +1,11 @@
-import type { CheckpointItem, JobItem, JobMetrics, MetricRow, PlannedJob } from '@ferment/contracts';
+import {
+  trainingKinds,
+  type CheckpointItem,
+  type JobItem,
+  type JobMetrics,
+  type MetricRow,
+  type PlannedJob,
+} from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { revive } from './experiment-create.js';
 import { rerunProducers } from './failure.js';
@@ -56,12 +63,13 @@ export class Jobs {
     const { rows } = await this.database.pool.query<{ rate: number | null }>(
       `SELECT (sum(a.seconds) / nullif(sum(j.macs * a.successes), 0))::float8 AS rate
        FROM (SELECT id, cost_macs AS macs FROM job
-             WHERE kind IN ('train', 'distill') AND state = 'succeeded' AND cost_macs > 0
+             WHERE kind = ANY($1) AND state = 'succeeded' AND cost_macs > 0
              ORDER BY ended_at DESC LIMIT 200) j
        JOIN LATERAL (
          SELECT sum(extract(epoch FROM ended_at - started_at)) AS seconds,
            count(*) FILTER (WHERE state = 'succeeded') AS successes
          FROM attempt WHERE job_id = j.id AND ended_at IS NOT NULL) a ON true`,
+      [[...trainingKinds]],
     );
     return rows[0]?.rate ?? null;
   }
