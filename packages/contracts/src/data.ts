@@ -62,6 +62,22 @@ export const splitSummary = z.object({
 });
 export type SplitSummary = z.output<typeof splitSummary>;
 
+/** Where a refined version comes from, and what was done to it. */
+export const refinedFrom = z.object({
+  dataset: identifier,
+  /** Content hash of the version that was refined; places of images are places in it. */
+  version: sha256,
+  protocol: z.enum(protocols),
+  /** Kinds of the steps, in order. */
+  steps: z.array(z.string()),
+  overrides: z.int(),
+  /** Pictures that left training, changed their label, were aligned (in any split). */
+  removed: z.int(),
+  relabelled: z.int(),
+  aligned: z.int(),
+});
+export type RefinedFrom = z.output<typeof refinedFrom>;
+
 /** What a data-set version's row carries besides its hash: enough to preview and to show it. */
 export const datasetSummary = z.object({
   format: z.enum(['fer2013-csv', 'icml-csv', 'train-csv', 'test-csv']),
@@ -78,6 +94,8 @@ export const datasetSummary = z.object({
   protocols: z.partialRecord(z.enum(protocols), splitSummary),
   defaultProtocol: z.enum(protocols).nullable(),
   synthetic: z.boolean(),
+  /** Only where the version is a refined one. */
+  parent: refinedFrom.exactOptional(),
 });
 export type DatasetSummary = z.output<typeof datasetSummary>;
 

@@ -11,6 +11,7 @@ export * from './models.js';
 export * from './nearest.js';
 export * from './patches.js';
 export * from './plan.js';
+export * from './refine.js';
 export * from './rest.js';
 export * from './robustness.js';
 export * from './scalars.js';

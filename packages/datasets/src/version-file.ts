@@ -12,6 +12,9 @@ import { unlabelled, usages } from './usages.js';
  * a multiple of 8), then the sections one after another: pixels (n * size * size), labels (n; 255 = none), usages
  * (n; index into Training, PublicTest, PrivateTest, Test), hashes (n * 32, SHA-256 of each picture's pixels). The
  * header names the SHA-256 of all that follows it. Nothing else goes in: equal sources give equal bytes.
+ *
+ * What only some versions have follows as named sections, listed with their lengths in the header's `sections`. A
+ * version without any has no such key, and the same bytes as before there were sections.
  */
 export interface DatasetVersion extends Annotations {
   /** count * size * size values, row major, 0 to 255 */
@@ -20,7 +23,13 @@ export interface DatasetVersion extends Annotations {
   /** count class ids, -1 for none */
   labels: Int32Array;
   summary: DatasetSummary;
+  /** Optional sections by name; their readers check their lengths. */
+  sections: ReadonlyMap<string, Uint8Array>;
 }
+
+/** What is written: clusters follow from the hashes, and sections may be left out. */
+export type VersionContent = Omit<DatasetVersion, 'clusters' | 'sections'> &
+  Partial<Pick<DatasetVersion, 'sections'>>;
 
 const magic = 'FERMENTD';
 const noLabel = 255;
@@ -29,15 +38,33 @@ const header = z.object({
   images: z.int().min(1),
   size: z.int().min(1),
   body: z.string(),
+  sections: z
+    .array(z.object({ name: z.string().min(1), bytes: z.int().min(0) }))
+    .refine((list) => new Set(list.map(({ name }) => name)).size === list.length, 'a section stands twice')
+    .default([]),
   summary: datasetSummary,
 });
 
-/** The bytes of a version file; deterministic. */
-export function encodeVersion(version: Omit<DatasetVersion, 'clusters'>): Uint8Array {
+/** The bytes of a version file; deterministic, whatever the order in which the sections were added. */
+export function encodeVersion(version: VersionContent): Uint8Array {
   const labels = Uint8Array.from(version.labels, (label) => (label === unlabelled ? noLabel : label));
-  const body = [version.pixels, labels, version.usages, version.hashes];
+  const named = [...(version.sections ?? [])].sort(([a], [b]) => (a < b ? -1 : 1));
+  const sections = named.map(([name, content]) => ({ name, bytes: content.length }));
+  const body = [
+    version.pixels,
+    labels,
+    version.usages,
+    version.hashes,
+    ...named.map(([, content]) => content),
+  ];
   const bodyBytes = body.reduce((sum, section) => sum + section.length, 0);
-  const fields = { layout: 1, images: version.count, size: version.size, summary: version.summary };
+  const fields = {
+    layout: 1,
+    images: version.count,
+    size: version.size,
+    summary: version.summary,
+    ...(sections.length > 0 && { sections }),
+  };
   const headerBytes = padded(canonicalJson({ ...fields, body: '0'.repeat(64) })).length;
   const bytes = new Uint8Array(magic.length + 4 + headerBytes + bodyBytes);
   const start = magic.length + 4 + headerBytes;
@@ -75,15 +102,21 @@ export function openVersion(bytes: Uint8Array): DatasetVersion {
   if (start + headerBytes > bytes.length) throw damaged('the header is cut off');
   const parsed = header.safeParse(parseJson(bytes.subarray(start, start + headerBytes)));
   if (!parsed.success) throw damaged(`unreadable header (${z.prettifyError(parsed.error)})`);
-  const { images: count, size, body, summary } = parsed.data;
-  const lengths = [count * size * size, count, count, count * hashBytes];
+  const { images: count, size, body, summary, sections: listed } = parsed.data;
+  const lengths = [
+    count * size * size,
+    count,
+    count,
+    count * hashBytes,
+    ...listed.map((section) => section.bytes),
+  ];
   const total = lengths.reduce((sum, length) => sum + length, start + headerBytes);
   if (bytes.length !== total) throw damaged(`expected ${total} bytes, found ${bytes.length}`);
   if (hash('sha256', bytes.subarray(start + headerBytes), 'hex') !== body) {
     throw damaged('the SHA-256 of the images is not the one in the header');
   }
   let at = start + headerBytes;
-  const [pixels, storedLabels, storedUsages, hashes] = lengths.map((length) =>
+  const [pixels, storedLabels, storedUsages, hashes, ...contents] = lengths.map((length) =>
     bytes.subarray(at, (at += length)),
   );
   if (!pixels || !storedLabels || !storedUsages || !hashes) throw damaged('a section is missing');
@@ -91,7 +124,9 @@ export function openVersion(bytes: Uint8Array): DatasetVersion {
     throw damaged('unknown label');
   if (storedUsages.some((usage) => usage >= usages.length)) throw damaged('unknown usage');
   const labels = Int32Array.from(storedLabels, (label) => (label === noLabel ? unlabelled : label));
-  return { count, size, pixels, labels, usages: storedUsages, hashes, clusters: clustersOf(hashes), summary };
+  const clusters = clustersOf(hashes);
+  const sections = new Map(listed.map(({ name }, index) => [name, contents[index] as Uint8Array]));
+  return { count, size, pixels, labels, usages: storedUsages, hashes, clusters, summary, sections };
 }
 
 function padded(text: string): Uint8Array {
