@@ -315,6 +315,7 @@ seeds: [0, 1]
       testDeduplicated: { images: 340, accuracy, macroF1: accuracy },
       parameters: 1000,
       macs: 5000,
+      robustness: null,
     };
   }
 

@@ -44,9 +44,7 @@ export const pinnedData = dataSpec.extend({
    * The training images without one of their folds, on which the network is then scored. Folds are stratified, whole
    * exact-duplicate clusters, seed 0.
    */
-  outOfFold: z
-    .strictObject({ folds: z.int().min(2).max(20), fold: z.int().min(0).max(19) })
-    .exactOptional(),
+  outOfFold: z.strictObject({ folds: z.int().min(2).max(20), fold: z.int().min(0).max(19) }).exactOptional(),
 });
 export type PinnedData = z.output<typeof pinnedData>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { emotions } from './emotions.js';
+import { robustnessResult } from './robustness.js';
 
 /**
  * One row a step: the values known then. Series names are dotted: `train.loss`, `train.accuracy`,
@@ -56,5 +57,7 @@ export const evaluationResult = z.object({
   testDeduplicated: splitMetrics.pick({ images: true, accuracy: true, macroF1: true }),
   parameters: z.int(),
   macs: z.int(),
+  /** Attacks, corruptions, cost and sanity checks; null where none was asked for. */
+  robustness: robustnessResult.nullable(),
 });
 export type EvaluationResult = z.output<typeof evaluationResult>;

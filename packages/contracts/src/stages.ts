@@ -41,11 +41,7 @@ export function stageReferences(name: string, stage: StageSpec): StageReference[
     case 'train':
       return one('data', stage.data);
     case 'distill':
-      return [
-        ...one('data', stage.data),
-        ...many('teachers', stage.teachers),
-        ...one('start', stage.start),
-      ];
+      return [...one('data', stage.data), ...many('teachers', stage.teachers), ...one('start', stage.start)];
     case 'adversarial':
       return one('start', stage.start);
     case 'ensemble':
@@ -70,7 +66,7 @@ export interface StageTraining {
 export function stageTraining(spec: ExperimentSpec, name: string): StageTraining | null {
   const seen = new Set<string>();
   let own: TrainSpec | undefined;
-  for (let at = name; !seen.has(at); ) {
+  for (let at = name; !seen.has(at);) {
     seen.add(at);
     const stage = stageOf(spec, at);
     if (stage?.kind === 'adversarial') {

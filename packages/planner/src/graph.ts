@@ -228,9 +228,7 @@ class StageJobs {
   }
 
   private threads(name: string): number {
-    return Math.max(
-      ...memberStages(this.spec, name).map((member) => this.training(member).train.threads),
-    );
+    return Math.max(...memberStages(this.spec, name).map((member) => this.training(member).train.threads));
   }
 
   /** The refined data that a network was trained on (of an ensemble: its first member). */
@@ -379,10 +377,7 @@ class StageJobs {
     this.roles[role] = this.graph.add(
       'evaluate',
       { data, model, robustness },
-      [
-        ...(own ? this.dataInput(this.dataStage(name)) : []),
-        ...inputs('checkpoint', [this.source(name)]),
-      ],
+      [...(own ? this.dataInput(this.dataStage(name)) : []), ...inputs('checkpoint', [this.source(name)])],
       name,
       this.threads(name),
       () => {

@@ -41,6 +41,7 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     testDeduplicated: await deduplicatedTest(test, scored.logits),
     parameters: scored.parameters,
     macs: scored.macs,
+    robustness: null,
   };
   return {
     outputs: { metrics: new TextEncoder().encode(canonicalJson(metrics)), logits: scored.logits },
