@@ -16,8 +16,8 @@ import { statedInput } from './normalisation.js';
 export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParams }, context) => {
   const { data, model } = params;
   if (model.name === 'fused') throw new JobFailure('user', 'fused networks are not scored yet');
-  const parts = await imagesOf(data, context);
-  const trainings = trainingsBehind(inputParams, 'checkpoint');
+  const parts = await imagesOf(data, inputs.data, context);
+  const trainings = trainingsBehind(inputParams, 'checkpoint').flat();
   await assertTrainedApart(trainings, data, parts, context);
   for (const training of trainings) assertSameShape(training, data);
   const [training] = trainings;

@@ -1,12 +1,10 @@
 import {
   canonicalJson,
   JobFailure,
-  modelSpec,
-  pinnedData,
-  trainSpec,
-  type ModelSpec,
+  trainedNetwork,
+  type ArtifactReference,
   type PinnedData,
-  type TrainSpec,
+  type TrainedNetwork,
 } from '@ferment/contracts';
 import {
   assertNoLeak,
@@ -20,44 +18,54 @@ import { hash } from 'node:crypto';
 import { z } from 'zod';
 import type { HandlerContext } from '../child/context.js';
 
-/** A version stays open for the next job of this process: most jobs of an experiment use the same one. */
-let opened: { hash: string; version: DatasetVersion } | null = null;
+/** Versions stay open for the next job of this process: most jobs of an experiment use the same one or two. */
+const opened = new Map<string, DatasetVersion>();
+const keptOpen = 2;
 let divided: { key: string; parts: Split } | null = null;
 
 async function versionOf(hash: string, context: HandlerContext): Promise<DatasetVersion> {
-  if (opened?.hash === hash) return opened.version;
-  const version = openVersion(await context.read(hash));
-  opened = { hash, version };
+  const version = opened.get(hash) ?? openVersion(await context.read(hash));
+  // The newest stands last.
+  opened.delete(hash);
+  opened.set(hash, version);
+  for (const old of opened.keys()) if (opened.size > keptOpen) opened.delete(old);
   return version;
 }
 
 /**
  * The image sets of a job, checked: no training image stands in validation or test.
  *
+ * @param refined the version that a refinement made of the same data, which stands in for it; null where none did
  * @throws JobFailure `user` that lists the pairs where one does
  */
-export async function imagesOf(data: PinnedData, context: HandlerContext): Promise<Split> {
-  const key = canonicalJson(data);
+export async function imagesOf(
+  data: PinnedData,
+  refined: ArtifactReference | null,
+  context: HandlerContext,
+): Promise<Split> {
+  const hash = refined?.hash ?? data.version;
+  const key = `${hash} ${canonicalJson(data)}`;
   if (divided?.key === key) return divided.parts;
-  const parts = split(await versionOf(data.version, context), data);
+  const parts = split(await versionOf(hash, context), data);
   assertNoLeak(parts.train, { validation: parts.validation, test: parts.test });
   divided = { key, parts };
   return parts;
 }
 
-/** What is read of the params of a job that trained a network. */
-const trained = z.object({ data: pinnedData, model: modelSpec, train: trainSpec });
-export interface Trained {
-  data: PinnedData;
-  model: ModelSpec;
-  train: TrainSpec;
-}
+/** What is read of the params of a job that made a network: of its training, or of its members' trainings. */
+const made = z.union([
+  z.object(trainedNetwork.shape).transform((training) => [training]),
+  z.object({ members: z.array(trainedNetwork) }).transform(({ members }) => members),
+]);
 
-/** The trainings behind an input role, in order. */
-export function trainingsBehind(inputParams: Readonly<Record<string, unknown>>, role: string): Trained[] {
+/** The trainings behind each network of an input role, in order: one, or those of a fused network's members. */
+export function trainingsBehind(
+  inputParams: Readonly<Record<string, unknown>>,
+  role: string,
+): TrainedNetwork[][] {
   const given = inputParams[role];
   const list: unknown[] = Array.isArray(given) ? given : given === null || given === undefined ? [] : [given];
-  return list.map((params) => trained.parse(params));
+  return list.map((params) => made.parse(params));
 }
 
 /**
@@ -67,7 +75,7 @@ export function trainingsBehind(inputParams: Readonly<Record<string, unknown>>, 
  * @throws JobFailure `user` that lists the pairs
  */
 export async function assertTrainedApart(
-  trainings: readonly Trained[],
+  trainings: readonly TrainedNetwork[],
   data: PinnedData,
   parts: Split,
   context: HandlerContext,
@@ -99,7 +107,7 @@ export function imagesHash({ indices }: SplitImages): string {
 
 /** Optimizer steps of a training: as many as its trainer takes, from the images that it had. */
 export async function updatesOf(
-  { data, train }: Trained,
+  { data, train }: TrainedNetwork,
   evaluated: PinnedData,
   parts: Split,
   context: HandlerContext,
@@ -112,7 +120,7 @@ export async function updatesOf(
 }
 
 /** Refuses pictures of another shape than those a network was trained on. */
-export function assertSameShape(training: Trained, data: PinnedData): void {
+export function assertSameShape(training: TrainedNetwork, data: PinnedData): void {
   const trainedOn = training.data.preprocess;
   if (canonicalJson(trainedOn) === canonicalJson(data.preprocess)) return;
   throw new JobFailure(

@@ -3,8 +3,8 @@ import { imagesOf } from './images.js';
 import { trainNetwork } from './training.js';
 
 /** Trains a network from labels. */
-export const train: Handler<'train'> = async ({ params, resume }, context) => {
-  const parts = await imagesOf(params.data, context);
+export const train: Handler<'train'> = async ({ params, inputs, resume }, context) => {
+  const parts = await imagesOf(params.data, inputs.data, context);
   const state = resume === null ? null : await context.read(resume.hash);
   return trainNetwork({ method: 'train', params, parts, teachers: [], start: null, resume: state }, context);
 };
