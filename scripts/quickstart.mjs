@@ -1,11 +1,11 @@
 // npm run quickstart: from a fresh clone to an ablation table and a downloaded student, all through the real API.
 import { randomUUID } from 'node:crypto';
-import { spawn } from 'node:child_process';
-import { existsSync, openSync } from 'node:fs';
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { makeReport } from './lib/quickstart-report.mjs';
+import { startStack } from './lib/stack.mjs';
 import { reporter, repository } from './lib/steps.mjs';
 import { setUp } from './lib/set-up.mjs';
 import { defaultFaces, writeSyntheticFaces } from './synthetic-faces.mjs';
@@ -68,63 +68,6 @@ async function phase(name, title, work) {
   return result;
 }
 
-/** Starts `ferment up` on the folder, or finds the one that already runs there. */
-async function startStack(cli) {
-  const running = await cli.readConnection(folder);
-  if (running) {
-    const client = new cli.Client(running.url, running.token);
-    if (
-      await client.workers().then(
-        () => true,
-        () => false,
-      )
-    ) {
-      console.log(`  ✓ already running at ${running.url}`);
-      return { client, stop: async () => {} };
-    }
-  }
-  await mkdir(join(folder, 'logs'), { recursive: true });
-  const log = openSync(join(folder, 'logs/up.log'), 'a');
-  const up = spawn(
-    process.execPath,
-    [join(repository, 'apps/cli/bin/ferment.js'), '--folder', folder, '--json', 'up', '--no-open'],
-    { stdio: ['ignore', 'pipe', log], detached: true },
-  );
-  process.once('exit', () => up.kill('SIGTERM'));
-  const ended = new Promise((done) => up.once('exit', (code, signal) => done(signal ?? code)));
-  const answer = await Promise.race([
-    new Promise((done) => {
-      let text = '';
-      up.stdout.on('data', (chunk) => {
-        text += chunk;
-        try {
-          done(JSON.parse(text));
-        } catch {
-          // The rest is still to come.
-        }
-      });
-    }),
-    ended.then(async (how) => {
-      const words = (await readFile(join(folder, 'logs/up.log'), 'utf8'))
-        .trim()
-        .split('\n')
-        .slice(-20)
-        .join('\n');
-      throw new Error(`The stack did not start (${how}):\n${words}`);
-    }),
-  ]);
-  console.log(`  ✓ PostgreSQL, API and worker at ${answer.url}`);
-  const { url, token } = await cli.readConnection(folder);
-  return {
-    client: new cli.Client(url, token),
-    ended,
-    async stop() {
-      if (up.exitCode === null && up.signalCode === null) up.kill('SIGTERM');
-      await ended;
-    },
-  };
-}
-
 /** The data set's file: the given one, or synthetic faces, written once. */
 async function dataFile() {
   if (options.data) return { name: 'fer2013', file: resolve(options.data), synthetic: false };
@@ -152,7 +95,7 @@ async function run() {
   await phase('setUp', 'Setting up', () => setUp(report));
   const cli = await import('../apps/cli/dist/index.js');
   const line = new cli.LiveLine(cli.processStreams());
-  const stack = await phase('start', 'Starting', () => startStack(cli));
+  const stack = await phase('start', 'Starting', () => startStack(cli, folder));
   watching = true;
   const { client } = stack;
   try {

@@ -2,7 +2,7 @@
 import { cpus, totalmem } from 'node:os';
 import { versions } from './set-up.mjs';
 
-const isTraining = ({ kind }) => kind === 'train' || kind === 'distill';
+const isTraining = ({ kind }) => ['train', 'distill', 'adversarial'].includes(kind);
 const counted = (jobs, test) => jobs.filter(test).length;
 
 /** Learning curve of a job: its rows, without the wall-clock time. */
