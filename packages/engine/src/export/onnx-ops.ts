@@ -38,20 +38,21 @@ const convolution: Translation = (builder, node) => {
 
 const withBias = ['Conv2D', 'DepthwiseConv2dNative', 'MatMul'];
 
-/** ONNX's convolution and matrix product take the bias themselves. */
+/** ONNX's convolution and matrix product take the bias themselves; on tokens it is a sum. */
 const biasAdd: Translation = (builder, node) => {
   const from = builder.from(node, 0);
   const last = builder.nodes.at(-1);
-  if (!withBias.includes(from.op) || last?.output !== from.name || builder.useCount(from) !== 1) {
-    throw new OnnxExportError(
-      node,
-      'expected right after a convolution or matrix product that nothing else uses',
-    );
+  if (withBias.includes(from.op) && last?.output === from.name && builder.useCount(from) === 1) {
+    builder.nodes.pop();
+    const inputs = [...last.inputs, builder.weight(node, 1)];
+    if (builder.isPicture(node, 0)) builder.emitPicture(node, last.op, inputs, last.attributes);
+    else builder.emit(node, last.op, inputs, last.attributes);
+    return;
   }
-  builder.nodes.pop();
-  const inputs = [...last.inputs, builder.weight(node, 1)];
-  if (builder.isPicture(node, 0)) builder.emitPicture(node, last.op, inputs, last.attributes);
-  else builder.emit(node, last.op, inputs, last.attributes);
+  if (builder.isPicture(node, 0)) {
+    throw new OnnxExportError(node, 'on pictures, expected right after a convolution that nothing else uses');
+  }
+  builder.emit(node, 'Add', [builder.plain(node, 0), builder.weight(node, 1)]);
 };
 
 const matMul: Translation = (builder, node) => {
@@ -232,8 +233,17 @@ const batchMatMul: Translation = (builder, node) => {
   builder.emit(node, 'MatMul', inputs);
 };
 
-const softmax: Translation = (builder, node) => {
-  builder.emit(node, 'Softmax', [builder.plain(node, 0)], { axis: -1 });
+/** Sums and maxima along some axes; ONNX takes the axes of a sum as a value, of a maximum as an attribute. */
+const sum: Translation = (builder, node) => {
+  const axes = builder.integers(`${node.name}/axes`, Array.from(builder.constant(node, 1).data));
+  const keepdims = attributeOf(node, 'keep_dims', 'bool') ? 1 : 0;
+  builder.emit(node, 'ReduceSum', [builder.plain(node, 0), axes], { keepdims });
+};
+
+const max: Translation = (builder, node) => {
+  const axes = Array.from(builder.constant(node, 1).data);
+  const keepdims = attributeOf(node, 'keep_dims', 'bool') ? 1 : 0;
+  builder.emit(node, 'ReduceMax', [builder.plain(node, 0)], { axes, keepdims });
 };
 
 /** Variables, constants and the input are written by the nodes that use them. */
@@ -263,7 +273,9 @@ export const translations: Readonly<Record<string, Translation>> = {
   Erf: unary('Erf'),
   Square: square,
   Rsqrt: rsqrt,
-  Softmax: softmax,
+  Exp: unary('Exp'),
+  Sum: sum,
+  Max: max,
   BatchMatMulV2: batchMatMul,
   Reshape: reshape,
   Transpose: transpose,

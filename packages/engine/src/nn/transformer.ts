@@ -9,7 +9,7 @@ import {
 } from '../tensor/index.js';
 import { required } from '../required.js';
 import { filled, normal } from './initial.js';
-import { linear } from './layers.js';
+import { linear, linearOnto } from './layers.js';
 import { sequential, type Layer, type Scope } from './module.js';
 
 /** timm's epsilon for vision transformers. */
@@ -46,33 +46,34 @@ export interface TransformerOptions {
   readonly mlp: number;
 }
 
-/** Multi-head self-attention on [batch x tokens, channels]: variables `qkv.*`, `proj.*` as in timm's Attention. */
+/** Multi-head self-attention on [batch x tokens, channels], up to its last projection: `qkv.*` of timm's Attention. */
 function selfAttention(scope: Scope, { channels, side, heads, headWidth }: TransformerOptions): Layer {
   const inner = heads * headWidth;
   const project = transformerLinear(scope.at('qkv'), channels, 3 * inner);
-  const join = transformerLinear(scope.at('proj'), inner, channels);
   return (x, pass) => {
     // One product and one transposition for all three; -1 is the batch, which exports leave free.
     const projected = reshape(project(x, pass), [-1, side * side, 3, heads, headWidth]);
     const [query, key, value] = unstack(transpose(projected, [2, 0, 3, 1, 4]));
     const together = attention(required(query, 'q'), required(key, 'k'), required(value, 'v'));
-    return join(reshape(transpose(together, [0, 2, 1, 3]), [-1, inner]), pass);
+    return reshape(transpose(together, [0, 2, 1, 3]), [-1, inner]);
   };
 }
 
 /** Pre-norm block: x + attention(norm1(x)), then x + mlp(norm2(x)), on [batch x tokens, channels]; timm's names. */
 function transformerBlock(scope: Scope, options: TransformerOptions): Layer {
-  const { channels, mlp } = options;
-  const mix = sequential([layerNorm(scope.at('norm1'), channels), selfAttention(scope.at('attn'), options)]);
+  const { channels, heads, headWidth, mlp } = options;
+  const attn = scope.at('attn');
+  const attend = sequential([layerNorm(scope.at('norm1'), channels), selfAttention(attn, options)]);
+  const project = linearOnto(attn.at('proj'), { inputs: heads * headWidth, outputs: channels, ...initial });
   const think = sequential([
     layerNorm(scope.at('norm2'), channels),
     transformerLinear(scope.at('mlp').at('fc1'), channels, mlp),
     gelu,
-    transformerLinear(scope.at('mlp').at('fc2'), mlp, channels),
   ]);
+  const conclude = linearOnto(scope.at('mlp').at('fc2'), { inputs: mlp, outputs: channels, ...initial });
   return (x, pass) => {
-    const mixed = add(x, mix(x, pass));
-    return add(mixed, think(mixed, pass));
+    const attended = project(attend(x, pass), x, pass);
+    return conclude(think(attended, pass), attended, pass);
   };
 }
 

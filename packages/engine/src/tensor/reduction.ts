@@ -76,6 +76,17 @@ export function mean(x: Tensor, axes: readonly number[] | null = null, keepDimen
   );
 }
 
+/** Largest over `axes` (negative from the end), which stay with size 1; no gradient. */
+export function max(x: Tensor, axes: readonly number[]): Tensor {
+  const all = axes.map((axis) => (axis < 0 ? x.rank + axis : axis));
+  const attributes = {
+    T: attribute.type(x.dtype),
+    Tidx: attribute.type('int32'),
+    keep_dims: attribute.bool(true),
+  };
+  return executeOne('Max', attributes, [x, integers(all)], { shape: kept(x, all), dtype: x.dtype });
+}
+
 /** Index of the largest element along the last axis, int32; no gradient. */
 export function argMax(x: Tensor): Tensor {
   const attributes = {
