@@ -80,3 +80,47 @@ export const vggConvolutions = [
   { channels: 128, stride: 2 },
   { channels: 256, stride: 2 },
 ] as const;
+
+/** The hybrid student's stem: a 3x3 convolution of stride 2 with so many channels at width 1. */
+export const hybridStem = 32;
+/** Heads of every attention. Widths of heads follow the model's width, so any width goes. */
+export const hybridHeads = 4;
+
+/**
+ * A stage of the hybrid student: an inverted residual that opens it, then blocks in a row, either transformer blocks
+ * (`headWidth`, `mlpRatio`) or in their ablation inverted residuals (`expansion`).
+ */
+export interface HybridStage {
+  /** At width 1. */
+  readonly channels: number;
+  readonly stride: 1 | 2;
+  /** Of the inverted residual that opens the stage, over the channels that enter it. */
+  readonly expansion: number;
+  readonly blocks: {
+    readonly headWidth: number;
+    readonly mlpRatio: number;
+    readonly expansion: number;
+  } | null;
+}
+
+/**
+ * The hybrid student's stages after its stem; pictures of 48 pixels give maps of 24, 12 and 6. Heads of the full width
+ * (24) would put the transformer blocks alone at 36 MMACs, beyond what the whole student may cost; heads are 16 wide.
+ * The ablation's inverted residuals cost about what the transformer blocks do.
+ */
+export const hybridStages: readonly HybridStage[] = [
+  { channels: 64, stride: 1, expansion: 4, blocks: null },
+  { channels: 96, stride: 2, expansion: 1, blocks: { headWidth: 16, mlpRatio: 1, expansion: 3 } },
+  { channels: 160, stride: 2, expansion: 1, blocks: { headWidth: 16, mlpRatio: 1, expansion: 2 } },
+];
+
+/** Each stage with the number of its blocks, from the depths of the two stages that have blocks. */
+export function hybridStagesOf(depth: readonly [number, number]): { stage: HybridStage; count: number }[] {
+  const depths = [...depth];
+  return hybridStages.map((stage) => ({ stage, count: stage.blocks ? (depths.shift() ?? 0) : 0 }));
+}
+
+/** Width of a head at a width of the model: a multiple of 4. */
+export function hybridHeadWidth(headWidth: number, width: number): number {
+  return makeDivisible(headWidth * width, 4);
+}

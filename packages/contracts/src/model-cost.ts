@@ -1,4 +1,8 @@
 import {
+  hybridHeads,
+  hybridHeadWidth,
+  hybridStagesOf,
+  hybridStem,
   makeDivisible,
   mobilenetV3LargeBlocks,
   mobilenetV3LargeHidden,
@@ -51,10 +55,37 @@ class Walk implements ModelCost {
     this.parameters += kernel * kernel * this.channels + 2 * this.channels;
   }
 
-  /** A matrix product with bias on pooled features. */
-  linear(inputs: number, outputs: number): void {
-    this.macs += inputs * outputs;
+  /** A matrix product with bias, on pooled features or on so many tokens. */
+  linear(inputs: number, outputs: number, tokens = 1): void {
+    this.macs += inputs * outputs * tokens;
     this.parameters += inputs * outputs + outputs;
+  }
+
+  /** A 1x1 convolution to `expanded` channels unless they are there, a depthwise one, perhaps squeeze-excite, 1x1. */
+  invertedResidual(
+    expanded: number,
+    channels: number,
+    { kernel, stride, squeeze }: { kernel: number; stride: number; squeeze: boolean },
+  ): void {
+    if (expanded !== this.channels) this.convolution(expanded, 1);
+    this.depthwise(kernel, stride);
+    if (squeeze) {
+      this.linear(expanded, squeezeChannels(expanded));
+      this.linear(squeezeChannels(expanded), expanded);
+    }
+    this.convolution(channels, 1);
+  }
+
+  /** Two layer norms, attention with heads of `inner` channels together, and an MLP, on the map's pixels as tokens. */
+  transformerBlock(inner: number, hidden: number): void {
+    const { channels } = this;
+    const tokens = this.size ** 2;
+    this.linear(channels, 3 * inner, tokens);
+    this.macs += 2 * tokens ** 2 * inner;
+    this.linear(inner, channels, tokens);
+    this.linear(channels, hidden, tokens);
+    this.linear(hidden, channels, tokens);
+    this.parameters += 2 * 2 * channels;
   }
 }
 
@@ -93,14 +124,7 @@ const walks: Walks = {
     const walk = new Walk(size, 3);
     walk.convolution(makeDivisible(mobilenetV3LargeStem * width), 3, stem === 'imagenet' ? 2 : 1);
     for (const block of mobilenetV3LargeBlocks) {
-      const expanded = makeDivisible(block.expanded * width);
-      if (expanded !== walk.channels) walk.convolution(expanded, 1);
-      walk.depthwise(block.kernel, block.stride);
-      if (block.squeeze) {
-        walk.linear(expanded, squeezeChannels(expanded));
-        walk.linear(squeezeChannels(expanded), expanded);
-      }
-      walk.convolution(makeDivisible(block.out * width), 1);
+      walk.invertedResidual(makeDivisible(block.expanded * width), makeDivisible(block.out * width), block);
     }
     walk.convolution(mobilenetV3LastExpansion * walk.channels, 1);
     const hidden = makeDivisible(mobilenetV3LargeHidden * width);
@@ -113,6 +137,30 @@ const walks: Walks = {
     const walk = new Walk(size, channels);
     for (const layer of vggConvolutions) {
       walk.convolution(makeDivisible(layer.channels * width), 3, layer.stride);
+    }
+    walk.linear(walk.channels, classes);
+    return walk;
+  },
+
+  hybrid({ width, transformer, depth }, { size, channels }, classes) {
+    const walk = new Walk(size, channels);
+    const options = { kernel: 3, squeeze: true };
+    walk.convolution(makeDivisible(hybridStem * width), 3, 2);
+    for (const { stage, count } of hybridStagesOf(depth)) {
+      const { stride, expansion, blocks } = stage;
+      const outputs = makeDivisible(stage.channels * width);
+      walk.invertedResidual(expansion * walk.channels, outputs, { ...options, stride });
+      if (!blocks || count === 0) continue;
+      for (let block = 0; block < count; block += 1) {
+        if (transformer) {
+          const inner = hybridHeads * hybridHeadWidth(blocks.headWidth, width);
+          walk.transformerBlock(inner, blocks.mlpRatio * outputs);
+        } else {
+          walk.invertedResidual(blocks.expansion * outputs, outputs, { ...options, stride: 1 });
+        }
+      }
+      // Positions, and the layer norm after the last block.
+      if (transformer) walk.parameters += (walk.size ** 2 + 2) * outputs;
     }
     walk.linear(walk.channels, classes);
     return walk;

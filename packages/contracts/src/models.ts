@@ -4,6 +4,7 @@ import { bounded } from './scalars.js';
 const width = bounded(0.05, 4).default(1);
 const stem = z.enum(['imagenet', 'small']).default('small');
 const dropout = bounded(0, 0.9);
+const blocks = z.int().min(0).max(8);
 
 /**
  * The registry of architectures: what a spec may name, with its parameters. The engine has one implementation
@@ -33,6 +34,18 @@ export const modelCatalog = {
     minimumSize: 16,
     params: z.strictObject({ name: z.literal('vgg'), width, dropout: dropout.default(0) }),
   },
+  hybrid: {
+    version: 1,
+    title: 'Hybrid student: inverted residuals and transformer blocks in turn',
+    minimumSize: 16,
+    params: z.strictObject({
+      name: z.literal('hybrid'),
+      width,
+      dropout: dropout.default(0),
+      transformer: z.boolean().default(true),
+      depth: z.tuple([blocks, blocks]).default([2, 2]),
+    }),
+  },
 } as const;
 
 export type ModelName = keyof typeof modelCatalog;
@@ -42,6 +55,7 @@ export const modelSpec = z.discriminatedUnion('name', [
   modelCatalog.resnet18.params,
   modelCatalog['mobilenetv3-large'].params,
   modelCatalog.vgg.params,
+  modelCatalog.hybrid.params,
 ]);
 export type ModelSpec = z.output<typeof modelSpec>;
 

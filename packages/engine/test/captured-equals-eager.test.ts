@@ -11,6 +11,7 @@ const models: ModelSpec[] = [
   tinyVgg,
   { name: 'resnet18', stem: 'small', width: 0.125 },
   { name: 'mobilenetv3-large', stem: 'small', width: 0.25, dropout: 0.2 },
+  { name: 'hybrid', width: 0.25, dropout: 0.1, transformer: true, depth: [1, 1] },
 ];
 const teachers: ModelSpec[] = [tinyVgg, { name: 'resnet18', stem: 'imagenet', width: 0.125 }];
 const adamw: TrainOverrides = {

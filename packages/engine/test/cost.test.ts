@@ -21,6 +21,8 @@ describe('modelCost', () => {
     modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet', width }),
     modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small', width }),
     modelSpec.parse({ name: 'vgg', width }),
+    modelSpec.parse({ name: 'hybrid', width }),
+    modelSpec.parse({ name: 'hybrid', width, transformer: false, depth: [3, 0] }),
   ]);
 
   it.each(specs)('counts in the captured graph what a preview computes: %j', async (spec) => {

@@ -66,6 +66,35 @@ const cases: Case[] = [
     inputs: [{ shape: [2, 3] }, { shape: [4, 3] }],
     compute: (a, b) => ops.matMul(a, b, false, true),
   },
+  ...[false, true].flatMap((first) =>
+    [false, true].map((second): Case => ({
+      name: `batchMatMul, transposed: ${first}, ${second}`,
+      inputs: [
+        { shape: first ? [2, 2, 3, 2] : [2, 2, 2, 3] },
+        { shape: second ? [2, 2, 4, 3] : [2, 2, 3, 4] },
+      ],
+      compute: (a, b) => ops.batchMatMul(a, b, first, second),
+    })),
+  ),
+  {
+    name: 'unstack, one part unused',
+    inputs: [{ shape: [3, 2, 2] }],
+    compute: (x) => {
+      const [first, , last] = ops.unstack(x);
+      return ops.subtract(first as Tensor, ops.square(last as Tensor));
+    },
+  },
+  {
+    name: 'attention',
+    inputs: [{ shape: [1, 2, 3, 4] }, { shape: [1, 2, 3, 4] }, { shape: [1, 2, 3, 4] }],
+    compute: ops.attention,
+  },
+  { name: 'gelu', inputs: [{ shape: [9] }], compute: ops.gelu },
+  {
+    name: 'layerNorm',
+    inputs: [{ shape: [3, 6] }, { shape: [6], draw: positive }, { shape: [6] }],
+    compute: (x, scale, offset) => ops.layerNorm(x, scale, offset, 1e-3),
+  },
   { name: 'biasAdd', inputs: [{ shape: picture }, channels], compute: ops.biasAdd },
   {
     name: 'conv2d, 1x1 at stride 2',

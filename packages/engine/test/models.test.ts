@@ -30,15 +30,13 @@ function someValues(model: Model): Record<string, Float32Array> {
 const pictures = (images: number, size: number, channels: number): Float32Array =>
   Float32Array.from(hashes('pictures', images * size * size * channels), (h) => h / 2 ** 31 - 1);
 
-/** Every stem that an architecture has. */
-const variants = modelNames.flatMap((name): [ModelName, Record<string, string>][] =>
-  'stem' in modelCatalog[name].params.shape
-    ? [
-        [name, { stem: 'imagenet' }],
-        [name, { stem: 'small' }],
-      ]
-    : [[name, {}]],
-);
+/** Every stem that an architecture has, and every kind of blocks. */
+const variants = modelNames.flatMap((name): [ModelName, Record<string, unknown>][] => {
+  const { shape } = modelCatalog[name].params;
+  if ('stem' in shape) return ['imagenet', 'small'].map((stem) => [name, { stem }]);
+  if (!('transformer' in shape)) return [[name, {}]];
+  return [{}, { transformer: false }, { depth: [0, 1] }].map((options) => [name, options]);
+});
 
 describe.each(variants)('%s %j', (name, options) => {
   const spec = modelSpec.parse({ name, width, ...options });

@@ -22,6 +22,9 @@ const cases: [ModelSpec, number, 1 | 3][] = [
   [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small' }), 48, 1],
   [modelSpec.parse({ name: 'vgg' }), 48, 1],
   [modelSpec.parse({ name: 'vgg', width: 0.5 }), 31, 3],
+  [modelSpec.parse({ name: 'hybrid' }), 48, 1],
+  [modelSpec.parse({ name: 'hybrid', width: 0.5, depth: [0, 3] }), 37, 3],
+  [modelSpec.parse({ name: 'hybrid', width: 0.5, transformer: false }), 48, 1],
 ];
 
 function exportable(spec: ModelSpec, size: number, channels: 1 | 3) {

@@ -29,6 +29,7 @@ describe.each([
   { name: 'resnet18', width: 0.125 },
   { name: 'mobilenetv3-large', width: 0.25 },
   { name: 'vgg', width: 0.25 },
+  { name: 'hybrid', width: 0.25 },
 ])('from training to export: %j', (model) => {
   it('answers in onnxruntime what the evaluation job saved as logits', async () => {
     const params = trainParams(model);

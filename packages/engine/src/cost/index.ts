@@ -28,6 +28,11 @@ export function graphMacs(nodes: readonly NodeDef[]): number {
         const inner = transposed?.kind === 'bool' && transposed.value ? 0 : 1;
         return outputs(node) * (inputSpec(node, 0).shape[inner] ?? 0);
       }
+      case 'BatchMatMulV2': {
+        const transposed = node.attributes.adj_x;
+        const inner = transposed?.kind === 'bool' && transposed.value ? -2 : -1;
+        return outputs(node) * (inputSpec(node, 0).shape.at(inner) ?? 0);
+      }
       default:
         return 0;
     }

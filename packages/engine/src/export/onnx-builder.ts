@@ -14,8 +14,9 @@ export class OnnxExportError extends Error {
 
 /**
  * An ONNX graph under construction. Pictures are [batch, channels, height, width] in it where the engine has
- * [batch, height, width, channels]; each op's translation knows what that changes, so no transposition is needed.
- * Weights keep torchvision's names and layout.
+ * [batch, height, width, channels]; the builder knows which values are pictures, and each op's translation what that
+ * changes, so that transpositions stand only where pictures become tokens or tokens pictures. Everything else has the
+ * engine's order of axes. Weights keep torchvision's names and layout.
  */
 export class OnnxBuilder {
   readonly nodes: OnnxNode[] = [];
@@ -25,6 +26,10 @@ export class OnnxBuilder {
   /** ONNX's name of what a node computes. */
   private readonly names = new Map<string, string>();
   private readonly written = new Set<string>();
+  /** ONNX's names of the values that are channels-first. */
+  private readonly pictures = new Set<string>();
+  /** ONNX's name of a value in the other order of axes, once it was needed. */
+  private readonly turned = new Map<string, string>();
 
   /**
    * @param traced  the captured inference function
@@ -41,6 +46,7 @@ export class OnnxBuilder {
       this.users.set(name, (this.users.get(name) ?? 0) + 1);
     }
     this.names.set(traced.input, input);
+    this.pictures.add(input);
   }
 
   /** How many nodes look at a node's output. */
@@ -62,22 +68,86 @@ export class OnnxBuilder {
     return output.shape;
   }
 
-  /** ONNX's name of a computed input. */
-  value(node: NodeDef, index: number): string {
+  /** ONNX's name of a computed input, whichever its order of axes. */
+  private value(node: NodeDef, index: number): string {
     const name = this.names.get(node.inputs[index] ?? '');
     if (name === undefined) throw new OnnxExportError(node, `input ${index} is not computed before it`);
     return name;
   }
 
-  /** Writes a node that computes what `node` does. */
+  /** ONNX's name of what a node computes. */
+  output(node: NodeDef): string {
+    const name = this.names.get(node.name);
+    if (name === undefined) throw new OnnxExportError(node, 'its translation wrote nothing');
+    return name;
+  }
+
+  /** Whether a computed input is channels-first. */
+  isPicture(node: NodeDef, index: number): boolean {
+    return this.pictures.has(this.value(node, index));
+  }
+
+  /** ONNX's name of a computed input, channels-first. */
+  picture(node: NodeDef, index: number): string {
+    const name = this.value(node, index);
+    return this.pictures.has(name) ? name : this.turn(name, [0, 3, 1, 2]);
+  }
+
+  /** ONNX's name of a computed input in the engine's order of axes. */
+  plain(node: NodeDef, index: number): string {
+    const name = this.value(node, index);
+    return this.pictures.has(name) ? this.turn(name, [0, 2, 3, 1]) : name;
+  }
+
+  /** ONNX's name of a value in the other order of axes. */
+  private turn(name: string, perm: readonly number[]): string {
+    const known = this.turned.get(name);
+    if (known !== undefined) return known;
+    const output = this.step(`${name}/turned`, 'Transpose', [name], { perm });
+    this.turned.set(name, output).set(output, name);
+    if (perm[1] === 3) this.pictures.add(output);
+    return output;
+  }
+
+  /** Writes a node of ONNX's alone, on the way to one of the engine's. */
+  step(
+    output: string,
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+  ): string {
+    this.nodes.push({ op, inputs, output, attributes });
+    return output;
+  }
+
+  /** Whole numbers as a value: a shape, an index. */
+  integers(name: string, values: number | readonly number[]): string {
+    return this.step(name, 'Constant', [], {
+      [typeof values === 'number' ? 'value_int' : 'value_ints']: values,
+    });
+  }
+
+  /** Writes a node that computes what `node` does, in the engine's order of axes; `index` is which of its outputs. */
   emit(
     node: NodeDef,
     op: string,
     inputs: readonly string[],
     attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    index = 0,
   ): void {
-    this.nodes.push({ op, inputs, output: node.name, attributes });
-    this.names.set(node.name, node.name);
+    const name = index === 0 ? node.name : `${node.name}:${index}`;
+    this.names.set(name, this.step(name, op, inputs, attributes));
+  }
+
+  /** Writes a node that computes what `node` does, channels-first. */
+  emitPicture(
+    node: NodeDef,
+    op: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+  ): void {
+    this.emit(node, op, inputs, attributes);
+    this.pictures.add(node.name);
   }
 
   /** Lets `node` stand for its first input. */

@@ -30,7 +30,7 @@ function window(node: NodeDef, kernel: readonly number[]): Record<string, OnnxAt
 
 const convolution: Translation = (builder, node) => {
   const [height = 1, width = 1, channels = 1] = builder.shape(builder.from(node, 1));
-  builder.emit(node, 'Conv', [builder.value(node, 0), builder.weight(node, 1)], {
+  builder.emitPicture(node, 'Conv', [builder.picture(node, 0), builder.weight(node, 1)], {
     ...window(node, [height, width]),
     group: node.op === 'DepthwiseConv2dNative' ? channels : 1,
   });
@@ -38,18 +38,21 @@ const convolution: Translation = (builder, node) => {
 
 const withBias = ['Conv2D', 'DepthwiseConv2dNative', 'MatMul'];
 
-/** ONNX's convolution and matrix product take the bias themselves. */
+/** ONNX's convolution and matrix product take the bias themselves; on tokens it is a sum. */
 const biasAdd: Translation = (builder, node) => {
   const from = builder.from(node, 0);
   const last = builder.nodes.at(-1);
-  if (!withBias.includes(from.op) || last?.output !== from.name || builder.useCount(from) !== 1) {
-    throw new OnnxExportError(
-      node,
-      'expected right after a convolution or matrix product that nothing else uses',
-    );
+  if (withBias.includes(from.op) && last?.output === from.name && builder.useCount(from) === 1) {
+    builder.nodes.pop();
+    const inputs = [...last.inputs, builder.weight(node, 1)];
+    if (builder.isPicture(node, 0)) builder.emitPicture(node, last.op, inputs, last.attributes);
+    else builder.emit(node, last.op, inputs, last.attributes);
+    return;
   }
-  builder.nodes.pop();
-  builder.emit(node, last.op, [...last.inputs, builder.weight(node, 1)], last.attributes);
+  if (builder.isPicture(node, 0)) {
+    throw new OnnxExportError(node, 'on pictures, expected right after a convolution that nothing else uses');
+  }
+  builder.emit(node, 'Add', [builder.plain(node, 0), builder.weight(node, 1)]);
 };
 
 const matMul: Translation = (builder, node) => {
@@ -57,19 +60,19 @@ const matMul: Translation = (builder, node) => {
     throw new OnnxExportError(node, 'expected no transposition');
   }
   // Weights are written as files have them, [outputs, inputs].
-  builder.emit(node, 'Gemm', [builder.value(node, 0), builder.weight(node, 1)], { transB: 1 });
+  builder.emit(node, 'Gemm', [builder.plain(node, 0), builder.weight(node, 1)], { transB: 1 });
 };
 
 const batchNorm: Translation = (builder, node) => {
   if (attributeOf(node, 'is_training', 'bool')) throw new OnnxExportError(node, 'expected inference mode');
   const vectors = [1, 2, 3, 4].map((index) => builder.weight(node, index));
-  builder.emit(node, 'BatchNormalization', [builder.value(node, 0), ...vectors], {
+  builder.emitPicture(node, 'BatchNormalization', [builder.picture(node, 0), ...vectors], {
     epsilon: { float: attributeOf(node, 'epsilon', 'float') },
   });
 };
 
-/** An operand of the result's rank, or a constant: a scalar, or [1, 1, 1, channels] turned channels-first. */
-function operand(builder: OnnxBuilder, node: NodeDef, index: number): string {
+/** An operand beside pictures: of their rank, or a constant: a scalar, or [1, 1, 1, channels] turned channels-first. */
+function pictureOperand(builder: OnnxBuilder, node: NodeDef, index: number): string {
   const from = builder.from(node, index);
   const shape = builder.shape(from);
   if (from.op !== 'Const') {
@@ -79,7 +82,7 @@ function operand(builder: OnnxBuilder, node: NodeDef, index: number): string {
         `input ${index} of rank ${shape.length} broadcasts; only constants may`,
       );
     }
-    return builder.value(node, index);
+    return builder.picture(node, index);
   }
   const { data } = builder.constant(node, index);
   if (shape.length === 0) return builder.initializer(from.name, [], () => Float32Array.from(data));
@@ -93,19 +96,64 @@ function operand(builder: OnnxBuilder, node: NodeDef, index: number): string {
   return builder.initializer(from.name, [1, channels, 1, 1], () => Float32Array.from(data));
 }
 
+/** An operand among tokens: computed, a variable or a constant; ONNX broadcasts as the engine does. */
+function plainOperand(builder: OnnxBuilder, node: NodeDef, index: number): string {
+  const from = builder.from(node, index);
+  if (from.op === 'ReadVariableOp') return builder.weight(node, index);
+  if (from.op !== 'Const') return builder.plain(node, index);
+  const { shape, data } = builder.constant(node, index);
+  return builder.initializer(from.name, shape, () => Float32Array.from(data));
+}
+
+const uncomputed = ['Const', 'ReadVariableOp'];
+
 function elementwise(op: string): Translation {
-  return (builder, node) => builder.emit(node, op, [operand(builder, node, 0), operand(builder, node, 1)]);
+  return (builder, node) => {
+    const pictures = [0, 1].some(
+      (index) => !uncomputed.includes(builder.from(node, index).op) && builder.isPicture(node, index),
+    );
+    const operand = pictures ? pictureOperand : plainOperand;
+    const inputs = [operand(builder, node, 0), operand(builder, node, 1)];
+    if (pictures) builder.emitPicture(node, op, inputs);
+    else builder.emit(node, op, inputs);
+  };
+}
+
+/** An op on each value by itself, in whichever order of axes `source`'s input is. */
+function eachValue(
+  builder: OnnxBuilder,
+  node: NodeDef,
+  op: string,
+  rest: readonly string[] = [],
+  attributes: Readonly<Record<string, OnnxAttribute>> = {},
+  source = node,
+): void {
+  if (builder.isPicture(source, 0)) {
+    builder.emitPicture(node, op, [builder.picture(source, 0), ...rest], attributes);
+  } else {
+    builder.emit(node, op, [builder.plain(source, 0), ...rest], attributes);
+  }
 }
 
 function unary(op: string): Translation {
-  return (builder, node) => builder.emit(node, op, [builder.value(node, 0)]);
+  return (builder, node) => eachValue(builder, node, op);
 }
+
+const square: Translation = (builder, node) => {
+  const x = builder.plain(node, 0);
+  builder.emit(node, 'Mul', [x, x]);
+};
+
+const rsqrt: Translation = (builder, node) => {
+  const root = builder.step(`${node.name}/root`, 'Sqrt', [builder.plain(node, 0)]);
+  builder.emit(node, 'Reciprocal', [root]);
+};
 
 const relu6: Translation = (builder, node) => {
   const bounds = [0, 6].map((bound) =>
     builder.initializer(`bound/${bound}`, [], () => Float32Array.of(bound)),
   );
-  builder.emit(node, 'Clip', [builder.value(node, 0), ...bounds]);
+  eachValue(builder, node, 'Clip', bounds);
 };
 
 /** Whether an input is a constant scalar of this value, in float32. */
@@ -126,25 +174,76 @@ const multiply: Translation = (builder, node) => {
     [shifted, clipped].every((step, index) => builder.useCount(step) === 1 && written[index] === step.name);
   if (!fits) return elementwise('Mul')(builder, node);
   builder.nodes.splice(-2);
-  builder.emit(node, 'HardSigmoid', [builder.value(shifted, 0)], {
-    alpha: { float: 1 / 6 },
-    beta: { float: 0.5 },
-  });
+  const line = { alpha: { float: 1 / 6 }, beta: { float: 0.5 } };
+  eachValue(builder, node, 'HardSigmoid', [], line, shifted);
 };
 
 const maxPool: Translation = (builder, node) => {
   const kernel = attributeOf(node, 'ksize', 'ints').slice(1, 3);
-  builder.emit(node, 'MaxPool', [builder.value(node, 0)], window(node, kernel));
+  builder.emitPicture(node, 'MaxPool', [builder.picture(node, 0)], window(node, kernel));
 };
 
-/** Height and width, the only axes that models take means over, are 1 and 2 here and 2 and 3 in ONNX. */
+/** Of pictures, means are taken over height and width, which are 1 and 2 here and 2 and 3 in ONNX. */
 const mean: Translation = (builder, node) => {
   const axes = Array.from(builder.constant(node, 1).data).sort();
-  if (builder.shape(builder.from(node, 0)).length !== 4 || axes.join() !== '1,2') {
+  const keep = attributeOf(node, 'keep_dims', 'bool');
+  const keepdims = keep ? 1 : 0;
+  if (!builder.isPicture(node, 0)) {
+    builder.emit(node, 'ReduceMean', [builder.plain(node, 0)], { axes, keepdims });
+    return;
+  }
+  if (axes.join() !== '1,2') {
     throw new OnnxExportError(node, `axes ${axes.join(', ')}: expected the height and width of pictures`);
   }
+  const attributes = { axes: [2, 3], keepdims };
+  if (keep) builder.emitPicture(node, 'ReduceMean', [builder.picture(node, 0)], attributes);
+  else builder.emit(node, 'ReduceMean', [builder.picture(node, 0)], attributes);
+};
+
+const reshape: Translation = (builder, node) => {
+  const shape = builder.integers(`${node.name}/shape`, Array.from(builder.constant(node, 1).data));
+  builder.emit(node, 'Reshape', [builder.plain(node, 0), shape]);
+};
+
+const transpose: Translation = (builder, node) => {
+  const perm = Array.from(builder.constant(node, 1).data);
+  builder.emit(node, 'Transpose', [builder.plain(node, 0)], { perm });
+};
+
+/** Each part is what a scalar index picks. */
+const unpack: Translation = (builder, node) => {
+  const axis = attributeOf(node, 'axis', 'int');
+  const x = builder.plain(node, 0);
+  node.outputs.forEach((_, part) => {
+    const index = builder.integers(`${node.name}/index/${part}`, part);
+    builder.emit(node, 'Gather', [x, index], { axis }, part);
+  });
+};
+
+const batchMatMul: Translation = (builder, node) => {
+  const rank = builder.shape(node).length;
+  const perm = Array.from({ length: rank }, (_, axis) => axis);
+  perm.push(...perm.splice(-2).reverse());
+  const inputs = ['adj_x', 'adj_y'].map((side, index) => {
+    const x = builder.plain(node, index);
+    return attributeOf(node, side, 'bool')
+      ? builder.step(`${node.name}/${side}`, 'Transpose', [x], { perm })
+      : x;
+  });
+  builder.emit(node, 'MatMul', inputs);
+};
+
+/** Sums and maxima along some axes; ONNX takes the axes of a sum as a value, of a maximum as an attribute. */
+const sum: Translation = (builder, node) => {
+  const axes = builder.integers(`${node.name}/axes`, Array.from(builder.constant(node, 1).data));
   const keepdims = attributeOf(node, 'keep_dims', 'bool') ? 1 : 0;
-  builder.emit(node, 'ReduceMean', [builder.value(node, 0)], { axes: [2, 3], keepdims });
+  builder.emit(node, 'ReduceSum', [builder.plain(node, 0), axes], { keepdims });
+};
+
+const max: Translation = (builder, node) => {
+  const axes = Array.from(builder.constant(node, 1).data);
+  const keepdims = attributeOf(node, 'keep_dims', 'bool') ? 1 : 0;
+  builder.emit(node, 'ReduceMax', [builder.plain(node, 0)], { axes, keepdims });
 };
 
 /** Variables, constants and the input are written by the nodes that use them. */
@@ -171,4 +270,14 @@ export const translations: Readonly<Record<string, Translation>> = {
   Sigmoid: unary('Sigmoid'),
   MaxPool: maxPool,
   Mean: mean,
+  Erf: unary('Erf'),
+  Square: square,
+  Rsqrt: rsqrt,
+  Exp: unary('Exp'),
+  Sum: sum,
+  Max: max,
+  BatchMatMulV2: batchMatMul,
+  Reshape: reshape,
+  Transpose: transpose,
+  Unpack: unpack,
 };

@@ -52,7 +52,7 @@ export function onnxGraph(
     if (node.name === traced.output) {
       builder.nodes.push({
         op: 'Identity',
-        inputs: [builder.value(node, 0)],
+        inputs: [builder.output(node)],
         output: outputName,
         attributes: {},
       });

@@ -1,5 +1,6 @@
 import { JobFailure, modelCatalog, type ModelName, type ModelSpec } from '@ferment/contracts';
 import type { Model } from '../nn/index.js';
+import { hybrid } from './hybrid.js';
 import { mobilenetV3Large } from './mobilenetv3-large.js';
 import type { ModelInput } from './model-input.js';
 import { resnet18 } from './resnet18.js';
@@ -16,6 +17,7 @@ const implementations: Implementations = {
   resnet18,
   'mobilenetv3-large': mobilenetV3Large,
   vgg,
+  hybrid,
 };
 
 /**

@@ -2,3 +2,4 @@ export * from './initial.js';
 export * from './layers.js';
 export * from './module.js';
 export * from './normalisation.js';
+export * from './transformer.js';

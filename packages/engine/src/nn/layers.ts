@@ -15,10 +15,11 @@ import {
   multiply,
   relu,
   uniform,
+  type Tensor,
   type Window,
 } from '../tensor/index.js';
 import { filled, kaimingNormal, linearDefault } from './initial.js';
-import type { Initialiser, Layer, Scope } from './module.js';
+import type { Initialiser, Layer, Pass, Scope } from './module.js';
 
 export interface Conv2dOptions {
   readonly inputs: number;
@@ -108,8 +109,10 @@ export interface LinearOptions {
   readonly initialBias?: Initialiser;
 }
 
-/** A fully connected layer with bias: [batch, inputs] -> [batch, outputs]; variables `weight`, `bias`. */
-export function linear(scope: Scope, { inputs, outputs, initial, initialBias }: LinearOptions): Layer {
+function linearVariables(
+  scope: Scope,
+  { inputs, outputs, initial, initialBias }: LinearOptions,
+): { weight: string; bias: string } {
   const weight = scope.variable('weight', {
     shape: [inputs, outputs],
     role: 'parameter',
@@ -122,7 +125,25 @@ export function linear(scope: Scope, { inputs, outputs, initial, initialBias }: 
     layout: 'vector',
     initial: initialBias ?? linearDefault(inputs),
   });
+  return { weight, bias };
+}
+
+/** A fully connected layer with bias: [batch, inputs] -> [batch, outputs]; variables `weight`, `bias`. */
+export function linear(scope: Scope, options: LinearOptions): Layer {
+  const { weight, bias } = linearVariables(scope, options);
   return (x, pass) => biasAdd(matMul(x, pass.value(weight)), pass.value(bias));
+}
+
+/**
+ * A fully connected layer whose result is added to `onto` [batch, outputs]. The bias goes onto that first: TensorFlow's
+ * graph optimizer merges a product, its bias and another addend into one op that sums in another order than eager does.
+ */
+export function linearOnto(
+  scope: Scope,
+  options: LinearOptions,
+): (x: Tensor, onto: Tensor, pass: Pass) => Tensor {
+  const { weight, bias } = linearVariables(scope, options);
+  return (x, onto, pass) => add(biasAdd(onto, pass.value(bias)), matMul(x, pass.value(weight)));
 }
 
 /** Drops each value with this probability while training and scales the rest up (Srivastava et al., 2014). */

@@ -1,8 +1,8 @@
-import { attribute } from '../capture/graph-def.js';
-import { executeOne } from './execute.js';
+import { attribute, elements } from '../capture/graph-def.js';
+import { execute, executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
-import { differentiableOp } from './tape.js';
-import { describe, integers, scalar, type Tensor } from './tensor.js';
+import { differentiable, differentiableOp } from './tape.js';
+import { constant, describe, integers, scalar, type Tensor } from './tensor.js';
 
 /** Reorders the axes: output axis i is input axis `order[i]`. */
 export function transpose(x: Tensor, order: readonly number[]): Tensor {
@@ -41,6 +41,39 @@ export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = fa
 }
 
 /**
+ * Matrix products of the last two axes, one for each place of the leading axes, which are the same in both; either
+ * matrix transposed first.
+ *
+ * @param a [..., rows, inner]
+ * @param b [..., inner, columns]
+ */
+export function batchMatMul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
+  const [rows, inner] = transposeA ? [a.size(-1), a.size(-2)] : [a.size(-2), a.size(-1)];
+  const [other, columns] = transposeB ? [b.size(-1), b.size(-2)] : [b.size(-2), b.size(-1)];
+  const lead = a.shape.slice(0, -2);
+  if (inner !== other || lead.join() !== b.shape.slice(0, -2).join())
+    throw new RangeError(`${describe(a)} and ${describe(b)} do not multiply`);
+  const attributes = {
+    T: attribute.type(a.dtype),
+    adj_x: attribute.bool(transposeA),
+    adj_y: attribute.bool(transposeB),
+  };
+  const output = { shape: [...lead, rows, columns], dtype: a.dtype };
+  return differentiableOp('BatchMatMulV2', attributes, [a, b], output, (gradient, _, needed) => [
+    needed[0]
+      ? transposeA
+        ? batchMatMul(b, gradient, transposeB, true)
+        : batchMatMul(gradient, b, false, !transposeB)
+      : null,
+    needed[1]
+      ? transposeB
+        ? batchMatMul(gradient, a, true, transposeA)
+        : batchMatMul(a, gradient, !transposeA, false)
+      : null,
+  ]);
+}
+
+/**
  * Adds a vector along the last axis. Its gradient is a plain sum: BiasAddGrad beside a convolution's gradient is fused
  * by oneDNN into another order of summation, and captured execution would no longer round as eager does.
  */
@@ -50,6 +83,24 @@ export function biasAdd(x: Tensor, bias: Tensor): Tensor {
     gradient,
     needed[1] ? sumTo(gradient, bias.shape) : null,
   ]);
+}
+
+/** The parts along the first axis, which goes; [parts, ...rest] gives so many tensors [...rest]. */
+export function unstack(x: Tensor): Tensor[] {
+  const part = { shape: x.shape.slice(1), dtype: x.dtype };
+  const count = { T: attribute.type(x.dtype), axis: attribute.int(0) };
+  const parts = execute(
+    'Unpack',
+    { ...count, num: attribute.int(x.size(0)) },
+    [x],
+    Array.from({ length: x.size(0) }, () => part),
+  );
+  differentiable('Unpack', [x], parts, (gradients) => {
+    const zeros = constant(new Array<number>(elements(part.shape)).fill(0), part.shape, x.dtype);
+    const given = gradients.map((gradient) => gradient ?? zeros);
+    return [executeOne('Pack', { ...count, N: attribute.int(given.length) }, given, x)];
+  });
+  return parts;
 }
 
 /** Joins along one axis; no gradient. */

@@ -1,7 +1,7 @@
 import { attribute, type DataType, type Shape } from '../capture/graph-def.js';
 import { executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
-import { differentiable, differentiableOp } from './tape.js';
+import { differentiable, differentiableOp, stopGradient } from './tape.js';
 import { describe, scalar, type Tensor } from './tensor.js';
 
 /** A tensor, or a number of the program's text. */
@@ -145,6 +145,23 @@ export function hardSigmoid(x: Tensor): Tensor {
 /** x hardSigmoid(x), PyTorch's Hardswish (Howard et al., ICCV 2019). */
 export function hardSwish(x: Tensor): Tensor {
   return multiply(x, hardSigmoid(x));
+}
+
+/**
+ * x Phi(x) with the normal distribution function itself, not its tanh approximation (Hendrycks & Gimpel, 2016;
+ * PyTorch's GELU). The gradient is Phi(x) + x phi(x); phi's factor 1 / sqrt(2 pi) goes into the exponent.
+ */
+export function gelu(x: Tensor): Tensor {
+  const value = stopGradient(x);
+  const erf = executeOne('Erf', { T: attribute.type(x.dtype) }, [multiply(value, Math.SQRT1_2)], x);
+  const distribution = multiply(add(erf, 1), 0.5);
+  const output = multiply(value, distribution);
+  differentiable('Gelu', [x], [output], ([gradient]) => {
+    if (!gradient) return [null];
+    const density = exp(subtract(multiply(square(value), -0.5), Math.log(2 * Math.PI) / 2));
+    return [multiply(gradient, add(distribution, multiply(value, density)))];
+  });
+  return output;
 }
 
 /** Another element type; gradients flow between float types only, so this one stops them. */

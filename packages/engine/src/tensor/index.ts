@@ -1,8 +1,10 @@
 export * from './arrays.js';
+export * from './attention.js';
 export * from './convolution.js';
 export * from './elementwise.js';
 export { dispose, execute, executeOne, read, recording, scope, tensor, type Recorder } from './execute.js';
 export * from './image.js';
+export * from './layer-norm.js';
 export * from './normalization.js';
 export * from './reduction.js';
 export * from './softmax.js';

@@ -3,7 +3,7 @@ import { executeOne } from './execute.js';
 import { differentiableOp } from './tape.js';
 import { integers, scalar, type Tensor } from './tensor.js';
 
-/** The same elements in another shape; one size may be -1. */
+/** The same elements in another shape; one size may be -1, and stays free in the graph: the batch, in exports. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
   const known = elements(shape.filter((size) => size !== -1));
   const target = shape.map((size) => (size === -1 ? elements(x.shape) / known : size));
@@ -11,7 +11,7 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
     throw new RangeError(`[${x.shape.join(', ')}] cannot be reshaped to [${shape.join(', ')}]`);
   const attributes = { T: attribute.type(x.dtype), Tshape: attribute.type('int32') };
   const output = { shape: target, dtype: x.dtype };
-  return differentiableOp('Reshape', attributes, [x, integers(target)], output, (gradient) => [
+  return differentiableOp('Reshape', attributes, [x, integers(shape)], output, (gradient) => [
     reshape(gradient, x.shape),
     null,
   ]);
@@ -74,6 +74,17 @@ export function mean(x: Tensor, axes: readonly number[] | null = null, keepDimen
   return reduce('Mean', x, axes, keepDimensions, (gradient, count) =>
     executeOne('Mul', { T: attribute.type(x.dtype) }, [gradient, scalar(1 / count)], gradient),
   );
+}
+
+/** Largest over `axes` (negative from the end), which stay with size 1; no gradient. */
+export function max(x: Tensor, axes: readonly number[]): Tensor {
+  const all = axes.map((axis) => (axis < 0 ? x.rank + axis : axis));
+  const attributes = {
+    T: attribute.type(x.dtype),
+    Tidx: attribute.type('int32'),
+    keep_dims: attribute.bool(true),
+  };
+  return executeOne('Max', attributes, [x, integers(all)], { shape: kept(x, all), dtype: x.dtype });
 }
 
 /** Index of the largest element along the last axis, int32; no gradient. */

@@ -7,7 +7,7 @@ import type { Tensor } from './tensor.js';
 
 const type = { T: attribute.type('float32') };
 
-/** Softmax over the last axis of [batch, classes]. */
+/** Softmax over the last axis. */
 export function softmax(logits: Tensor): Tensor {
   return differentiableOp('Softmax', type, [logits], logits, (gradient, output) => {
     const product = multiply(gradient, output);

@@ -1,0 +1,68 @@
+import {
+  hybridHeads,
+  hybridHeadWidth,
+  hybridStagesOf,
+  hybridStem,
+  makeDivisible,
+  type ModelSpec,
+} from '@ferment/contracts';
+import {
+  defineModel,
+  dropout,
+  globalAveragePool,
+  sequential,
+  transformerBlocks,
+  transformerLinear,
+  type Layer,
+  type Model,
+} from '../nn/index.js';
+import { relu } from '../tensor/index.js';
+import { invertedResidual, normalised } from './inverted-residual.js';
+import type { ModelInput } from './model-input.js';
+
+/**
+ * The hybrid student: a convolution of stride 2, then three stages, each opened by an inverted residual (MBConv with
+ * squeeze-and-excitation), the last two followed by transformer blocks (pre-norm, GELU, learned positions of the map's
+ * size); mean over the map, one linear layer. The order of the parts is that of CoAtNet and MobileViT (Dai et al.,
+ * NeurIPS 2021; Mehta & Rastegari, ICLR 2022) at a student's size. It takes the picture's own channels.
+ *
+ * `transformer: false` puts inverted residuals of about the same cost in the blocks' place; `depth` says how many
+ * blocks the two stages have. Names: `stem.0` convolution, `stem.1` batch norm; `stages.N.mbconv` with torchvision's
+ * names inside; `stages.N.pos_embed`, `stages.N.blocks.M` and `stages.N.norm` with timm's; `head`.
+ */
+export function hybrid(
+  { width, dropout: rate, transformer, depth }: Extract<ModelSpec, { name: 'hybrid' }>,
+  { size, channels, classes = 7 }: ModelInput,
+): Model {
+  return defineModel((scope) => {
+    const shared = { kernel: 3, squeeze: true, activation: relu, norm: {} } as const;
+    let inputs = makeDivisible(hybridStem * width);
+    let side = Math.ceil(size / 2);
+    const layers: Layer[] = [
+      normalised(scope.at('stem'), { inputs: channels, outputs: inputs, kernel: 3, stride: 2 }, {}, relu),
+    ];
+    hybridStagesOf(depth).forEach(({ stage: { stride, expansion, blocks, ...stage }, count }, index) => {
+      const place = scope.at('stages').at(index);
+      const outputs = makeDivisible(stage.channels * width);
+      const expanded = expansion * inputs;
+      layers.push(invertedResidual(place.at('mbconv'), { ...shared, inputs, expanded, outputs, stride }));
+      side = Math.ceil(side / stride);
+      inputs = outputs;
+      if (!blocks || count === 0) return;
+      if (transformer) {
+        const headWidth = hybridHeadWidth(blocks.headWidth, width);
+        const mlp = blocks.mlpRatio * outputs;
+        layers.push(
+          transformerBlocks(place, { channels: outputs, side, heads: hybridHeads, headWidth, mlp, count }),
+        );
+        return;
+      }
+      for (let block = 0; block < count; block += 1) {
+        const same = { inputs, outputs, expanded: blocks.expansion * inputs, stride: 1 };
+        layers.push(invertedResidual(place.at('blocks').at(block), { ...shared, ...same }));
+      }
+    });
+    layers.push(globalAveragePool, dropout(rate), transformerLinear(scope.at('head'), inputs, classes));
+    return sequential(layers);
+  });
+}
