@@ -63,6 +63,37 @@ describe('the run on FER2013', () => {
   });
 });
 
+describe('examples/eadd.yaml', () => {
+  const { spec, made, preview } = example('eadd');
+
+  it('leaves six parts of the pipeline out, one at a time, at equal updates', () => {
+    expect(made.variants.map(({ name }) => name)).toEqual([
+      'baseline',
+      'refinement',
+      'rebalancing',
+      'class-strength',
+      'dynamics',
+      'transformer',
+      'adversarial',
+    ]);
+    expect(spec.data.subset?.train).toBeGreaterThanOrEqual(4_000);
+    // The student before its adversarial training has had fewer updates, which the table says.
+    expect(made.warnings).toEqual([expect.stringContaining('variant "adversarial" trains its result for')]);
+  });
+
+  it('trains teachers and their folds once for each distinct training data', () => {
+    expect(preview.trainings).toMatchObject({ planned: 3 + 3 * (3 + 6) + 18 + 18, outOfFold: 3 + 18 });
+  });
+});
+
+describe.each(['eadd-full', 'robust-student'])('examples/%s.yaml', (name) => {
+  it('is planned', () => {
+    const { made } = example(name);
+    expect(made.warnings.filter((warning) => warning.includes('same work'))).toEqual([]);
+    expect(made.trials.length).toBe(made.variants.length * example(name).spec.seeds.length);
+  });
+});
+
 describe('docs/spec.md', () => {
   const text = readFileSync(new URL('../../../docs/spec.md', import.meta.url), 'utf8');
   const specs = [...text.matchAll(/```yaml\n(specVersion[^]*?)```/g)].map(([, block = '']) => block);
