@@ -70,13 +70,15 @@ export const refineStepNames = ['duplicates', 'quality', 'labelErrors', 'align']
 export type RefineStepName = (typeof refineStepNames)[number];
 export type RefineOptions<K extends RefineStepName> = NonNullable<RefineStep[K]>;
 
-/** Why a row stands in the ledger. */
+/** Why a row stands in the ledger, by step; `override` is a person's decision, made before the first step. */
 export const ledgerReasons = {
+  override: ['override'],
   duplicates: ['copy', 'conflict', 'first', 'near'],
   quality: ['blank', 'blur', 'exposure', 'contrast'],
   labelErrors: ['label'],
-  align: ['aligned', 'landmarks', 'geometry'],
-} as const satisfies Record<RefineStepName, readonly string[]>;
+  align: ['aligned', 'landmarks', 'eyes', 'mouth', 'scale', 'angle', 'residual'],
+} as const satisfies Record<RefineStepName | 'override', readonly string[]>;
+export type LedgerReason = (typeof ledgerReasons)[keyof typeof ledgerReasons][number];
 
 const label = z
   .int()
@@ -92,14 +94,14 @@ export const ledgerRow = z.strictObject({
   /** The picture's place in the parent version. */
   image: place,
   split: z.enum(splitNames),
-  /** Which of the refinement's steps, from 0, and its kind. */
+  /** Which of the refinement's steps, from 1, and its kind; 0 for overrides. */
   at: z.int().min(0),
-  step: z.enum(refineStepNames),
+  step: z.enum(['override', ...refineStepNames]),
   reason: z.enum(Object.values(ledgerReasons).flat()),
   /**
-   * What the decision rests on, by reason: differing bits to `of` (copy, conflict, near, first: 0), standard deviation
-   * (blank, contrast), variance of the Laplacian (blur), share of pixels at the ends (exposure), normalised margin
-   * p[label] - max p[others] (label), scale of the transform (aligned, geometry); null where there is none.
+   * What the decision rests on, by reason: differing bits to `of` (copy, conflict, near), standard deviation (blank,
+   * contrast), variance of the Laplacian (blur), share of pixels at one end of the greys (exposure), normalised margin
+   * (label), distance from the template as a part of the distance of the eyes (align's); null where there is none.
    */
   score: z.number().nullable(),
   action: z.enum(ledgerActions),
@@ -135,7 +137,7 @@ const classCounts = z.array(z.int().min(0)).length(emotions.length);
 
 /** What a step did, in training pictures; `aligned` and `unaligned` count all that it was applied to. */
 export const ledgerStep = z.strictObject({
-  step: z.enum(refineStepNames),
+  step: z.enum(['override', ...refineStepNames]),
   removed: z.int(),
   relabelled: z.int(),
   review: z.int(),
@@ -151,6 +153,7 @@ export const ledger = z.strictObject({
   parent: refinedFrom,
   /** Training pictures a class before the first step. */
   before: classCounts,
+  /** The overrides first, then the refinement's steps. */
   steps: z.array(ledgerStep),
   /** Ordered by step, then by place. */
   rows: z.array(ledgerRow),

@@ -6,6 +6,7 @@ export {
   type ImportOptions,
 } from './fer2013.js';
 export { Random } from './random.js';
+export * from './refine/index.js';
 export {
   assertNoLeak,
   firstOfEqual,

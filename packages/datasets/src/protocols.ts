@@ -1,6 +1,7 @@
 import {
   emotions,
   JobFailure,
+  splitNames,
   validationFraction,
   type Protocol,
   type SplitName,
@@ -8,6 +9,7 @@ import {
 } from '@ferment/contracts';
 import { hashKey } from './clusters.js';
 import { Random } from './random.js';
+import type { StoredSplit } from './stored-split.js';
 import { usageCode } from './usages.js';
 
 /** What a split is made from: one entry for each image of a version. */
@@ -17,6 +19,8 @@ export interface Annotations {
   usages: Uint8Array;
   clusters: Int32Array;
   hashes: Uint8Array;
+  /** The split that a refined version carries: it decides, not the usages. */
+  stored?: StoredSplit;
 }
 
 /** Image indices of each split, ascending, and how many training images the leak rule took. */
@@ -46,6 +50,7 @@ export function possibleProtocols(usages: Uint8Array): Protocol[] {
  * @throws JobFailure `user` where the version has not the splits that the protocol needs
  */
 export function partition(data: Annotations, protocol: Protocol): Partition {
+  if (data.stored) return storedPartition(data.stored, protocol);
   const possible = possibleProtocols(data.usages);
   if (!possible.includes(protocol)) {
     const needs =
@@ -76,6 +81,21 @@ export function partition(data: Annotations, protocol: Protocol): Partition {
     test: publicTest,
     leakRemoved: training.length - kept.length,
   };
+}
+
+function storedPartition(
+  { protocol: divided, parts, leakRemoved }: StoredSplit,
+  protocol: Protocol,
+): Partition {
+  if (protocol !== divided) {
+    throw new JobFailure(
+      'user',
+      `this version is a refined one, divided by protocol "${divided}" when it was made; expected that protocol, got "${protocol}".`,
+    );
+  }
+  const of = (name: SplitName): number[] =>
+    [...parts.keys()].filter((image) => splitNames[parts[image] as number] === name);
+  return { train: of('train'), validation: of('validation'), test: of('test'), leakRemoved };
 }
 
 /** Images per class and split, as previews and pages show them. */

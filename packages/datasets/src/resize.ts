@@ -1,4 +1,5 @@
-interface Taps {
+/** For each target pixel the first source pixel that counts, and the weights from there on. */
+export interface Taps {
   first: Int32Array;
   weights: Float64Array[];
 }
@@ -39,7 +40,7 @@ export function resizer(from: number, to: number): (pixels: Uint8Array) => Uint8
   };
 }
 
-function taps(from: number, to: number): Taps {
+export function taps(from: number, to: number): Taps {
   const scale = from / to;
   const support = Math.max(1, scale);
   const first = new Int32Array(to);

@@ -2,6 +2,7 @@ import { emotions, JobFailure, type PinnedData, type SplitName } from '@ferment/
 import { clustersOf, hashKey, pixelHashes } from './clusters.js';
 import { partition } from './protocols.js';
 import { Random } from './random.js';
+import { foldsOf } from './refine/folds.js';
 import { resizer } from './resize.js';
 import type { DatasetVersion } from './version-file.js';
 
@@ -20,6 +21,8 @@ export interface ImageSet {
 export interface SplitImages extends ImageSet {
   /** count indices into the version, ascending */
   indices: Int32Array;
+  /** count places in the version that was imported: those of the parent where the version is a refined one */
+  places: Int32Array;
 }
 
 export interface Split extends Record<SplitName, SplitImages> {
@@ -28,37 +31,59 @@ export interface Split extends Record<SplitName, SplitImages> {
   std: number;
   /** Training images that the leak rule took, before any subset. */
   leakRemoved: number;
+  /** The fold of the training images that `outOfFold` left out; null where nothing was. */
+  heldOut: SplitImages | null;
 }
 
 /**
  * The three image sets of a job: the protocol's partition (see protocols.ts), then the subset of each split, then
- * resizing and, for three channels, the grey value three times. `mean` and `std` are those of the training images
- * that remain, as the model sees them.
+ * resizing and, for three channels, the grey value three times. With `outOfFold`, one fold of these training images is
+ * held out. `mean` and `std` are those of the training images that remain, as the model sees them.
+ *
+ * A refined version brings its own split, which the same subset leaves as it is.
  *
  * @throws JobFailure `user` where the version does not allow the protocol, or a split comes out empty
  */
 export function split(version: DatasetVersion, data: PinnedData): Split {
   const parts = partition(version, data.protocol);
-  const sets = (name: SplitName): SplitImages => {
+  const chosen = (name: SplitName): number[] => {
     const wanted = data.subset?.[name];
     const random = Random.seeded(data.subset?.seed ?? 0, subsetStreams[name]);
-    const chosen =
+    const images =
       wanted === undefined ? parts[name] : stratified(parts[name], version.labels, wanted, random);
-    if (chosen.length === 0) {
+    if (images.length === 0) {
       throw new JobFailure(
         'user',
         `protocol "${data.protocol}" leaves no ${name} image in this data-set version.`,
       );
     }
-    return gather(version, chosen, data.preprocess);
+    return images;
   };
-  const train = sets('train');
+  const sets = (images: number[]): SplitImages => gather(version, images, data.preprocess);
+  const { kept, heldOut } = withoutFold(version, chosen('train'), data.outOfFold);
+  const train = sets(kept);
   return {
     train,
-    validation: sets('validation'),
-    test: sets('test'),
+    validation: sets(chosen('validation')),
+    test: sets(chosen('test')),
     ...moments(train.pixels),
     leakRemoved: parts.leakRemoved,
+    heldOut: heldOut && sets(heldOut),
+  };
+}
+
+function withoutFold(
+  version: DatasetVersion,
+  images: number[],
+  outOfFold: PinnedData['outOfFold'],
+): { kept: number[]; heldOut: number[] | null } {
+  if (outOfFold === undefined) return { kept: images, heldOut: null };
+  const { folds, fold } = outOfFold;
+  if (fold >= folds) throw new JobFailure('user', `fold ${fold} of ${folds}: folds are numbered from 0.`);
+  const of = foldsOf(version, Int32Array.from(images), folds);
+  return {
+    kept: images.filter((_, at) => of[at] !== fold),
+    heldOut: images.filter((_, at) => of[at] === fold),
   };
 }
 
@@ -169,6 +194,7 @@ function gather(
     pixels,
     labels: Int32Array.from(images, (image) => version.labels[image] as number),
     indices: Int32Array.from(images),
+    places: Int32Array.from(images, (image) => version.stored?.places[image] ?? image),
     count: images.length,
     size,
     channels,

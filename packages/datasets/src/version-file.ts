@@ -3,6 +3,7 @@ import { canonicalJson, datasetSummary, emotions, JobFailure, type DatasetSummar
 import { z } from 'zod';
 import { clustersOf, hashBytes } from './clusters.js';
 import type { Annotations } from './protocols.js';
+import { splitFromSections, type StoredSplit } from './stored-split.js';
 import { unlabelled, usages } from './usages.js';
 
 /**
@@ -28,7 +29,7 @@ export interface DatasetVersion extends Annotations {
 }
 
 /** What is written: clusters follow from the hashes, and sections may be left out. */
-export type VersionContent = Omit<DatasetVersion, 'clusters' | 'sections'> &
+export type VersionContent = Omit<DatasetVersion, 'clusters' | 'sections' | 'stored'> &
   Partial<Pick<DatasetVersion, 'sections'>>;
 
 const magic = 'FERMENTD';
@@ -126,7 +127,25 @@ export function openVersion(bytes: Uint8Array): DatasetVersion {
   const labels = Int32Array.from(storedLabels, (label) => (label === noLabel ? unlabelled : label));
   const clusters = clustersOf(hashes);
   const sections = new Map(listed.map(({ name }, index) => [name, contents[index] as Uint8Array]));
-  return { count, size, pixels, labels, usages: storedUsages, hashes, clusters, summary, sections };
+  const stored = storedSplit(sections, count, summary);
+  if (typeof stored === 'string') throw damaged(stored);
+  return {
+    ...{ count, size, pixels, labels, usages: storedUsages, hashes, clusters, summary, sections },
+    ...(stored && { stored }),
+  };
+}
+
+/** The split that the version carries; the reason in words where it cannot be read. */
+function storedSplit(
+  sections: ReadonlyMap<string, Uint8Array>,
+  count: number,
+  { parent, protocols }: DatasetSummary,
+): StoredSplit | undefined | string {
+  const stored = splitFromSections(sections, count);
+  if (stored === undefined || typeof stored === 'string') return stored;
+  const leakRemoved = parent && protocols[parent.protocol]?.leakRemoved;
+  if (parent === undefined || leakRemoved === undefined) return 'a split without a parent';
+  return { ...stored, protocol: parent.protocol, leakRemoved };
 }
 
 function padded(text: string): Uint8Array {
