@@ -1,4 +1,6 @@
+export { attacks, type Attack } from './attacks/index.js';
 export * from './capture/index.js';
+export { corrupt, type Picture } from './corruptions/index.js';
 export * from './cost/index.js';
 export * from './export/index.js';
 export * from './files/safetensors.js';
@@ -7,4 +9,5 @@ export * from './metrics/score.js';
 export * from './models/index.js';
 export { nativeVersion } from './native/index.js';
 export * from './nn/index.js';
+export * from './robustness/index.js';
 export * from './train/index.js';
