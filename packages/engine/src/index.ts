@@ -1,4 +1,4 @@
-export { attacks, type Attack } from './attacks/index.js';
+export { attacks, startNoise, type Attack } from './attacks/index.js';
 export * from './capture/index.js';
 export { corrupt, type Picture } from './corruptions/index.js';
 export * from './cost/index.js';

@@ -13,7 +13,7 @@ import {
 import type { SplitImages } from '@ferment/datasets';
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { attackDefinition, Attacker } from '../attacks/index.js';
+import { attackDefinition, attackedModel, Attacker } from '../attacks/index.js';
 import { capture } from '../capture/index.js';
 import { modelCost } from '../cost/index.js';
 import { writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
@@ -194,7 +194,11 @@ export async function runRobustness(
     .digest('hex');
   const units = new Units(identity, inputs.resume, options.checkpoint);
   const session = capture(
-    attackDefinition({ model, variables: variableSpecs(model), images: test, normalisation, batch }),
+    attackDefinition({
+      network: attackedModel(model, variableSpecs(model), normalisation),
+      images: test,
+      batch,
+    }),
   );
   try {
     session.write('model', weights);

@@ -1,5 +1,11 @@
 import type { ModelSpec } from '@ferment/contracts';
-import { attackDefinition, Attacker, type AttackSession, type Pictures } from '../../src/attacks/index.js';
+import {
+  attackDefinition,
+  attackedModel,
+  Attacker,
+  type AttackSession,
+  type Pictures,
+} from '../../src/attacks/index.js';
 import { capture, interpret } from '../../src/capture/index.js';
 import { createModel } from '../../src/models/index.js';
 import type { Model, Normalisation } from '../../src/nn/index.js';
@@ -21,13 +27,8 @@ export function openAttack(
   options: { batch?: number; execution?: 'captured' | 'eager'; normalisation?: Normalisation } = {},
 ): OpenedAttack {
   const { batch = 8, execution = 'captured', normalisation = { mean: 0.5, std: 0.25 } } = options;
-  const definition = attackDefinition({
-    model,
-    variables: variableSpecs(model),
-    images,
-    normalisation,
-    batch,
-  });
+  const network = attackedModel(model, variableSpecs(model), normalisation);
+  const definition = attackDefinition({ network, images, batch });
   const session: AttackSession = execution === 'captured' ? capture(definition) : interpret(definition);
   session.write('model', weights);
   return { session, attacker: new Attacker(session, [batch, images.size, images.size, images.channels]) };
