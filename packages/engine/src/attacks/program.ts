@@ -1,7 +1,7 @@
 import type { ProgramDefinition, Step, StepArguments, TensorSpec } from '../capture/index.js';
 import { normaliseUnit, Pass, type Model, type Normalisation } from '../nn/index.js';
 import { required } from '../required.js';
-import { add, cast, divide, multiply, valueAndGradients, type Tensor } from '../tensor/index.js';
+import { add, cast, multiply, valueAndGradients, type Tensor } from '../tensor/index.js';
 import { ascend, extent, project } from './ball.js';
 import { objectives, type ObjectiveName } from './objectives.js';
 
@@ -97,7 +97,8 @@ export function attackFetches({ logits }: AttackedNetwork): Record<AttackFetch, 
     };
   return {
     load: ({ state, inputs }) => {
-      const picture = divide(cast(inputs.images, 'float32'), 255);
+      // A product: TensorFlow's graph optimizer makes one of a quotient, and eager execution would round otherwise.
+      const picture = multiply(cast(inputs.images, 'float32'), 1 / 255);
       return {
         outputs: { logits: logits(picture, state) },
         state: { attack: { picture, attacked: picture } },
