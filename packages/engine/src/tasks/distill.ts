@@ -2,12 +2,12 @@ import type { DistillMethodSpec } from '@ferment/contracts';
 import { required } from '../required.js';
 import {
   add,
+  concatenate,
   divide,
   gather,
   mean,
   multiply,
   reshape,
-  softmax,
   stopGradient,
   matMul,
   oneHot,
@@ -18,7 +18,7 @@ import { decoupledDistillation } from './decoupled.js';
 import { distillation, softDivergence } from './losses.js';
 import type { Classification } from './rebalance.js';
 import type { Task, TaskStep, TensorSpecs } from './task.js';
-import { column } from './teacher-weights/columns.js';
+import { column, shares } from './teacher-weights/columns.js';
 import { confidenceWeights } from './teacher-weights/ca-mkd.js';
 import {
   emotionAwareWeights,
@@ -101,7 +101,7 @@ function weighByEmotion(method: Method<'eadd'>, targets: readonly Tensor[], step
     const weights = emotionAwareWeights(strength, reliability, method.lambda);
     return { weights, gains: gather(gains, batch.labels) };
   }
-  const probabilities = weightedSum(targets.map(softmax), null);
+  const probabilities = weightedSum(targets.map(shares), null);
   const strength = expectedStrength(strengths, probabilities);
   const expectedGains = matMul(probabilities, reshape(gains, [gains.size(0), 1]));
   return {
@@ -150,6 +150,15 @@ function weightedSum(values: readonly Tensor[], weights: Tensor | null): Tensor 
   return weights ? total : multiply(total, 1 / values.length);
 }
 
+/** Mean of K logits, as one reduction: oneDNN would fuse their sum with the last layers, and round otherwise. */
+function meanLogits(logits: readonly Tensor[]): Tensor {
+  const stacked = concatenate(
+    logits.map((rows) => reshape(rows, [1, ...rows.shape])),
+    0,
+  );
+  return mean(stacked, [0]);
+}
+
 /** What is learnt from the teachers: the mean over the batch of each image's term, times its gain. */
 function distilled(
   method: DistillMethodSpec,
@@ -162,7 +171,7 @@ function distilled(
   const weights = weighed?.weights ?? null;
   const average = (term: Tensor) => mean(weighed?.gains ? multiply(term, weighed.gains) : term);
   if (isDecoupled(method)) {
-    const fused = weightedSum(targets, weights);
+    const fused = weights ? weightedSum(targets, weights) : meanLogits(targets);
     const term = decoupledDistillation(logits, fused, batch.labels, method);
     return multiply(average(term), required(inputs[names.warmup], names.warmup));
   }

@@ -1,5 +1,5 @@
-import { multiply, oneHot, softmax, softmaxCrossEntropy, subtract, type Tensor } from '../../tensor/index.js';
-import { columns } from './columns.js';
+import { multiply, oneHot, softmaxCrossEntropy, subtract, type Tensor } from '../../tensor/index.js';
+import { columns, shares } from './columns.js';
 
 /**
  * Confidence-aware weights of K teachers (CA-MKD: Zhang, Chen & Wang, ICASSP 2022, eq. 3):
@@ -14,6 +14,6 @@ export function confidenceWeights(logits: readonly Tensor[], labels: Tensor): Te
   const errors = columns(
     logits.map((teacher) => softmaxCrossEntropy(teacher, oneHot(labels, teacher.size(1)))),
   );
-  if (logits.length === 1) return softmax(errors);
-  return multiply(subtract(1, softmax(errors)), 1 / (logits.length - 1));
+  if (logits.length === 1) return shares(errors);
+  return multiply(subtract(1, shares(errors)), 1 / (logits.length - 1));
 }

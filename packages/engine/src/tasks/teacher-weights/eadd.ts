@@ -4,12 +4,12 @@ import {
   log,
   matMul,
   multiply,
-  softmax,
   sum,
   transpose,
   negate,
   type Tensor,
 } from '../../tensor/index.js';
+import { shares } from './columns.js';
 
 /** Keeps the logarithm of a weight that rounded to zero finite; no weight above it notices. */
 const smallest = 1e-20;
@@ -27,7 +27,7 @@ const logarithm = (weights: Tensor) => log(add(weights, smallest));
  */
 export function emotionAwareWeights(strength: Tensor, reliability: Tensor | null, lambda: number): Tensor {
   const strong = multiply(logarithm(strength), lambda);
-  return softmax(reliability ? add(strong, multiply(logarithm(reliability), 1 - lambda)) : strong);
+  return shares(reliability ? add(strong, multiply(logarithm(reliability), 1 - lambda)) : strong);
 }
 
 /** Wcls[k, y] of each image: rows of the table [K, classes] by label, [batch, K]. */

@@ -5,12 +5,11 @@ import {
   logSoftmax,
   multiply,
   negate,
-  softmax,
   subtract,
   sum,
   type Tensor,
 } from '../../tensor/index.js';
-import { columns } from './columns.js';
+import { columns, shares } from './columns.js';
 
 /** In nats; keeps K teachers without any doubt at equal weights instead of 0 / 0. */
 const smallestEntropy = 1e-12;
@@ -30,7 +29,7 @@ export function entropy(logits: Tensor): Tensor {
  */
 export function entropyWeights(logits: readonly Tensor[]): Tensor {
   const entropies = add(columns(logits.map(entropy)), smallestEntropy);
-  if (logits.length === 1) return softmax(entropies);
-  const shares = divide(entropies, sum(entropies, [-1], true));
-  return multiply(subtract(1, shares), 1 / (logits.length - 1));
+  if (logits.length === 1) return shares(entropies);
+  const parts = divide(entropies, sum(entropies, [-1], true));
+  return multiply(subtract(1, parts), 1 / (logits.length - 1));
 }
