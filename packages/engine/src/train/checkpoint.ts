@@ -8,8 +8,9 @@ import {
   weightsFromTensors,
   weightsToTensors,
 } from '../files/weights.js';
-import type { Model } from '../nn/index.js';
-import { parameterNames, slotName } from './definition.js';
+import type { Model, Normalisation } from '../nn/index.js';
+import { savedTask } from '../tasks/index.js';
+import { parameterNames, slotName } from './specs.js';
 
 export type Values = Readonly<Record<string, Float32Array>>;
 
@@ -33,6 +34,8 @@ const checkpointScalars = z.strictObject({
   curve: z.array(metricRow).optional(),
   /** The row of `step`, which still lacks its evaluation; only in resumable checkpoints at the end of an epoch. */
   pending: metricRow.optional(),
+  /** What the task learnt from its steps and epochs (see TaskHost); only in resumable checkpoints. */
+  task: savedTask.optional(),
 });
 export type CheckpointScalars = z.output<typeof checkpointScalars>;
 
@@ -79,6 +82,14 @@ export function encodeCheckpoint(model: Model, state: TrainingState): Uint8Array
 /** The weights of a checkpoint or of any safetensors file with the model's names. */
 export function decodeWeights(model: Model, bytes: Uint8Array): Values {
   return weightsFromTensors(model, readSafetensors(bytes).tensors);
+}
+
+/** The normalisation that a checkpoint says it was trained with; null for other safetensors files. */
+export function statedNormalisation(bytes: Uint8Array): Normalisation | null {
+  const { ferment } = readSafetensors(bytes).metadata;
+  if (ferment === undefined) return null;
+  const stated = checkpointScalars.pick({ mean: true, std: true }).loose().safeParse(JSON.parse(ferment));
+  return stated.success ? { mean: stated.data.mean, std: stated.data.std } : null;
 }
 
 function withPrefix(prefix: string, tensors: Readonly<Record<string, SafetensorsTensor>>) {
