@@ -10,7 +10,7 @@ import {
 import { attackedModel } from '../src/attacks/program.js';
 import { capture, interpret, type Program } from '../src/capture/index.js';
 import { cast, multiply, read, scope, tensor } from '../src/tensor/index.js';
-import { variableSpecs } from '../src/train/definition.js';
+import { variableSpecs } from '../src/train/specs.js';
 import { drawnModel } from './support/attacks.js';
 import { patternImages } from './support/pattern-images.js';
 import { tinyVgg } from './support/training.js';

@@ -11,7 +11,7 @@ import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readSafetensors, writeSafetensors } from '../src/files/safetensors.js';
 import { runRobustness, type RobustnessInputs } from '../src/robustness/index.js';
 import { sanityOf, type SanityFigures } from '../src/robustness/sanity.js';
-import { TrainingStopped } from '../src/train/index.js';
+import { TrainingStopped, type WeightedModel } from '../src/train/index.js';
 import { patternImages } from './support/pattern-images.js';
 import { size, smallJob, tinyVgg, trained } from './support/training.js';
 
@@ -33,7 +33,7 @@ const spec = robustnessSpec.parse({
   latency: false,
 });
 
-let inputs: RobustnessInputs;
+let inputs: RobustnessInputs & WeightedModel;
 /** The evaluation of `spec` from beginning to end. */
 let whole: Awaited<ReturnType<typeof finished>>;
 beforeAll(async () => {
@@ -43,12 +43,14 @@ beforeAll(async () => {
   whole = await finished();
 });
 
+type Changes = Partial<RobustnessInputs & WeightedModel>;
+
 interface Kept {
   readonly checkpoints: Uint8Array[];
   readonly progress: { done: number; total: number }[];
 }
 
-async function evaluated(changes: Partial<RobustnessInputs> = {}, stopAfter = Number.POSITIVE_INFINITY) {
+async function evaluated(changes: Changes = {}, stopAfter = Number.POSITIVE_INFINITY) {
   const kept: Kept = { checkpoints: [], progress: [] };
   const stopping = new AbortController();
   const outputs = runRobustness(
@@ -66,7 +68,7 @@ async function evaluated(changes: Partial<RobustnessInputs> = {}, stopAfter = Nu
   return { kept, outputs };
 }
 
-async function finished(changes: Partial<RobustnessInputs> = {}) {
+async function finished(changes: Changes = {}) {
   const { kept, outputs } = await evaluated(changes);
   return { kept, ...(await outputs) };
 }
@@ -152,6 +154,33 @@ describe('a robust evaluation', () => {
     await expect(finished({ resume, seed: 4 })).rejects.toMatchObject({ failureClass: 'user' });
     const foreign = writeSafetensors({}, { identity: 'another' });
     await expect(finished({ resume: foreign })).rejects.toThrow('of another evaluation');
+  });
+
+  it('attacks a fused network through its members and temperatures', async () => {
+    const few = robustnessSpec.parse({
+      attackImages: 32,
+      attacks: [{ cw: { epsilon: ['8/255'], steps: 4 } }],
+    });
+    const { model, weights, ...rest } = { ...inputs, spec: { ...few, latency: false } };
+    const member = { model, weights };
+    const signal = new AbortController().signal;
+    const options = { signal, checkpoint: () => Promise.resolve(), progress: () => undefined };
+    const fused = (temperatures: number[]) =>
+      runRobustness(
+        { ...rest, members: [member, member], fusion: { weights: [0.25, 0.75], temperatures } },
+        options,
+      );
+    const alone = await runRobustness({ ...rest, ...member }, options);
+    const same = await fused([1, 1]);
+    // A margin's sign does not feel a common temperature.
+    const cool = await fused([4, 4]);
+    for (const { result } of [same, cool]) {
+      expect(result.clean).toBe(alone.result.clean);
+      const accuracy = alone.result.attacks[0]?.accuracy ?? Number.NaN;
+      expect(Math.abs((result.attacks[0]?.accuracy ?? Number.NaN) - accuracy)).toBeLessThanOrEqual(1 / 32);
+      expect(result.cost.parameters).toBe(2 * alone.result.cost.parameters);
+      expect(result.cost.macs).toBe(2 * alone.result.cost.macs);
+    }
   });
 
   it('measures the latency apart from what repeats', async () => {

@@ -2,6 +2,7 @@ import type { Step, StepArguments, TensorSpec } from '../capture/index.js';
 import { required } from '../required.js';
 import {
   add,
+  clip,
   foldIn,
   multiply,
   standardNormal,
@@ -68,7 +69,8 @@ export function innerFetches<I extends typeof innerInputs & Specs>(
     required(state.inner[name], `the variable inner/${name}`);
   return {
     'inner-start': (step) => {
-      const picture = pictures(step);
+      // Interpolation may round beyond the range's ends.
+      const picture = clip(pictures(step), 0, 1);
       const key = foldIn(step.inputs.key, 3);
       if (program.objective === 'divergence') {
         const attacked = add(picture, multiply(standardNormal(key, picture.shape), startDeviation));

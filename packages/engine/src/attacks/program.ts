@@ -38,7 +38,7 @@ export interface AttackProgram {
 type Shape = Pick<AttackProgram, 'images' | 'batch'>;
 
 export function attackInputs({ images: { size, channels }, batch }: Shape) {
-  const shape = [batch, size, size, channels];
+  const shape = [batch, size, size, channels] as const;
   return {
     images: { shape, dtype: 'uint8' },
     labels: { shape: [batch], dtype: 'int32' },

@@ -2,9 +2,17 @@ import type { LatencyResult } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
 import { setImmediate } from 'node:timers/promises';
 import { capture } from '../capture/index.js';
-import type { Model, Normalisation } from '../nn/index.js';
-import type { Values } from '../train/checkpoint.js';
-import { evaluateFetch, evaluationInputs, variableSpecs } from '../train/definition.js';
+import type { Normalisation } from '../nn/index.js';
+import { scoreFetch } from '../train/definition.js';
+import {
+  frozenLogits,
+  frozenSpecs,
+  frozenValues,
+  type FrozenNetwork,
+  type Network,
+} from '../train/network.js';
+import { evaluationInputs } from '../train/specs.js';
+import { role } from './attacked-network.js';
 
 const warmUp = 20;
 const runs = 200;
@@ -52,23 +60,29 @@ export async function measureLatency(
 
 /** Latency of a network on the first picture of a set, from its stored pixels to its logits. */
 export async function latencyOf(
-  model: Model,
+  network: Network,
+  frozen: FrozenNetwork,
   options: {
-    readonly weights: Values;
     readonly normalisation: Normalisation;
     readonly test: ImageSet;
     readonly threads: number;
     readonly stop: () => void;
   },
 ): Promise<LatencyResult> {
-  const { test, threads, stop } = options;
+  const { test, threads, stop, normalisation } = options;
   const program = capture({
-    state: { model: variableSpecs(model) },
+    state: frozenSpecs(role, frozen),
     inputs: evaluationInputs(test, 1),
-    fetches: { evaluate: evaluateFetch(model, options.normalisation) },
+    fetches: {
+      evaluate: scoreFetch(
+        (images, state) => frozenLogits(role, frozen, state, normalisation)(images),
+        normalisation,
+      ),
+    },
   });
   try {
-    program.write('model', options.weights);
+    for (const [name, values] of Object.entries(frozenValues(role, frozen, network)))
+      program.write(name, values);
     const images = test.pixels.slice(0, test.size * test.size * test.channels);
     return await measureLatency(() => program.run('evaluate', { images }), threads, stop);
   } finally {

@@ -6,34 +6,29 @@ import {
   emotions,
   type AttackResult,
   type AttackRun,
-  type ModelSpec,
   type RobustnessResult,
   type RobustnessSpec,
 } from '@ferment/contracts';
 import type { SplitImages } from '@ferment/datasets';
 import { createHash } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { attackDefinition, attackedModel, Attacker } from '../attacks/index.js';
+import { attackDefinition, Attacker } from '../attacks/index.js';
 import { capture } from '../capture/index.js';
-import { modelCost } from '../cost/index.js';
 import { writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
-import { createModel } from '../models/index.js';
-import { decodeWeights } from '../train/checkpoint.js';
-import { variableSpecs } from '../train/definition.js';
-import { channelsOf } from '../train/run-training.js';
+import { channelsOf } from '../train/inputs.js';
+import { frozenNetwork, frozenValues, membersOf, type Network } from '../train/network.js';
 import { TrainingStopped } from '../train/stopped.js';
+import { attackedNetwork, costOf, role } from './attacked-network.js';
 import { latencyOf } from './latency.js';
 import { accuracyOf, batch, Measures, passesOf } from './measures.js';
 import { sanityOf } from './sanity.js';
 import { sanityFigures } from './sanity-figures.js';
 import { Units } from './units.js';
 
-export interface RobustnessInputs {
-  readonly model: ModelSpec;
-  /** safetensors with the model's weights, such as a `best` checkpoint. */
-  readonly weights: Uint8Array;
+/** A network, and what is done to it on which images. */
+export type RobustnessInputs = Network & {
   readonly test: SplitImages;
-  /** Of the training images, in units of x / 255. */
+  /** Of the training images, in units of x / 255; a member's own file, where it states them, has precedence. */
   readonly mean: number;
   readonly std: number;
   readonly spec: RobustnessSpec;
@@ -43,7 +38,7 @@ export interface RobustnessInputs {
   readonly threads: number;
   /** What `checkpoint` was given last by an earlier attempt at the same evaluation. */
   readonly resume: Uint8Array | null;
-}
+};
 
 export interface RobustnessOptions {
   readonly signal: AbortSignal;
@@ -162,6 +157,17 @@ async function evaluated(
   };
 }
 
+/** What partial results belong to: the network, the images and all that is done. */
+function identityOf(inputs: RobustnessInputs): string {
+  const { test, mean, std, seed, spec } = inputs;
+  const fusion = 'fusion' in inputs ? inputs.fusion : null;
+  const members = membersOf(inputs);
+  const models = members.map(({ model }) => model);
+  const digest = createHash('sha256').update(canonicalJson({ models, fusion, mean, std, seed, spec }));
+  for (const { weights } of members) digest.update(createHash('sha256').update(weights).digest());
+  return digest.update(Int32Array.from(test.indices)).update(test.pixels).digest('hex');
+}
+
 /**
  * Attacks and corrupts the test images of one network and measures what it costs. All but the latency follows from the
  * inputs bit for bit (on one CPU type, with one thread count and set of library flags), whether the evaluation is
@@ -178,40 +184,27 @@ export async function runRobustness(
   inputs: RobustnessInputs,
   options: RobustnessOptions,
 ): Promise<RobustnessOutputs> {
-  const { test, mean, std, spec, seed } = inputs;
-  const channels = channelsOf(test);
-  const model = createModel(inputs.model, { size: test.size, channels });
-  const weights = decodeWeights(model, inputs.weights);
+  const { test, mean, std, spec, seed, threads } = inputs;
+  const { size, channels } = test;
+  const frozen = frozenNetwork(inputs, { size, channels: channelsOf(test) });
   const normalisation = { mean, std };
   const stop = () => {
     if (options.signal.aborted) throw new TrainingStopped(null);
   };
-  const identity = createHash('sha256')
-    .update(canonicalJson({ model: inputs.model, mean, std, seed, spec }))
-    .update(inputs.weights)
-    .update(Int32Array.from(test.indices))
-    .update(test.pixels)
-    .digest('hex');
-  const units = new Units(identity, inputs.resume, options.checkpoint);
-  const session = capture(
-    attackDefinition({
-      network: attackedModel(model, variableSpecs(model), normalisation),
-      images: test,
-      batch,
-    }),
-  );
+  const units = new Units(identityOf(inputs), inputs.resume, options.checkpoint);
+  const network = attackedNetwork(frozen, normalisation);
+  const session = capture(attackDefinition({ network, images: test, batch }));
   try {
-    session.write('model', weights);
-    const attacker = new Attacker(session, [batch, test.size, test.size, channels], async () => {
+    for (const [name, values] of Object.entries(frozenValues(role, frozen, inputs)))
+      session.write(name, values);
+    const attacker = new Attacker(session, [batch, size, size, channels], async () => {
       await setImmediate();
       stop();
     });
-    const cost = {
-      ...(await modelCost(inputs.model, test.size, channels)),
-      latency: spec.latency
-        ? await latencyOf(model, { weights, normalisation, test, threads: inputs.threads, stop })
-        : null,
-    };
+    const latency = spec.latency
+      ? await latencyOf(inputs, frozen, { normalisation, test, threads, stop })
+      : null;
+    const cost = { ...(await costOf(inputs, frozen, test)), latency };
     const measures = new Measures(test, seed, attacker, units, options.progress);
     return await evaluated(inputs, measures, cost);
   } finally {

@@ -1,3 +1,4 @@
+export { pgdAt, trades } from './adversarial.js';
 export * from './class-gains.js';
 export * from './class-strength.js';
 export * from './decoupled.js';

@@ -16,9 +16,19 @@ export interface TaskModels {
   readonly teachers: readonly ((images: Tensor) => Tensor)[];
 }
 
+/** What an adversarial training sees besides. */
+export interface AttackedStep {
+  /** The batch's images as the inner attack left them, normalised. */
+  readonly images: Tensor;
+  /** The student in the same mode once more, in a pass of its own that renews no batch-norm statistics. */
+  readonly studentApart: (images: Tensor) => Tensor;
+}
+
 /** Everything one step of a task sees. */
 export interface TaskStep extends TaskModels {
   readonly batch: Batch;
+  /** Only where the training has an inner attack. */
+  readonly attacked?: AttackedStep;
   /** The task's tables, by the names it declared. */
   readonly tables: Readonly<Record<string, Tensor>>;
   /** The task's own inputs of this step, by the names it declared. */

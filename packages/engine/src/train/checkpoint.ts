@@ -17,7 +17,7 @@ export type Values = Readonly<Record<string, Float32Array>>;
 /** What stands in a checkpoint's `__metadata__.ferment`: the scalars, as JSON. */
 const checkpointScalars = z.strictObject({
   format: z.literal(1),
-  kind: z.enum(['best', 'last', 'resumable']),
+  kind: z.enum(['best', 'robust', 'last', 'resumable']),
   model: modelSpec,
   size: z.int(),
   channels: z.int(),
@@ -30,6 +30,8 @@ const checkpointScalars = z.strictObject({
   steps: z.int(),
   /** Where the best weights so far come from; null before the first evaluation. */
   best: z.strictObject({ step: z.int(), metric: z.number() }).nullable(),
+  /** The same by robust validation accuracy; absent but for an adversarial training. */
+  robust: z.strictObject({ step: z.int(), metric: z.number() }).nullable().optional(),
   /** Rows of the evaluations so far; only in resumable checkpoints, so that finished weights hold no clock times. */
   curve: z.array(metricRow).optional(),
   /** The row of `step`, which still lacks its evaluation; only in resumable checkpoints at the end of an epoch. */
@@ -45,12 +47,14 @@ export interface TrainingState {
   readonly weights: Values;
   /** Optimizer slots by `slot.parameter`. */
   readonly slots: Values;
-  /** The best weights so far, for resuming. */
+  /** The best weights so far, and those of the best robust accuracy, for resuming. */
   readonly best: Values | null;
+  readonly robust: Values | null;
 }
 
 const optimizerPrefix = 'optimizer.';
 const bestPrefix = 'best.';
+const robustPrefix = 'robust.';
 
 function prefixed(prefix: string, tensors: Readonly<Record<string, SafetensorsTensor>>) {
   return Object.fromEntries(
@@ -69,12 +73,13 @@ function slotTensors(model: Model, slots: Values): Record<string, SafetensorsTen
   );
 }
 
-/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.` and `best.`. */
+/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.`, `best.` and `robust.`. */
 export function encodeCheckpoint(model: Model, state: TrainingState): Uint8Array {
   const tensors = {
     ...weightsToTensors(model, state.weights),
     ...prefixed(optimizerPrefix, slotTensors(model, state.slots)),
     ...(state.best ? prefixed(bestPrefix, weightsToTensors(model, state.best)) : {}),
+    ...(state.robust ? prefixed(robustPrefix, weightsToTensors(model, state.robust)) : {}),
   };
   return writeSafetensors(tensors, { ferment: JSON.stringify(state.scalars) });
 }
@@ -138,5 +143,6 @@ export function decodeCheckpoint(
     weights: weightsFromTensors(model, tensors),
     slots: values,
     best: scalars.best ? weightsFromTensors(model, withPrefix(bestPrefix, tensors)) : null,
+    robust: scalars.robust ? weightsFromTensors(model, withPrefix(robustPrefix, tensors)) : null,
   };
 }

@@ -1,4 +1,11 @@
-import { augmentation, JobFailure, type DistillMethodSpec } from '@ferment/contracts';
+import {
+  adversarialMethodNames,
+  augmentation,
+  JobFailure,
+  type AdversarialMethodSpec,
+  type DistillMethodSpec,
+} from '@ferment/contracts';
+import type { InnerProgram } from '../attacks/inner.js';
 import { createModel } from '../models/index.js';
 import { createOptimizer } from '../optimizers/index.js';
 import {
@@ -9,8 +16,10 @@ import {
   distill,
   DistillHost,
   distillNames,
+  pgdAt,
   strengthWeights,
   supervised,
+  trades,
   type RunLength,
   type TableValues,
   type Task,
@@ -22,9 +31,23 @@ import { frozenNetwork } from './network.js';
 
 type Eadd = Extract<DistillMethodSpec, { name: 'eadd' }>;
 
+function isAdversarial(method: AdversarialMethodSpec | DistillMethodSpec): method is AdversarialMethodSpec {
+  return (adversarialMethodNames as readonly string[]).includes(method.name);
+}
+
 function methodOf({ params }: TrainingInputs): DistillMethodSpec {
-  if ('method' in params) return params.method;
+  if ('method' in params && !isAdversarial(params.method)) return params.method;
   throw new JobFailure('user', 'a distillation needs a method');
+}
+
+/** The method of an adversarial training; null for any other training. */
+export function adversarialMethodOf({ params, method }: TrainingInputs): AdversarialMethodSpec | null {
+  if (method !== 'adversarial') return null;
+  if ('method' in params && isAdversarial(params.method)) return params.method;
+  throw new JobFailure(
+    'user',
+    `an adversarial training needs a method: ${adversarialMethodNames.join(' or ')}`,
+  );
 }
 
 const nameOf = ({ name }: Teacher, index: number) => name ?? `teacher${index}`;
@@ -34,6 +57,8 @@ function taskOf(inputs: TrainingInputs): Task {
   const { labelSmoothing, rebalance } = params.train;
   const labels = classification({ classes, labelSmoothing, rebalance });
   if (method === 'train') return supervised(labels);
+  const adversarial = adversarialMethodOf(inputs);
+  if (adversarial) return adversarial.name === 'trades' ? trades(labels, adversarial.beta) : pgdAt(labels);
   if (teachers.length === 0) throw new JobFailure('user', 'a distillation needs at least one teacher');
   return distill({
     classes,
@@ -42,6 +67,13 @@ function taskOf(inputs: TrainingInputs): Task {
     teachers: teachers.length,
     outOfFold: teachers.every(({ outOfFold }) => outOfFold) ? { images: data.train.count } : null,
   });
+}
+
+function innerOf(inputs: TrainingInputs, images: InnerProgram['images']): InnerProgram | null {
+  const method = adversarialMethodOf(inputs);
+  if (!method) return null;
+  const objective = method.name === 'trades' ? 'divergence' : 'crossEntropy';
+  return { objective, batch: inputs.params.train.batch, images, classes };
 }
 
 /** The text of the program that a job's parameters describe; neither seed nor length of the run are part of it. */
@@ -64,6 +96,7 @@ export function describeTraining(inputs: TrainingInputs): TrainingProgram {
     images: { size: input.size, channels: input.channels, count: data.train.count },
     normalisation: { mean: data.mean, std: data.std },
     evaluationBatch,
+    inner: innerOf(inputs, input),
   };
 }
 
@@ -113,7 +146,7 @@ export function hostOf(inputs: TrainingInputs, task: Task, length: RunLength): T
   const { params, data, teachers } = inputs;
   const { labels } = data.train;
   const tables = classificationTables(params.train.rebalance, labels, classes);
-  if (inputs.method === 'train') return constantHost(tables);
+  if (inputs.method !== 'distill') return constantHost(tables);
   const method = methodOf(inputs);
   const all = { ...tables, ...distillTables(method, inputs, task) };
   return new DistillHost(method, all, labels, teachers.map(nameOf), length);

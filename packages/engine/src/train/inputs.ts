@@ -16,8 +16,8 @@ export type Teacher = Network & {
 };
 
 export interface TrainingInputs {
-  readonly params: JobParams<'train'> | JobParams<'distill'>;
-  readonly method: 'train' | 'distill';
+  readonly params: JobParams<'train'> | JobParams<'distill'> | JobParams<'adversarial'>;
+  readonly method: 'train' | 'distill' | 'adversarial';
   /** mean and std in units of x / 255. */
   readonly data: {
     readonly train: ImageSet;
@@ -25,7 +25,7 @@ export interface TrainingInputs {
     readonly mean: number;
     readonly std: number;
   };
-  /** Empty for `train`. */
+  /** Empty but for `distill`. */
   readonly teachers: readonly Teacher[];
   /** Weights to start from, with a fresh optimizer and schedule. */
   readonly start: Uint8Array | null;
@@ -55,6 +55,8 @@ export interface TrainingResult {
   readonly best: Uint8Array;
   /** The last weights, with the optimizer's state. */
   readonly last: Uint8Array;
+  /** Weights and buffers with the best robust validation accuracy; null but for an adversarial training. */
+  readonly robust: Uint8Array | null;
   readonly bestStep: number;
   readonly bestMetric: number;
   readonly steps: number;

@@ -3,6 +3,7 @@ import type { ProgramDefinition, TensorSpec } from '../capture/index.js';
 import type { Model, Normalisation } from '../nn/index.js';
 import type { Optimizer } from '../optimizers/index.js';
 import type { Task } from '../tasks/index.js';
+import type { InnerProgram } from '../attacks/inner.js';
 import type { FrozenNetwork } from './network.js';
 import { evaluationInputs, type ImageShape, type Specs } from './specs.js';
 
@@ -17,6 +18,8 @@ export interface TrainingProgram {
   readonly images: ImageShape & { readonly count: number };
   readonly normalisation: Normalisation;
   readonly evaluationBatch: number;
+  /** The attack on each update's images; null where the training has none. */
+  readonly inner: InnerProgram | null;
 }
 
 export const teacherRole = (index: number) => `teacher${index}`;

@@ -5,7 +5,7 @@ import { openSession } from './session.js';
 import { withBestTeacher } from './best-teacher.js';
 
 /**
- * Trains a network, from labels alone or from teachers. The same inputs give the same bits (on one CPU type, with one
+ * Trains a network, from labels alone, from teachers or against attacks. The same inputs give the same bits (on one CPU type, with one
  * thread count and set of library flags), whether the run is interrupted and resumed or not.
  *
  * A checkpoint at the end of an epoch is taken before its evaluation, which the resumed run does (again): the row of
@@ -19,10 +19,10 @@ import { withBestTeacher } from './best-teacher.js';
 export async function runTraining(given: TrainingInputs, options: TrainingOptions): Promise<TrainingResult> {
   const inputs = await withBestTeacher(given, options.signal);
   const program = describeTraining(inputs);
-  const session = openSession(program, options.execution ?? 'captured');
+  const opened = openSession(program, options.execution ?? 'captured');
   try {
-    return await new Run(inputs, options, program, session).complete();
+    return await new Run(inputs, options, program, opened).complete();
   } finally {
-    session.dispose();
+    opened.session.dispose();
   }
 }

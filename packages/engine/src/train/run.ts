@@ -8,10 +8,11 @@ import type { TaskHost } from '../tasks/index.js';
 import { decodeCheckpoint, encodeCheckpoint, type CheckpointScalars, type Values } from './checkpoint.js';
 import { balanced, DataOrder, shuffled } from './data-order.js';
 import type { TrainingProgram } from './program.js';
-import { hostOf } from './describe.js';
+import { Adversary } from './adversary.js';
+import { adversarialMethodOf, hostOf } from './describe.js';
 import type { TrainingInputs, TrainingOptions, TrainingResult } from './inputs.js';
 import { metricSeries, splitLogits } from './score.js';
-import { diverged, readFinite, writeFixed, writeFresh, type Session } from './session.js';
+import { diverged, readFinite, writeFixed, writeFresh, type OpenedSession, type Session } from './session.js';
 import { TrainingStopped } from './stopped.js';
 import { observedPrefix } from './train-step.js';
 
@@ -34,8 +35,12 @@ export class Run {
   private readonly order: DataOrder;
   private readonly steps: number;
   private readonly host: TaskHost;
+  private readonly session: Session;
+  private readonly adversary: Adversary | null;
   private step = 0;
   private best: Best | null = null;
+  /** The best by robust validation accuracy. */
+  private robust: Best | null = null;
   private curve: MetricRow[] = [];
   /** The row of an epoch's last update until the evaluation completes it. */
   private pending: MetricRow | null = null;
@@ -46,8 +51,9 @@ export class Run {
     private readonly inputs: TrainingInputs,
     private readonly options: TrainingOptions,
     private readonly program: TrainingProgram,
-    private readonly session: Session,
+    { session, adversarial }: OpenedSession,
   ) {
+    this.session = session;
     const { train, seed } = inputs.params;
     const { count, labels } = inputs.data.train;
     const order = train.rebalance?.method === 'balanced-sampler' ? balanced(labels) : shuffled(count);
@@ -55,6 +61,9 @@ export class Run {
     const { stepsPerEpoch } = this.order;
     this.steps = train.updates ?? (train.epochs ?? 0) * stepsPerEpoch;
     this.host = hostOf(inputs, program.task, { steps: this.steps, stepsPerEpoch });
+    const method = adversarialMethodOf(inputs);
+    this.adversary =
+      method && adversarial ? new Adversary(adversarial, method, { seed, stepsPerEpoch }) : null;
     writeFixed(session, program, inputs, this.host.tables);
     if (inputs.resume) this.restore(inputs.resume);
     else writeFresh(session, program, inputs);
@@ -71,6 +80,8 @@ export class Run {
     this.pending = state.scalars.pending ?? null;
     this.host.restore(state.scalars.task);
     if (state.scalars.best && state.best) this.best = { ...state.scalars.best, weights: state.best };
+    if (state.scalars.robust && state.robust)
+      this.robust = { ...state.scalars.robust, weights: state.robust };
   }
 
   private get epoch(): number {
@@ -92,6 +103,9 @@ export class Run {
       epoch: at / this.order.stepsPerEpoch,
       steps: this.steps,
       best: this.best && { step: this.best.step, metric: this.best.metric },
+      ...(this.adversary
+        ? { robust: this.robust && { step: this.robust.step, metric: this.robust.metric } }
+        : {}),
       ...(kind === 'resumable' ? this.progressSoFar() : {}),
     };
   }
@@ -112,12 +126,13 @@ export class Run {
       weights: readFinite(this.session, 'model', this.step),
       slots: readFinite(this.session, 'optimizer', this.step),
       best: this.best?.weights ?? null,
+      robust: this.robust?.weights ?? null,
     });
     await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
   }
 
   /** One update; its figures. */
-  private update(): Record<string, number> {
+  private async update(): Promise<Record<string, number>> {
     const { params } = this.inputs;
     const started = performance.now();
     const rate = learningRate(params.train.schedule, params.train.optimizer.lr, this.step, {
@@ -126,10 +141,13 @@ export class Run {
     });
     const [beta1, beta2] = this.program.optimizer.betas ?? [0, 0];
     const indices = this.order.indices(this.step);
+    const key = Int32Array.of(params.seed, this.step);
+    const epsilon = this.adversary?.epsilon(this.step);
+    await this.adversary?.prepare(this.step, { indices, key });
     const outputs = this.session.run('train', {
       ...this.host.inputs(this.step),
       indices,
-      key: Int32Array.of(params.seed, this.step),
+      key,
       learningRate: Float32Array.of(rate),
       correction1: Float32Array.of(1 - beta1 ** (this.step + 1)),
       correction2: Float32Array.of(1 - beta2 ** (this.step + 1)),
@@ -141,6 +159,7 @@ export class Run {
     const current = (this.program.batch * 1000) / (performance.now() - started);
     this.imagesPerSecond = this.imagesPerSecond === 0 ? current : 0.9 * this.imagesPerSecond + 0.1 * current;
     values['train.learningRate'] = rate;
+    if (epsilon !== undefined) values['train.epsilon'] = epsilon;
     values['train.imagesPerSecond'] = this.imagesPerSecond;
     return values;
   }
@@ -177,7 +196,22 @@ export class Run {
     const metric = of(metrics);
     if (!this.best || (higherIsBetter ? metric > this.best.metric : metric < this.best.metric))
       this.best = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
-    return { ...metricSeries('validation', metrics), ...this.host.endEpoch(metrics) };
+    return {
+      ...metricSeries('validation', metrics),
+      ...(await this.robustValidation()),
+      ...this.host.endEpoch(metrics),
+    };
+  }
+
+  /** Attacks the validation images, where the training is adversarial. */
+  private async robustValidation(): Promise<Record<string, number>> {
+    if (!this.adversary) return {};
+    const { validation } = this.inputs.data;
+    const { signal } = this.options;
+    const metric = await this.adversary.robustAccuracy(validation, this.program.evaluationBatch, signal);
+    if (!this.robust || metric > this.robust.metric)
+      this.robust = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
+    return { 'validation.robustAccuracy': metric };
   }
 
   /** Completes the row that waits for the epoch's evaluation. */
@@ -210,7 +244,7 @@ export class Run {
         await this.checkpoint();
         throw new TrainingStopped(this.step);
       }
-      const values = this.update();
+      const values = await this.update();
       const row: MetricRow = { step: this.step, epoch: this.epoch, time: Date.now(), values };
       const epochEnded = this.step % this.order.stepsPerEpoch === 0 || this.step === this.steps;
       if (epochEnded) {
@@ -227,12 +261,13 @@ export class Run {
   }
 
   private result(): TrainingResult {
-    const { best, program, steps, curve } = this;
+    const { best, robust, program, steps, curve } = this;
     if (!best) throw new Error('a finished run has been evaluated at least once');
     const encode = (scalars: CheckpointScalars, weights: Values, slots: Values) =>
-      encodeCheckpoint(program.student, { scalars, weights, slots, best: null });
+      encodeCheckpoint(program.student, { scalars, weights, slots, best: null, robust: null });
     return {
       best: encode(this.scalars('best', best.step), best.weights, {}),
+      robust: robust && encode(this.scalars('robust', robust.step), robust.weights, {}),
       last: encode(
         this.scalars('last'),
         readFinite(this.session, 'model', this.step),

@@ -4,6 +4,8 @@ import { randomStream } from '../random/index.js';
 import { required } from '../required.js';
 import type { TableValues } from '../tasks/index.js';
 import { decodeWeights, type Values } from './checkpoint.js';
+import { adversarialDefinition } from './adversarial-definition.js';
+import type { AdversarialSession } from './adversary.js';
 import { trainingDefinition } from './definition.js';
 import type { TrainingInputs } from './inputs.js';
 import { frozenValues } from './network.js';
@@ -12,9 +14,24 @@ import { slotSpecs } from './specs.js';
 
 export type Session = Program<TrainingDefinition['state'], TrainingDefinition['inputs'], TrainingFetch>;
 
-export function openSession(program: TrainingProgram, execution: 'captured' | 'eager'): Session {
+/** A program's session; `adversarial` is the same one where the program has an inner attack. */
+export interface OpenedSession {
+  readonly session: Session;
+  readonly adversarial: AdversarialSession | null;
+}
+
+export function openSession(program: TrainingProgram, execution: 'captured' | 'eager'): OpenedSession {
+  const { inner } = program;
+  if (inner) {
+    const definition = adversarialDefinition({ ...program, inner });
+    const adversarial = execution === 'captured' ? capture(definition) : interpret(definition);
+    return { session: adversarial, adversarial };
+  }
   const definition = trainingDefinition(program);
-  return execution === 'captured' ? capture(definition) : interpret(definition);
+  return {
+    session: execution === 'captured' ? capture(definition) : interpret(definition),
+    adversarial: null,
+  };
 }
 
 /** Writes what no step changes: the data set, the teachers and the task's tables. */

@@ -1,6 +1,6 @@
 import { augment } from '../augment/index.js';
 import type { StepArguments, StepResult } from '../capture/index.js';
-import { normalise, Pass } from '../nn/index.js';
+import { normalise, normaliseUnit, Pass } from '../nn/index.js';
 import { required } from '../required.js';
 import {
   argMax,
@@ -48,13 +48,36 @@ function updated(
   return { parameters: renewed, slots };
 }
 
+/** The batch's pictures, augmented, 0 to 255. */
+export function augmented(
+  program: TrainingProgram,
+  images: Tensor,
+  { indices, key }: { readonly indices: Tensor; readonly key: Tensor },
+): Tensor {
+  return augment(cast(gather(images, indices), 'float32'), foldIn(key, 0), program.augment);
+}
+
+/** The batch, normalised: as augmented, or as the inner attack holds it (x and x'). */
+function pictures(program: TrainingProgram, step: Arguments): { images: Tensor; attacked: Tensor | null } {
+  const { normalisation, inner } = program;
+  const { state, inputs } = step;
+  if (!inner)
+    return {
+      images: normalise(augmented(program, state.data.images, inputs), normalisation),
+      attacked: null,
+    };
+  const held = (name: string) =>
+    normaliseUnit(required(state['inner']?.[name], `the variable inner/${name}`), normalisation);
+  return { images: held('picture'), attacked: held('attacked') };
+}
+
 /** One update: the batch's pictures, augmented, through the task; its gradients through the optimizer. */
 export function trainStep(program: TrainingProgram, step: Arguments): StepResult<TrainingState> {
   const { student, teachers, task, normalisation } = program;
   const { state, inputs } = step;
-  const pixels = cast(gather(state.data.images, inputs.indices), 'float32');
   const labels = gather(state.data.labels, inputs.indices);
-  const images = normalise(augment(pixels, foldIn(inputs.key, 0), program.augment), normalisation);
+  const { images, attacked } = pictures(program, step);
+  const apart = (x: Tensor) => student.forward(x, new Pass(state.model, true, foldIn(inputs.key, 2)));
 
   const parameters = Object.fromEntries(
     parameterNames(student).map((name) => [name, required(state.model[name], name)]),
@@ -69,6 +92,7 @@ export function trainStep(program: TrainingProgram, step: Arguments): StepResult
       ),
       tables: state.tables,
       inputs,
+      ...(attacked && { attacked: { images: attacked, studentApart: apart } }),
     });
     return { ...computed, buffers: pass.updates };
   });

@@ -10,7 +10,7 @@ import { capture, interpret } from '../../src/capture/index.js';
 import { createModel } from '../../src/models/index.js';
 import type { Model, Normalisation } from '../../src/nn/index.js';
 import { randomStream } from '../../src/random/index.js';
-import { variableSpecs } from '../../src/train/definition.js';
+import { variableSpecs } from '../../src/train/specs.js';
 
 type Values = Record<string, Float32Array>;
 
