@@ -1,10 +1,14 @@
+export { attacks, startNoise, type Attack } from './attacks/index.js';
 export * from './capture/index.js';
+export { corrupt, type Picture } from './corruptions/index.js';
 export * from './cost/index.js';
 export * from './export/index.js';
+export * from './files/prediction.js';
 export * from './files/safetensors.js';
 export * from './files/weights.js';
 export * from './metrics/score.js';
 export * from './models/index.js';
 export { nativeVersion } from './native/index.js';
 export * from './nn/index.js';
+export * from './robustness/index.js';
 export * from './train/index.js';

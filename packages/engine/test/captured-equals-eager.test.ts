@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import type { ModelSpec } from '@ferment/contracts';
+import { distillMethodSpec, type ModelSpec } from '@ferment/contracts';
 import { encodeGraph, graphText, traceProgram } from '../src/capture/index.js';
 import { describeTraining, trainingDefinition } from '../src/train/index.js';
 import { largestDifference, smallJob, tinyVgg, trained, type TrainOverrides } from './support/training.js';
@@ -18,6 +18,23 @@ const adamw: TrainOverrides = {
   optimizer: { name: 'adamw', lr: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weightDecay: 0.05 },
 };
 
+const rebalancing: TrainOverrides[] = [
+  { rebalance: { method: 'class-weights' } },
+  { rebalance: { method: 'effective-number', beta: 0.9 } },
+  { rebalance: { method: 'balanced-sampler' } },
+  { rebalance: { method: 'logit-adjustment', tau: 1 } },
+];
+const methods = [
+  { name: 'average', calibrated: true },
+  { name: 'best' },
+  { name: 'ca-mkd' },
+  { name: 'ebkd', calibrated: true },
+  { name: 'dkd', warmup: 2 },
+  { name: 'eadd' },
+  { name: 'eadd', labelFree: true },
+  { name: 'eadd', target: 'dkd', classStrength: false, reliability: false },
+].map((method) => ({ named: Object.values(method).join(' '), method: distillMethodSpec.parse(method) }));
+
 const tasks: { task: string; teachers: ModelSpec[]; train: TrainOverrides }[] = [
   { task: 'supervised', teachers: [], train: {} },
   { task: 'distilled from two teachers, AdamW', teachers, train: adamw },
@@ -34,6 +51,44 @@ describe.each(models)('$name', (model) => {
       expect(Math.abs((values['train.loss'] ?? Number.NaN) / reference - 1)).toBeLessThanOrEqual(1e-5);
     });
     expect(largestDifference(captured.result.last, eager.result.last)).toBeLessThanOrEqual(1e-5);
+  });
+});
+
+describe('captured and eager agree over 12 updates', () => {
+  const check = async (job: ReturnType<typeof smallJob>) => {
+    const captured = await trained(job);
+    const eager = await trained(job, { execution: 'eager' });
+    captured.rows.forEach(({ values }, index) => {
+      for (const [name, value] of Object.entries(values)) {
+        if (name === 'train.imagesPerSecond') continue;
+        const reference = eager.rows[index]?.values[name] ?? Number.NaN;
+        const difference = Math.abs((value ?? Number.NaN) - reference);
+        expect(difference).toBeLessThanOrEqual(1e-5 * Math.max(1, Math.abs(reference)));
+      }
+    });
+    expect(largestDifference(captured.result.last, eager.result.last)).toBeLessThanOrEqual(1e-5);
+  };
+
+  it.each(methods)('$named', async ({ method }) => {
+    await check(smallJob({ teachers, method, train: { updates: 12 } }));
+  });
+
+  it.each(rebalancing)('supervised, $rebalance.method', async (train) => {
+    await check(smallJob({ train: { ...train, updates: 12 } }));
+  });
+
+  it('eadd from a fused teacher beside a plain one, with class weights', async () => {
+    const job = smallJob({
+      teachers,
+      method: distillMethodSpec.parse({ name: 'eadd' }),
+      train: { rebalance: { method: 'class-weights' }, updates: 12 },
+    });
+    const [first, second] = job.teachers;
+    if (!first || !second || !('model' in first) || !('model' in second)) throw new Error('two models');
+    const { temperature = 1, outOfFold = new Float32Array() } = second;
+    const fusion = { weights: [0.25, 0.75], temperatures: [2, 0.5] };
+    const fused = { members: [first, second], fusion, temperature, outOfFold };
+    await check({ ...job, teachers: [first, fused] });
   });
 });
 
@@ -68,6 +123,21 @@ describe('the text of a training program', () => {
       );
     },
   );
+
+  it.each(methods)('$named: does not depend on labels, temperatures or predictions', ({ method }) => {
+    const one = smallJob({ teachers, method, train: { rebalance: { method: 'class-weights' } } });
+    const { train } = one.data;
+    const changed = {
+      ...one,
+      teachers: one.teachers.map((teacher) => ({
+        ...teacher,
+        temperature: 9,
+        outOfFold: (teacher.outOfFold ?? new Float32Array()).map((logit) => -logit),
+      })),
+      data: { ...one.data, train: { ...train, labels: train.labels.map((label) => (label + 1) % 7) } },
+    };
+    expect(graphText(graph(changed))).toBe(graphText(graph(one)));
+  });
 
   it('gives teacher and student variables of their own where their names are the same', () => {
     const names = graph(smallJob({ teachers: [tinyVgg, tinyVgg] })).nodes.map(({ name }) => name);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { crossEntropy, distill, distillation, smoothLabels } from '../src/tasks/index.js';
+import { classification, crossEntropy, distill, distillation, smoothLabels } from '../src/tasks/index.js';
 import { read, scope, tensor, type Tensor } from '../src/tensor/index.js';
 
 const matrix = (rows: number[][]) =>
@@ -70,8 +70,21 @@ describe('the distillation task', () => {
     value(() => {
       const images = matrix(student);
       const labels = tensor(Int32Array.of(0, 1), [2], 'int32');
-      const models = { student: (x: Tensor) => x, teachers: teachers.map((rows) => () => matrix(rows)) };
-      return distill({ classes: 3, labelSmoothing: 0, method })({ images, labels }, models).loss;
+      const task = distill({
+        classes: 3,
+        classification: classification({ classes: 3, labelSmoothing: 0, rebalance: null }),
+        method,
+        teachers: teachers.length,
+        outOfFold: null,
+      });
+      const indices = tensor(Int32Array.of(0, 1), [2], 'int32');
+      return task.compute({
+        batch: { images, labels, indices },
+        student: (x: Tensor) => x,
+        teachers: teachers.map((rows) => () => matrix(rows)),
+        tables: {},
+        inputs: {},
+      }).loss;
     })[0];
   const labelLoss =
     student.reduce((sum, row, index) => sum - Math.log(probabilities(row, 1)[index] ?? Number.NaN), 0) / 2;

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { JobFailure } from '@ferment/contracts';
+import { distillMethodSpec, JobFailure } from '@ferment/contracts';
 import { readSafetensors } from '../src/files/safetensors.js';
 import { runEvaluation, TrainingStopped } from '../src/train/index.js';
 import { patternImages } from './support/pattern-images.js';
@@ -146,6 +146,57 @@ describe.each(optimizers)('with $optimizer.name', ({ optimizer }) => {
     expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
     expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
     expect(resumed.result.curve.map(timeless)).toEqual(whole.result.curve.map(timeless));
+  });
+});
+
+const small = { name: 'vgg', width: 0.125, dropout: 0 } as const;
+const tasks = [
+  ...(['class-weights', 'balanced-sampler'] as const).map((method) => ({
+    task: method,
+    job: { train: { rebalance: { method } } },
+  })),
+  ...[
+    { name: 'average', calibrated: true },
+    { name: 'best' },
+    { name: 'ca-mkd' },
+    { name: 'ebkd' },
+    { name: 'dkd' },
+    { name: 'eadd' },
+    { name: 'eadd', target: 'dkd', labelFree: true, gamma: 3 },
+  ].map((method) => ({
+    task: Object.values(method).join(' '),
+    job: {
+      teachers: [tinyVgg, small],
+      method: distillMethodSpec.parse(method),
+      train: { rebalance: { method: 'class-weights' as const } },
+    },
+  })),
+  {
+    task: 'eadd with a balanced sampler',
+    job: {
+      teachers: [tinyVgg, small],
+      method: distillMethodSpec.parse({ name: 'eadd' }),
+      train: { rebalance: { method: 'balanced-sampler' as const } },
+    },
+  },
+];
+
+describe.each(tasks)('a run of $task', ({ job: wanted }) => {
+  // In mid-epoch and at the end of one, before its evaluation has changed what the task learnt.
+  it.each([6, 8])('stopped after step %d resumes to the same bits and rows', async (stop) => {
+    const job = smallJob({ ...wanted, train: { ...wanted.train, epochs: 3, batch: 10 } });
+    const whole = await trained(job);
+    const controller = new AbortController();
+    const collected = new Collected();
+    const onRow = ({ step }: { step: number }) => {
+      if (step === stop) controller.abort();
+    };
+    const interrupted = trained(job, { signal: controller.signal, onRow }, collected);
+    await expect(interrupted).rejects.toBeInstanceOf(TrainingStopped);
+    const resumed = await trained({ ...job, resume: collected.checkpoints.at(-1)?.bytes ?? null });
+    expect(Buffer.compare(resumed.result.best, whole.result.best)).toBe(0);
+    expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
+    expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
   });
 });
 

@@ -48,14 +48,8 @@ export function expectedCalibrationError(
  * @throws RangeError for an empty split, lengths that disagree, a label out of range or a logit that is not finite
  */
 export function scoreLogits(logits: Float32Array, labels: Int32Array, classes: number): SplitMetrics {
+  const confusion = confusionOf(logits, labels, classes);
   const images = labels.length;
-  if (images === 0) throw new RangeError('scoreLogits: expected at least one image');
-  if (logits.length !== images * classes) {
-    throw new RangeError(
-      `scoreLogits: expected ${images} x ${classes} = ${images * classes} logits, got ${logits.length}`,
-    );
-  }
-  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
   const confidence = new Float64Array(images);
   const correct = new Array<boolean>(images).fill(false);
   let nll = 0;
@@ -64,15 +58,10 @@ export function scoreLogits(logits: Float32Array, labels: Int32Array, classes: n
     const label = labels[i] ?? -1;
     const predicted = largest(row, i);
     const top = row[predicted] ?? 0;
-    const given = confusion[label];
-    if (given === undefined) {
-      throw new RangeError(`scoreLogits: label ${label} of image ${i}: expected 0 to ${classes - 1}`);
-    }
     const sum = row.reduce((total, logit) => total + Math.exp(logit - top), 0);
     nll += Math.log(sum) + top - (row[label] ?? 0);
     confidence[i] = 1 / sum;
     correct[i] = predicted === label;
-    given[predicted] = (given[predicted] ?? 0) + 1;
   }
   const f1 = classF1(confusion);
   return {
@@ -84,6 +73,33 @@ export function scoreLogits(logits: Float32Array, labels: Int32Array, classes: n
     ece: expectedCalibrationError(confidence, correct),
     confusion,
   };
+}
+
+/**
+ * How often each class (rows) was predicted as each other (columns). Equal logits predict the lowest class.
+ *
+ * @param logits row-major [images, classes], finite
+ * @param labels [images], each 0 to classes - 1
+ * @throws RangeError for an empty split, lengths that disagree, a label out of range or a logit that is not finite
+ */
+export function confusionOf(logits: Float32Array, labels: Int32Array, classes: number): number[][] {
+  const images = labels.length;
+  if (images === 0) throw new RangeError('scoreLogits: expected at least one image');
+  if (logits.length !== images * classes) {
+    throw new RangeError(
+      `scoreLogits: expected ${images} x ${classes} = ${images * classes} logits, got ${logits.length}`,
+    );
+  }
+  const confusion = Array.from({ length: classes }, () => new Array<number>(classes).fill(0));
+  labels.forEach((label, image) => {
+    const predicted = largest(logits.subarray(image * classes, (image + 1) * classes), image);
+    const given = confusion[label];
+    if (given === undefined) {
+      throw new RangeError(`scoreLogits: label ${label} of image ${image}: expected 0 to ${classes - 1}`);
+    }
+    given[predicted] = (given[predicted] ?? 0) + 1;
+  });
+  return confusion;
 }
 
 function largest(row: Float32Array, image: number): number {

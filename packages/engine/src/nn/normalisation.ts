@@ -10,3 +10,8 @@ export interface Normalisation {
 export function normalise(pixels: Tensor, { mean, std }: Normalisation): Tensor {
   return subtract(multiply(pixels, 1 / (255 * std)), mean / std);
 }
+
+/** (x - mean) / std of pictures whose pixels are in [0, 1], as attacks have them: one factor and one offset. */
+export function normaliseUnit(x: Tensor, { mean, std }: Normalisation): Tensor {
+  return subtract(multiply(x, 1 / std), mean / std);
+}

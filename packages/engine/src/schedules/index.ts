@@ -7,6 +7,14 @@ export interface ScheduleLength {
 }
 
 /**
+ * The part of its full value that a quantity has in update `step` (from 0) while it rises linearly over `length` updates:
+ * (step + 1) / length, then 1.
+ */
+export function ramped(step: number, length: number): number {
+  return Math.min(1, (step + 1) / Math.max(1, length));
+}
+
+/**
  * The learning rate of one update.
  *
  * During warm-up it rises linearly, step by step: update s (from 0) of w has (s + 1) / w of the base rate. After it,

@@ -1,30 +1,233 @@
-import { JobFailure, type DistillMethodSpec } from '@ferment/contracts';
-import { add, multiply, stopGradient } from '../tensor/index.js';
-import { crossEntropy, distillation, smoothLabels } from './losses.js';
-import type { Task } from './task.js';
+import type { DistillMethodSpec } from '@ferment/contracts';
+import { required } from '../required.js';
+import {
+  add,
+  concatenate,
+  divide,
+  gather,
+  mean,
+  multiply,
+  reshape,
+  stopGradient,
+  matMul,
+  oneHot,
+  slice,
+  type Tensor,
+} from '../tensor/index.js';
+import { decoupledDistillation } from './decoupled.js';
+import { distillation, softDivergence } from './losses.js';
+import type { Classification } from './rebalance.js';
+import type { Task, TaskStep, TensorSpecs } from './task.js';
+import { column, shares } from './teacher-weights/columns.js';
+import { confidenceWeights } from './teacher-weights/ca-mkd.js';
+import {
+  emotionAwareWeights,
+  expectedStrength,
+  strengthByLabel,
+  weightEntropy,
+} from './teacher-weights/eadd.js';
+import { entropyWeights } from './teacher-weights/ebkd.js';
+
+type Method<N extends DistillMethodSpec['name']> = Extract<DistillMethodSpec, { name: N }>;
+
+export interface DistillOptions {
+  readonly classes: number;
+  readonly classification: Classification;
+  readonly method: DistillMethodSpec;
+  /** How many teachers the step is given. */
+  readonly teachers: number;
+  /** Training images: the rows of the tables of out-of-fold logits, where there are any. */
+  readonly outOfFold: { readonly images: number } | null;
+}
+
+/** Names of tables, inputs and observations that the task and its host share. */
+export const names = {
+  temperatures: 'temperatures',
+  strengths: 'strengths',
+  outOfFold: (teacher: number) => `outOfFold${teacher}`,
+  gains: 'gains',
+  warmup: 'warmup',
+  weightSums: 'weightSums',
+  weightEntropy: 'weightEntropy',
+} as const;
+
+/** Whether the decoupled terms, which rise over a warm-up, are part of the loss. */
+export function isDecoupled(method: DistillMethodSpec): method is Method<'dkd'> | Method<'eadd'> {
+  return method.name === 'dkd' || (method.name === 'eadd' && method.target === 'dkd');
+}
+
+function tablesOf({ classes, method, teachers, outOfFold }: DistillOptions): TensorSpecs {
+  const float = (shape: readonly number[]) => ({ shape, dtype: 'float32' }) as const;
+  const tables = method.calibrated ? { [names.temperatures]: float([teachers]) } : {};
+  if (method.name !== 'eadd') return tables;
+  const logits = outOfFold && method.reliability ? Array.from({ length: teachers }, (_, k) => k) : [];
+  return {
+    ...tables,
+    [names.strengths]: float([teachers, classes]),
+    ...Object.fromEntries(
+      logits.map((k) => [names.outOfFold(k), float([outOfFold?.images ?? 0, classes])] as const),
+    ),
+  };
+}
+
+function inputsOf({ classes, method }: DistillOptions): TensorSpecs {
+  return {
+    ...(method.name === 'eadd' ? { [names.gains]: { shape: [classes], dtype: 'float32' } } : {}),
+    ...(isDecoupled(method) ? { [names.warmup]: { shape: [], dtype: 'float32' } } : {}),
+  };
+}
+
+/** Logits of teacher k divided by its temperature, where teachers are calibrated. */
+function calibrated(logits: Tensor, k: number, { tables }: TaskStep): Tensor {
+  const temperatures = tables[names.temperatures];
+  return temperatures ? divide(logits, slice(temperatures, [k], [1])) : logits;
+}
+
+interface Weighed {
+  /** [batch, teachers], rows sum to 1. */
+  readonly weights: Tensor;
+  /** [batch], or null where every image counts the same. */
+  readonly gains: Tensor | null;
+}
+
+/** EADD's weights and gains; see the switches of the method in the contracts. */
+function weighByEmotion(method: Method<'eadd'>, targets: readonly Tensor[], step: TaskStep): Weighed {
+  const { batch, tables, inputs } = step;
+  const strengths = required(tables[names.strengths], names.strengths);
+  const gains = required(inputs[names.gains], names.gains);
+  const reliability = method.reliability ? reliabilityOf(method, targets, step) : null;
+  if (!method.labelFree) {
+    const strength = strengthByLabel(strengths, batch.labels);
+    const weights = emotionAwareWeights(strength, reliability, method.lambda);
+    return { weights, gains: gather(gains, batch.labels) };
+  }
+  const probabilities = weightedSum(targets.map(shares), null);
+  const strength = expectedStrength(strengths, probabilities);
+  const expectedGains = matMul(probabilities, reshape(gains, [gains.size(0), 1]));
+  return {
+    weights: emotionAwareWeights(strength, reliability, method.lambda),
+    gains: reshape(expectedGains, [probabilities.size(0)]),
+  };
+}
+
+/** [batch, teachers]: how far each teacher can be relied on for each image, from predictions out of fold. */
+function reliabilityOf(method: Method<'eadd'>, targets: readonly Tensor[], step: TaskStep): Tensor {
+  const { batch, tables } = step;
+  // On images that a teacher was trained on its error says nothing: predictions out of fold do, where there are any.
+  const unseen = targets.map((target, k) => {
+    const table = tables[names.outOfFold(k)];
+    return table ? calibrated(gather(table, batch.indices), k, step) : target;
+  });
+  return method.labelFree ? entropyWeights(unseen) : confidenceWeights(unseen, batch.labels);
+}
+
+/** Weights of the teachers for each image; null where all weigh the same. */
+function weigh(method: DistillMethodSpec, targets: readonly Tensor[], step: TaskStep): Weighed | null {
+  switch (method.name) {
+    case 'kd':
+    case 'average':
+    case 'best':
+    case 'dkd':
+      return null;
+    case 'ca-mkd':
+      return { weights: confidenceWeights(targets, step.batch.labels), gains: null };
+    case 'ebkd':
+      return { weights: entropyWeights(targets), gains: null };
+    case 'eadd':
+      return weighByEmotion(method, targets, step);
+  }
+}
+
+/** sum_k w_k of K values for each image; the mean where there are no weights. */
+function weightedSum(values: readonly Tensor[], weights: Tensor | null): Tensor {
+  const parts = weights
+    ? values.map((value, k) => {
+        const weight = column(weights, k);
+        return multiply(value, value.rank === 1 ? weight : reshape(weight, [weight.size(0), 1]));
+      })
+    : values;
+  const total = parts.reduce((sum, part) => add(sum, part));
+  return weights ? total : multiply(total, 1 / values.length);
+}
+
+/** Mean of K logits, as one reduction: oneDNN would fuse their sum with the last layers, and round otherwise. */
+function meanLogits(logits: readonly Tensor[]): Tensor {
+  const stacked = concatenate(
+    logits.map((rows) => reshape(rows, [1, ...rows.shape])),
+    0,
+  );
+  return mean(stacked, [0]);
+}
+
+/** What is learnt from the teachers: the mean over the batch of each image's term, times its gain. */
+function distilled(
+  method: DistillMethodSpec,
+  logits: Tensor,
+  targets: readonly Tensor[],
+  weighed: Weighed | null,
+  { batch, inputs }: TaskStep,
+): Tensor {
+  const { temperature } = method;
+  const weights = weighed?.weights ?? null;
+  const average = (term: Tensor) => mean(weighed?.gains ? multiply(term, weighed.gains) : term);
+  if (isDecoupled(method)) {
+    const fused = weights ? weightedSum(targets, weights) : meanLogits(targets);
+    const term = decoupledDistillation(logits, fused, batch.labels, method);
+    return multiply(average(term), required(inputs[names.warmup], names.warmup));
+  }
+  if (!weighed)
+    return weightedSum(
+      targets.map((target) => distillation(logits, target, temperature)),
+      null,
+    );
+  const divergences = targets.map((target) => softDivergence(logits, target, temperature));
+  return multiply(average(weightedSum(divergences, weights)), temperature * temperature);
+}
 
 /**
- * Distillation from K teachers, each weighing 1 / K: ceWeight CE(student, labels) + distillWeight / K sum_k
- * T² KL(teacher_k^T || student^T). With one teacher this is Hinton's KD.
+ * Distillation from K frozen teachers:
+ *
+ *   L = ceWeight CE(z_s, y) + distillWeight mean_i g_i sum_k w_ik T² KL(p_ik^T || p_is^T)
+ *
+ * The methods differ in the weights w and the gains g (see the contracts); with one teacher and g = 1 all but `dkd` are
+ * Hinton's KD. `dkd`: L = CE + min(epoch / warmup, 1) (alpha TCKD + beta NCKD) towards the mean of the teachers'
+ * logits. `eadd` with target `dkd` puts those terms, towards sum_k w_k z_k, in the place of the divergences.
  */
-export function distill(options: {
-  classes: number;
-  labelSmoothing: number;
-  method: DistillMethodSpec;
-}): Task {
-  const { classes, labelSmoothing, method } = options;
-  if (method.name !== 'kd' && method.name !== 'average')
-    throw new JobFailure('user', `this engine does not distill by "${method.name}"`);
-  return ({ images, labels }, { student, teachers }) => {
-    const targets = teachers.map((teacher) => stopGradient(teacher(images)));
-    const logits = student(images);
-    const classification = crossEntropy(logits, smoothLabels(labels, classes, labelSmoothing));
-    const divergences = targets.map((target) => distillation(logits, target, method.temperature));
-    const divergence = multiply(
-      divergences.reduce((total, value) => add(total, value)),
-      1 / divergences.length,
-    );
-    const loss = add(multiply(classification, method.ceWeight), multiply(divergence, method.distillWeight));
-    return { loss, logits, metrics: { crossEntropy: classification, distillation: divergence } };
+export function distill(options: DistillOptions): Task {
+  const { classes, classification, method, teachers: count } = options;
+  const ceWeight = method.name === 'dkd' ? 1 : method.ceWeight;
+  const distillWeight = method.name === 'dkd' ? 1 : method.distillWeight;
+  return {
+    tables: { ...classification.tables, ...tablesOf(options) },
+    inputs: inputsOf(options),
+    compute(step) {
+      const { batch, student, teachers } = step;
+      if (teachers.length !== count)
+        throw new Error(`the task is for ${count} teachers, the step has ${teachers.length}`);
+      const targets = teachers.map((teacher, k) => stopGradient(calibrated(teacher(batch.images), k, step)));
+      const logits = student(batch.images);
+      const labelLoss = classification.loss(logits, batch.labels, step.tables);
+      const weighed = weigh(method, targets, step);
+      const divergence = distilled(method, logits, targets, weighed, step);
+      const loss = add(multiply(labelLoss, ceWeight), multiply(divergence, distillWeight));
+      const entropies = weighed && mean(weightEntropy(weighed.weights));
+      return {
+        loss,
+        logits,
+        metrics: {
+          crossEntropy: labelLoss,
+          distillation: divergence,
+          ...(entropies ? { [names.weightEntropy]: entropies } : {}),
+        },
+        ...(weighed && entropies
+          ? {
+              observations: {
+                [names.weightSums]: matMul(oneHot(batch.labels, classes), weighed.weights, true),
+                [names.weightEntropy]: entropies,
+              },
+            }
+          : {}),
+      };
+    },
   };
 }

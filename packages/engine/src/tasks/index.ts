@@ -1,4 +1,14 @@
+export { pgdAt, trades } from './adversarial.js';
+export * from './class-gains.js';
+export * from './class-strength.js';
+export * from './decoupled.js';
+export { distill, names as distillNames, type DistillOptions } from './distill.js';
+export * from './distill-host.js';
+export * from './host.js';
 export * from './losses.js';
-export * from './task.js';
-export { distill } from './distill.js';
+export * from './rebalance.js';
 export { supervised } from './supervised.js';
+export * from './task.js';
+export { confidenceWeights } from './teacher-weights/ca-mkd.js';
+export * from './teacher-weights/eadd.js';
+export { entropy, entropyWeights } from './teacher-weights/ebkd.js';

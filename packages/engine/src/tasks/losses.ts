@@ -32,6 +32,20 @@ export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
 }
 
 /**
+ * KL(teacher^T || student^T) of each image: softmax at temperature T, sum over classes, without the factor T².
+ *
+ * @param student     logits, [batch, classes]
+ * @param teacher     logits, [batch, classes]; no gradient flows into them
+ * @param temperature > 0
+ * @returns [batch], >= 0, in nats
+ */
+export function softDivergence(student: Tensor, teacher: Tensor, temperature: number): Tensor {
+  const logTeacher = logSoftmax(multiply(teacher, 1 / temperature));
+  const logStudent = logSoftmax(multiply(student, 1 / temperature));
+  return sum(multiply(exp(logTeacher), subtract(logTeacher, logStudent)), [-1]);
+}
+
+/**
  * Knowledge distillation (Hinton, Vinyals & Dean, 2015, section 2): T² KL(teacher^T || student^T), sum over classes,
  * mean over the batch.
  *
@@ -41,8 +55,5 @@ export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
  * @returns scalar, >= 0, in nats times T²
  */
 export function distillation(student: Tensor, teacher: Tensor, temperature: number): Tensor {
-  const logTeacher = logSoftmax(multiply(teacher, 1 / temperature));
-  const logStudent = logSoftmax(multiply(student, 1 / temperature));
-  const divergence = sum(multiply(exp(logTeacher), subtract(logTeacher, logStudent)), [-1]);
-  return multiply(mean(divergence), temperature * temperature);
+  return multiply(mean(softDivergence(student, teacher, temperature)), temperature * temperature);
 }

@@ -1,11 +1,14 @@
-import { crossEntropy, smoothLabels } from './losses.js';
+import type { Classification } from './rebalance.js';
 import type { Task } from './task.js';
 
-/** Cross entropy with the labels, smoothed by `labelSmoothing`. */
-export function supervised({ classes, labelSmoothing }: { classes: number; labelSmoothing: number }): Task {
-  return ({ images, labels }, { student }) => {
-    const logits = student(images);
-    const loss = crossEntropy(logits, smoothLabels(labels, classes, labelSmoothing));
-    return { loss, logits, metrics: {} };
+/** The loss against the labels alone. */
+export function supervised(classification: Classification): Task {
+  return {
+    tables: classification.tables,
+    inputs: {},
+    compute({ batch, student, tables }) {
+      const logits = student(batch.images);
+      return { loss: classification.loss(logits, batch.labels, tables), logits, metrics: {} };
+    },
   };
 }

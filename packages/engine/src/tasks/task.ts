@@ -1,3 +1,4 @@
+import type { TensorSpec } from '../capture/index.js';
 import type { Tensor } from '../tensor/index.js';
 
 export interface Batch {
@@ -5,12 +6,33 @@ export interface Batch {
   readonly images: Tensor;
   /** int32 [batch]. */
   readonly labels: Tensor;
+  /** int32 [batch]: which of the training images these are. */
+  readonly indices: Tensor;
 }
 
 /** Networks as functions of images; a teacher is frozen and in inference mode. */
 export interface TaskModels {
   readonly student: (images: Tensor) => Tensor;
   readonly teachers: readonly ((images: Tensor) => Tensor)[];
+}
+
+/** What an adversarial training sees besides. */
+export interface AttackedStep {
+  /** The batch's images as the inner attack left them, normalised. */
+  readonly images: Tensor;
+  /** The student in the same mode once more, in a pass of its own that renews no batch-norm statistics. */
+  readonly studentApart: (images: Tensor) => Tensor;
+}
+
+/** Everything one step of a task sees. */
+export interface TaskStep extends TaskModels {
+  readonly batch: Batch;
+  /** Only where the training has an inner attack. */
+  readonly attacked?: AttackedStep;
+  /** The task's tables, by the names it declared. */
+  readonly tables: Readonly<Record<string, Tensor>>;
+  /** The task's own inputs of this step, by the names it declared. */
+  readonly inputs: Readonly<Record<string, Tensor>>;
 }
 
 export interface TaskResult {
@@ -20,7 +42,17 @@ export interface TaskResult {
   readonly logits: Tensor;
   /** Further scalars to report, by name (`train.` is put before it). */
   readonly metrics: Readonly<Record<string, Tensor>>;
+  /** Values of any shape for the task's host alone (see TaskHost.observe). */
+  readonly observations?: Readonly<Record<string, Tensor>>;
 }
 
-/** What one training step computes. */
-export type Task = (batch: Batch, models: TaskModels) => TaskResult;
+export type TensorSpecs = Readonly<Record<string, TensorSpec>>;
+
+/** What one training step computes: text only. Its data and all that changes come from a TaskHost. */
+export interface Task {
+  /** Fixed values that the step reads (class weights, strengths of teachers, …): variables, written once. */
+  readonly tables: TensorSpecs;
+  /** What the step is told anew each time, beside the trainer's own inputs. */
+  readonly inputs: TensorSpecs;
+  readonly compute: (step: TaskStep) => TaskResult;
+}

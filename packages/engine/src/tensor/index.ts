@@ -1,5 +1,6 @@
 export * from './arrays.js';
 export * from './attention.js';
+export * from './bounds.js';
 export * from './convolution.js';
 export * from './elementwise.js';
 export { dispose, execute, executeOne, read, recording, scope, tensor, type Recorder } from './execute.js';

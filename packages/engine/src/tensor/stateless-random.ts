@@ -19,6 +19,11 @@ export function uniform(key: Tensor, shape: Shape, low = 0, high = 1): Tensor {
   return low === 0 && high === 1 ? unit : add(multiply(unit, high - low), low);
 }
 
+/** Standard normal float32 values from an int32[2] key. The same key gives the same values. */
+export function standardNormal(key: Tensor, shape: Shape): Tensor {
+  return draw('StatelessRandomNormal', key, shape, 'float32');
+}
+
 /**
  * A key of its own for one use, from a key and the use's number: hashing twice keeps neighbouring keys and numbers
  * from meeting.

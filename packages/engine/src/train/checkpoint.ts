@@ -8,15 +8,16 @@ import {
   weightsFromTensors,
   weightsToTensors,
 } from '../files/weights.js';
-import type { Model } from '../nn/index.js';
-import { parameterNames, slotName } from './definition.js';
+import type { Model, Normalisation } from '../nn/index.js';
+import { savedTask } from '../tasks/index.js';
+import { parameterNames, slotName } from './specs.js';
 
 export type Values = Readonly<Record<string, Float32Array>>;
 
 /** What stands in a checkpoint's `__metadata__.ferment`: the scalars, as JSON. */
 const checkpointScalars = z.strictObject({
   format: z.literal(1),
-  kind: z.enum(['best', 'last', 'resumable']),
+  kind: z.enum(['best', 'robust', 'last', 'resumable']),
   model: modelSpec,
   size: z.int(),
   channels: z.int(),
@@ -29,10 +30,14 @@ const checkpointScalars = z.strictObject({
   steps: z.int(),
   /** Where the best weights so far come from; null before the first evaluation. */
   best: z.strictObject({ step: z.int(), metric: z.number() }).nullable(),
+  /** The same by robust validation accuracy; absent but for an adversarial training. */
+  robust: z.strictObject({ step: z.int(), metric: z.number() }).nullable().optional(),
   /** Rows of the evaluations so far; only in resumable checkpoints, so that finished weights hold no clock times. */
   curve: z.array(metricRow).optional(),
   /** The row of `step`, which still lacks its evaluation; only in resumable checkpoints at the end of an epoch. */
   pending: metricRow.optional(),
+  /** What the task learnt from its steps and epochs (see TaskHost); only in resumable checkpoints. */
+  task: savedTask.optional(),
 });
 export type CheckpointScalars = z.output<typeof checkpointScalars>;
 
@@ -42,12 +47,14 @@ export interface TrainingState {
   readonly weights: Values;
   /** Optimizer slots by `slot.parameter`. */
   readonly slots: Values;
-  /** The best weights so far, for resuming. */
+  /** The best weights so far, and those of the best robust accuracy, for resuming. */
   readonly best: Values | null;
+  readonly robust: Values | null;
 }
 
 const optimizerPrefix = 'optimizer.';
 const bestPrefix = 'best.';
+const robustPrefix = 'robust.';
 
 function prefixed(prefix: string, tensors: Readonly<Record<string, SafetensorsTensor>>) {
   return Object.fromEntries(
@@ -66,12 +73,13 @@ function slotTensors(model: Model, slots: Values): Record<string, SafetensorsTen
   );
 }
 
-/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.` and `best.`. */
+/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.`, `best.` and `robust.`. */
 export function encodeCheckpoint(model: Model, state: TrainingState): Uint8Array {
   const tensors = {
     ...weightsToTensors(model, state.weights),
     ...prefixed(optimizerPrefix, slotTensors(model, state.slots)),
     ...(state.best ? prefixed(bestPrefix, weightsToTensors(model, state.best)) : {}),
+    ...(state.robust ? prefixed(robustPrefix, weightsToTensors(model, state.robust)) : {}),
   };
   return writeSafetensors(tensors, { ferment: JSON.stringify(state.scalars) });
 }
@@ -79,6 +87,14 @@ export function encodeCheckpoint(model: Model, state: TrainingState): Uint8Array
 /** The weights of a checkpoint or of any safetensors file with the model's names. */
 export function decodeWeights(model: Model, bytes: Uint8Array): Values {
   return weightsFromTensors(model, readSafetensors(bytes).tensors);
+}
+
+/** The normalisation that a checkpoint says it was trained with; null for other safetensors files. */
+export function statedNormalisation(bytes: Uint8Array): Normalisation | null {
+  const { ferment } = readSafetensors(bytes).metadata;
+  if (ferment === undefined) return null;
+  const stated = checkpointScalars.pick({ mean: true, std: true }).loose().safeParse(JSON.parse(ferment));
+  return stated.success ? { mean: stated.data.mean, std: stated.data.std } : null;
 }
 
 function withPrefix(prefix: string, tensors: Readonly<Record<string, SafetensorsTensor>>) {
@@ -127,5 +143,6 @@ export function decodeCheckpoint(
     weights: weightsFromTensors(model, tensors),
     slots: values,
     best: scalars.best ? weightsFromTensors(model, withPrefix(bestPrefix, tensors)) : null,
+    robust: scalars.robust ? weightsFromTensors(model, withPrefix(robustPrefix, tensors)) : null,
   };
 }

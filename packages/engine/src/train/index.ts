@@ -1,11 +1,9 @@
 export { runEvaluation, type EvaluationInputs, type EvaluationOutputs } from './run-evaluation.js';
-export {
-  describeTraining,
-  runTraining,
-  type TrainingInputs,
-  type TrainingOptions,
-  type TrainingResult,
-  type TrainingSink,
-} from './run-training.js';
+export { runPrediction, type PredictionInputs } from './run-prediction.js';
+export { runTraining } from './run-training.js';
+export { describeTraining } from './describe.js';
+export type { Teacher, TrainingInputs, TrainingOptions, TrainingResult, TrainingSink } from './inputs.js';
 export { trainingDefinition } from './definition.js';
+export type { FusedNetwork, Network, WeightedModel } from './network.js';
+export { openScorer, type Scorer } from './scorer.js';
 export { TrainingStopped } from './stopped.js';

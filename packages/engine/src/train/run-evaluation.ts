@@ -1,32 +1,26 @@
-import type { ModelSpec, SplitMetrics } from '@ferment/contracts';
+import type { SplitMetrics } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
-import { capture } from '../capture/index.js';
+import { modelCost } from '../cost/index.js';
 import { writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
 import { scoreLogits } from '../metrics/score.js';
-import { required } from '../required.js';
-import { createModel } from '../models/index.js';
-import { parameterCount } from '../nn/index.js';
-import { decodeWeights } from './checkpoint.js';
-import { evaluateFetch, evaluationInputs, variableSpecs } from './definition.js';
-import { channelsOf, evaluationBatch } from './run-training.js';
-import { splitLogits } from './score.js';
-import { modelCost } from '../cost/index.js';
+import { channelsOf } from './inputs.js';
+import { membersOf, type Network } from './network.js';
+import { openScorer } from './scorer.js';
 
-export interface EvaluationInputs {
-  readonly model: ModelSpec;
-  /** safetensors with the model's weights, such as a `best` checkpoint. */
-  readonly weights: Uint8Array;
+/** A network, what it is scored on, and how pictures are normalised for it. */
+export type EvaluationInputs = Network & {
   readonly data: { readonly validation: ImageSet; readonly test: ImageSet };
-  /** Of the training images, in units of x / 255. */
+  /** Of the training images, in units of x / 255; a member's own file, where it states them, has precedence. */
   readonly mean: number;
   readonly std: number;
   readonly signal: AbortSignal;
-}
+};
 
 export interface EvaluationOutputs {
   readonly metrics: { readonly validation: SplitMetrics; readonly test: SplitMetrics };
   /** safetensors: validation.logits, validation.labels, test.logits, test.labels. */
   readonly logits: Uint8Array;
+  /** Of all members together. */
   readonly parameters: number;
   readonly macs: number;
 }
@@ -37,32 +31,25 @@ export interface EvaluationOutputs {
  * @throws TrainingStopped when the signal asked for it; JobFailure `user` when the weights do not fit the model
  */
 export async function runEvaluation(inputs: EvaluationInputs): Promise<EvaluationOutputs> {
-  const { data, signal } = inputs;
+  const { data, signal, mean, std } = inputs;
   const { size } = data.validation;
   const channels = channelsOf(data.validation);
-  const model = createModel(inputs.model, { size, channels });
-  const normalisation = { mean: inputs.mean, std: inputs.std };
-  const program = capture({
-    state: { model: variableSpecs(model) },
-    inputs: evaluationInputs({ size, channels }, evaluationBatch),
-    fetches: { evaluate: evaluateFetch(model, normalisation) },
-  });
+  const scorer = openScorer(inputs, data.validation, { mean, std });
   try {
-    program.write('model', decodeWeights(model, inputs.weights));
-    const score = (images: Uint8Array) => required(program.run('evaluate', { images })['logits'], 'logits');
     const tensors: Record<string, SafetensorsTensor> = {};
     const evaluate = async (split: 'validation' | 'test'): Promise<SplitMetrics> => {
       const { labels, count } = data[split];
-      const logits = await splitLogits(score, data[split], evaluationBatch, signal);
+      const logits = await scorer.logits(data[split], signal);
       const classes = logits.length / count;
       tensors[`${split}.logits`] = { dtype: 'F32', shape: [count, classes], data: logits };
       tensors[`${split}.labels`] = { dtype: 'I32', shape: [count], data: labels };
       return scoreLogits(logits, labels, classes);
     };
     const metrics = { validation: await evaluate('validation'), test: await evaluate('test') };
-    const { macs } = await modelCost(inputs.model, size, channels);
-    return { metrics, logits: writeSafetensors(tensors), parameters: parameterCount(model), macs };
+    let macs = 0;
+    for (const { model } of membersOf(inputs)) macs += (await modelCost(model, size, channels)).macs;
+    return { metrics, logits: writeSafetensors(tensors), parameters: scorer.parameters, macs };
   } finally {
-    program.dispose();
+    scorer.dispose();
   }
 }

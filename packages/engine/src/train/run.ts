@@ -1,37 +1,25 @@
-import { JobFailure, type MetricRow, type SelectMetric, type SplitMetrics } from '@ferment/contracts';
+import { type MetricRow, type SelectMetric, type SplitMetrics } from '@ferment/contracts';
 import { setImmediate } from 'node:timers/promises';
-import type { Program, TensorData } from '../capture/index.js';
+import type { TensorData } from '../capture/index.js';
 import { scoreLogits } from '../metrics/score.js';
 import { required } from '../required.js';
-import { randomStream } from '../random/index.js';
 import { learningRate } from '../schedules/index.js';
-import {
-  decodeCheckpoint,
-  decodeWeights,
-  encodeCheckpoint,
-  type CheckpointScalars,
-  type Values,
-} from './checkpoint.js';
-import { DataOrder } from './data-order.js';
-import { teacherRole, type TrainingDefinition, type TrainingProgram } from './definition.js';
-import type { TrainingInputs, TrainingOptions, TrainingResult } from './run-training.js';
+import type { TaskHost } from '../tasks/index.js';
+import { decodeCheckpoint, encodeCheckpoint, type CheckpointScalars, type Values } from './checkpoint.js';
+import { balanced, DataOrder, shuffled } from './data-order.js';
+import type { TrainingProgram } from './program.js';
+import { Adversary } from './adversary.js';
+import { adversarialMethodOf, hostOf } from './describe.js';
+import type { TrainingInputs, TrainingOptions, TrainingResult } from './inputs.js';
 import { metricSeries, splitLogits } from './score.js';
+import { diverged, readFinite, writeFixed, writeFresh, type OpenedSession, type Session } from './session.js';
 import { TrainingStopped } from './stopped.js';
-
-type Session = Program<TrainingDefinition['state'], TrainingDefinition['inputs'], 'train' | 'evaluate'>;
+import { observedPrefix } from './train-step.js';
 
 interface Best {
   readonly step: number;
   readonly metric: number;
   readonly weights: Values;
-}
-
-function floats(values: Readonly<Record<string, TensorData>>): Values {
-  return Object.fromEntries(Object.entries(values).map(([name, data]) => [name, Float32Array.from(data)]));
-}
-
-function firstNonFinite(values: Values): string | undefined {
-  return Object.keys(values).find((name) => !values[name]?.every(Number.isFinite));
 }
 
 const selected: Record<SelectMetric, { of: (metrics: SplitMetrics) => number; higherIsBetter: boolean }> = {
@@ -46,8 +34,13 @@ const progressMilliseconds = 250;
 export class Run {
   private readonly order: DataOrder;
   private readonly steps: number;
+  private readonly host: TaskHost;
+  private readonly session: Session;
+  private readonly adversary: Adversary | null;
   private step = 0;
   private best: Best | null = null;
+  /** The best by robust validation accuracy. */
+  private robust: Best | null = null;
   private curve: MetricRow[] = [];
   /** The row of an epoch's last update until the evaluation completes it. */
   private pending: MetricRow | null = null;
@@ -58,38 +51,22 @@ export class Run {
     private readonly inputs: TrainingInputs,
     private readonly options: TrainingOptions,
     private readonly program: TrainingProgram,
-    private readonly session: Session,
-    teachers: readonly Values[],
+    { session, adversarial }: OpenedSession,
   ) {
-    const { params, data } = inputs;
-    this.order = new DataOrder(data.train.count, program.batch, params.seed);
-    this.steps = params.train.updates ?? (params.train.epochs ?? 0) * this.order.stepsPerEpoch;
-    session.write('data', { images: data.train.pixels, labels: data.train.labels });
-    teachers.forEach((weights, index) => session.write(teacherRole(index), weights));
+    this.session = session;
+    const { train, seed } = inputs.params;
+    const { count, labels } = inputs.data.train;
+    const order = train.rebalance?.method === 'balanced-sampler' ? balanced(labels) : shuffled(count);
+    this.order = new DataOrder(count, program.batch, seed, order);
+    const { stepsPerEpoch } = this.order;
+    this.steps = train.updates ?? (train.epochs ?? 0) * stepsPerEpoch;
+    this.host = hostOf(inputs, program.task, { steps: this.steps, stepsPerEpoch });
+    const method = adversarialMethodOf(inputs);
+    this.adversary =
+      method && adversarial ? new Adversary(adversarial, method, { seed, stepsPerEpoch }) : null;
+    writeFixed(session, program, inputs, this.host.tables);
     if (inputs.resume) this.restore(inputs.resume);
-    else this.initialise();
-  }
-
-  private initialise(): void {
-    const { student, optimizer } = this.program;
-    const { start, params } = this.inputs;
-    const fresh = () =>
-      Object.fromEntries(
-        student.variables.map(({ name, shape, initial }) => [
-          name,
-          initial(randomStream(params.seed, `initial/${name}`), shape),
-        ]),
-      );
-    this.session.write('model', start ? decodeWeights(student, start) : fresh());
-    const slots = student.variables
-      .filter(({ role }) => role === 'parameter')
-      .flatMap(({ name, shape }) =>
-        optimizer.slots.map((slot) => [
-          `${slot}.${name}`,
-          new Float32Array(shape.reduce((product, size) => product * size, 1)),
-        ]),
-      );
-    this.session.write('optimizer', Object.fromEntries(slots));
+    else writeFresh(session, program, inputs);
   }
 
   private restore(bytes: Uint8Array): void {
@@ -101,7 +78,10 @@ export class Run {
     this.step = state.scalars.step;
     this.curve = [...(state.scalars.curve ?? [])];
     this.pending = state.scalars.pending ?? null;
+    this.host.restore(state.scalars.task);
     if (state.scalars.best && state.best) this.best = { ...state.scalars.best, weights: state.best };
+    if (state.scalars.robust && state.robust)
+      this.robust = { ...state.scalars.robust, weights: state.robust };
   }
 
   private get epoch(): number {
@@ -123,44 +103,36 @@ export class Run {
       epoch: at / this.order.stepsPerEpoch,
       steps: this.steps,
       best: this.best && { step: this.best.step, metric: this.best.metric },
-      ...(kind === 'resumable' ? { curve: this.curve } : {}),
-      ...(kind === 'resumable' && this.pending ? { pending: this.pending } : {}),
+      ...(this.adversary
+        ? { robust: this.robust && { step: this.robust.step, metric: this.robust.metric } }
+        : {}),
+      ...(kind === 'resumable' ? this.progressSoFar() : {}),
     };
   }
 
-  /**
-   * The network's or the optimizer's state. An update may overflow although its loss was finite: such a state is
-   * handed to nobody, so that the last checkpoint and the best weights are always ones to go on from.
-   *
-   * @throws JobFailure `diverged`
-   */
-  private finite(role: 'model' | 'optimizer'): Values {
-    const values = floats(this.session.read(role));
-    const name = firstNonFinite(values);
-    if (name !== undefined)
-      throw this.diverged(`${role === 'model' ? '' : "the optimizer's "}${name} is no longer finite`);
-    return values;
-  }
-
-  private diverged(what: string): JobFailure {
-    const { step } = this;
-    return new JobFailure('diverged', `diverged at step ${step}: ${what}; try a lower learning rate`, {
-      step,
-    });
+  /** What only a run that goes on needs. */
+  private progressSoFar(): Pick<CheckpointScalars, 'curve' | 'pending' | 'task'> {
+    const task = this.host.save();
+    return {
+      curve: this.curve,
+      ...(this.pending ? { pending: this.pending } : {}),
+      ...(task === undefined ? {} : { task }),
+    };
   }
 
   private async checkpoint(): Promise<void> {
     const bytes = encodeCheckpoint(this.program.student, {
       scalars: this.scalars('resumable'),
-      weights: this.finite('model'),
-      slots: this.finite('optimizer'),
+      weights: readFinite(this.session, 'model', this.step),
+      slots: readFinite(this.session, 'optimizer', this.step),
       best: this.best?.weights ?? null,
+      robust: this.robust?.weights ?? null,
     });
     await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
   }
 
   /** One update; its figures. */
-  private update(): Record<string, number> {
+  private async update(): Promise<Record<string, number>> {
     const { params } = this.inputs;
     const started = performance.now();
     const rate = learningRate(params.train.schedule, params.train.optimizer.lr, this.step, {
@@ -168,22 +140,46 @@ export class Run {
       stepsPerEpoch: this.order.stepsPerEpoch,
     });
     const [beta1, beta2] = this.program.optimizer.betas ?? [0, 0];
+    const indices = this.order.indices(this.step);
+    const key = Int32Array.of(params.seed, this.step);
+    const epsilon = this.adversary?.epsilon(this.step);
+    await this.adversary?.prepare(this.step, { indices, key });
     const outputs = this.session.run('train', {
-      indices: this.order.indices(this.step),
-      key: Int32Array.of(params.seed, this.step),
+      ...this.host.inputs(this.step),
+      indices,
+      key,
       learningRate: Float32Array.of(rate),
       correction1: Float32Array.of(1 - beta1 ** (this.step + 1)),
       correction2: Float32Array.of(1 - beta2 ** (this.step + 1)),
     });
     this.step += 1;
-    const values: Record<string, number> = {};
-    for (const [name, data] of Object.entries(outputs)) values[`train.${name}`] = data[0] ?? Number.NaN;
+    const values = this.figures(indices, outputs);
     const loss = values['train.loss'] ?? Number.NaN;
-    if (!Number.isFinite(loss)) throw this.diverged(`the loss is ${loss}`);
+    if (!Number.isFinite(loss)) throw diverged(this.step, `the loss is ${loss}`);
     const current = (this.program.batch * 1000) / (performance.now() - started);
     this.imagesPerSecond = this.imagesPerSecond === 0 ? current : 0.9 * this.imagesPerSecond + 0.1 * current;
     values['train.learningRate'] = rate;
+    if (epsilon !== undefined) values['train.epsilon'] = epsilon;
     values['train.imagesPerSecond'] = this.imagesPerSecond;
+    return values;
+  }
+
+  /** Figures for the metric row; what is the task's alone goes to its host. */
+  private figures(
+    indices: Int32Array,
+    outputs: Readonly<Record<string, TensorData>>,
+  ): Record<string, number> {
+    const values: Record<string, number> = {};
+    const observed: Record<string, TensorData> = {};
+    for (const [name, data] of Object.entries(outputs)) {
+      if (name.startsWith(observedPrefix)) observed[name.slice(observedPrefix.length)] = data;
+      else values[`train.${name}`] = data[0] ?? Number.NaN;
+    }
+    const { labels } = this.inputs.data.train;
+    this.host.observe(
+      indices.map((index) => required(labels[index], 'a label')),
+      observed,
+    );
     return values;
   }
 
@@ -194,13 +190,28 @@ export class Run {
       required(this.session.run('evaluate', { images })['logits'], 'logits');
     const { signal } = this.options;
     const logits = await splitLogits(score, data.validation, this.program.evaluationBatch, signal);
-    if (!logits.every(Number.isFinite)) throw this.diverged("the network's output is no longer finite");
+    if (!logits.every(Number.isFinite)) throw diverged(this.step, "the network's output is no longer finite");
     const metrics = scoreLogits(logits, data.validation.labels, logits.length / data.validation.count);
     const { of, higherIsBetter } = selected[params.select.metric];
     const metric = of(metrics);
     if (!this.best || (higherIsBetter ? metric > this.best.metric : metric < this.best.metric))
-      this.best = { step: this.step, metric, weights: this.finite('model') };
-    return metricSeries('validation', metrics);
+      this.best = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
+    return {
+      ...metricSeries('validation', metrics),
+      ...(await this.robustValidation()),
+      ...this.host.endEpoch(metrics),
+    };
+  }
+
+  /** Attacks the validation images, where the training is adversarial. */
+  private async robustValidation(): Promise<Record<string, number>> {
+    if (!this.adversary) return {};
+    const { validation } = this.inputs.data;
+    const { signal } = this.options;
+    const metric = await this.adversary.robustAccuracy(validation, this.program.evaluationBatch, signal);
+    if (!this.robust || metric > this.robust.metric)
+      this.robust = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
+    return { 'validation.robustAccuracy': metric };
   }
 
   /** Completes the row that waits for the epoch's evaluation. */
@@ -233,7 +244,7 @@ export class Run {
         await this.checkpoint();
         throw new TrainingStopped(this.step);
       }
-      const values = this.update();
+      const values = await this.update();
       const row: MetricRow = { step: this.step, epoch: this.epoch, time: Date.now(), values };
       const epochEnded = this.step % this.order.stepsPerEpoch === 0 || this.step === this.steps;
       if (epochEnded) {
@@ -250,13 +261,18 @@ export class Run {
   }
 
   private result(): TrainingResult {
-    const { best, program, steps, curve } = this;
+    const { best, robust, program, steps, curve } = this;
     if (!best) throw new Error('a finished run has been evaluated at least once');
     const encode = (scalars: CheckpointScalars, weights: Values, slots: Values) =>
-      encodeCheckpoint(program.student, { scalars, weights, slots, best: null });
+      encodeCheckpoint(program.student, { scalars, weights, slots, best: null, robust: null });
     return {
       best: encode(this.scalars('best', best.step), best.weights, {}),
-      last: encode(this.scalars('last'), this.finite('model'), this.finite('optimizer')),
+      robust: robust && encode(this.scalars('robust', robust.step), robust.weights, {}),
+      last: encode(
+        this.scalars('last'),
+        readFinite(this.session, 'model', this.step),
+        readFinite(this.session, 'optimizer', this.step),
+      ),
       bestStep: best.step,
       bestMetric: best.metric,
       steps,

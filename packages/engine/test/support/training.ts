@@ -1,9 +1,20 @@
-import type { JobParams, MetricRow, ModelSpec } from '@ferment/contracts';
+import {
+  distillMethodSpec,
+  type DistillMethodSpec,
+  type JobParams,
+  type MetricRow,
+  type ModelSpec,
+} from '@ferment/contracts';
 import { createModel } from '../../src/models/index.js';
 import { weightsToTensors } from '../../src/files/weights.js';
 import { readSafetensors, writeSafetensors } from '../../src/files/safetensors.js';
 import { randomStream } from '../../src/random/index.js';
-import { runTraining, type TrainingInputs, type TrainingResult } from '../../src/train/index.js';
+import {
+  runTraining,
+  type Teacher,
+  type TrainingInputs,
+  type TrainingResult,
+} from '../../src/train/index.js';
 import { patternImages } from './pattern-images.js';
 
 export const size = 32;
@@ -33,9 +44,27 @@ export function initialWeights(spec: ModelSpec, seed: number): Uint8Array {
   return writeSafetensors(weightsToTensors(model, Object.fromEntries(values)));
 }
 
+/** A teacher with a temperature and logits out of fold, which a method that does not read them passes over. */
+function teacherOf(model: ModelSpec, index: number, images: number): Teacher {
+  const random = randomStream(index, 'out of fold');
+  return {
+    model,
+    weights: initialWeights(model, 100 + index),
+    temperature: 1.5 + index,
+    outOfFold: Float32Array.from(
+      { length: images * 7 },
+      (_, at) =>
+        // The pattern's label is its place modulo 7: right more often than not.
+        random.normal() + (at % 7 === Math.floor(at / 7) % 7 ? 1 : 0),
+    ),
+  };
+}
+
 interface Wanted {
   readonly model?: ModelSpec;
   readonly teachers?: readonly ModelSpec[];
+  /** Default kd. */
+  readonly method?: DistillMethodSpec;
   readonly seed?: number;
   readonly train?: TrainOverrides;
   readonly images?: number;
@@ -63,13 +92,7 @@ export function smallJob(wanted: Wanted = {}): TrainingInputs {
     select: { metric: 'validation.macroF1' },
     seed: wanted.seed ?? 3,
   };
-  const method = {
-    name: 'kd',
-    temperature: 4,
-    ceWeight: 0.1,
-    distillWeight: 0.9,
-    calibrated: false,
-  } as const;
+  const method = wanted.method ?? distillMethodSpec.parse({ name: 'kd' });
   return {
     params: teachers.length > 0 ? { ...params, method } : params,
     method: teachers.length > 0 ? 'distill' : 'train',
@@ -79,7 +102,7 @@ export function smallJob(wanted: Wanted = {}): TrainingInputs {
       mean: 0.5,
       std: 0.25,
     },
-    teachers: teachers.map((model, index) => ({ model, weights: initialWeights(model, 100 + index) })),
+    teachers: teachers.map((model, index) => teacherOf(model, index, wanted.images ?? 40)),
     start,
     resume,
   };

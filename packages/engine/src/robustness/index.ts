@@ -1,0 +1,6 @@
+export {
+  runRobustness,
+  type RobustnessInputs,
+  type RobustnessOptions,
+  type RobustnessOutputs,
+} from './run-robustness.js';

@@ -1,0 +1,41 @@
+import { attribute } from '../capture/graph-def.js';
+import { executeOne } from './execute.js';
+import { integers, scalar, type Tensor } from './tensor.js';
+
+/** -1, 0 or 1, elementwise; no gradient. */
+export function sign(x: Tensor): Tensor {
+  return executeOne('Sign', { T: attribute.type(x.dtype) }, [x], x);
+}
+
+/** |x|, elementwise; no gradient. */
+export function absolute(x: Tensor): Tensor {
+  return executeOne('Abs', { T: attribute.type(x.dtype) }, [x], x);
+}
+
+/** The values of `x` held between `low` and `high` (numbers, or tensors of the shape of `x`); no gradient. */
+export function clip(x: Tensor, low: Tensor | number, high: Tensor | number): Tensor {
+  const type = { T: attribute.type(x.dtype) };
+  const bound = (value: Tensor | number) => (typeof value === 'number' ? scalar(value, x.dtype) : value);
+  const raised = executeOne('Maximum', type, [x, bound(low)], x);
+  return executeOne('Minimum', type, [raised, bound(high)], x);
+}
+
+function extreme(op: 'Max' | 'Min', x: Tensor): Tensor {
+  const attributes = {
+    T: attribute.type(x.dtype),
+    Tidx: attribute.type('int32'),
+    keep_dims: attribute.bool(false),
+  };
+  const axes = integers(x.shape.map((_, axis) => axis));
+  return executeOne(op, attributes, [x, axes], { shape: [], dtype: x.dtype });
+}
+
+/** The largest value of all, a scalar; no gradient. */
+export function largest(x: Tensor): Tensor {
+  return extreme('Max', x);
+}
+
+/** The smallest value of all, a scalar; no gradient. */
+export function smallest(x: Tensor): Tensor {
+  return extreme('Min', x);
+}

@@ -1,0 +1,153 @@
+import {
+  adversarialMethodNames,
+  augmentation,
+  JobFailure,
+  type AdversarialMethodSpec,
+  type DistillMethodSpec,
+} from '@ferment/contracts';
+import type { InnerProgram } from '../attacks/inner.js';
+import { createModel } from '../models/index.js';
+import { createOptimizer } from '../optimizers/index.js';
+import {
+  classification,
+  classificationTables,
+  classStrength,
+  constantHost,
+  distill,
+  DistillHost,
+  distillNames,
+  pgdAt,
+  strengthWeights,
+  supervised,
+  trades,
+  type RunLength,
+  type TableValues,
+  type Task,
+  type TaskHost,
+} from '../tasks/index.js';
+import type { TrainingProgram } from './program.js';
+import { channelsOf, classes, evaluationBatch, type Teacher, type TrainingInputs } from './inputs.js';
+import { frozenNetwork } from './network.js';
+
+type Eadd = Extract<DistillMethodSpec, { name: 'eadd' }>;
+
+function isAdversarial(method: AdversarialMethodSpec | DistillMethodSpec): method is AdversarialMethodSpec {
+  return (adversarialMethodNames as readonly string[]).includes(method.name);
+}
+
+function methodOf({ params }: TrainingInputs): DistillMethodSpec {
+  if ('method' in params && !isAdversarial(params.method)) return params.method;
+  throw new JobFailure('user', 'a distillation needs a method');
+}
+
+/** The method of an adversarial training; null for any other training. */
+export function adversarialMethodOf({ params, method }: TrainingInputs): AdversarialMethodSpec | null {
+  if (method !== 'adversarial') return null;
+  if ('method' in params && isAdversarial(params.method)) return params.method;
+  throw new JobFailure(
+    'user',
+    `an adversarial training needs a method: ${adversarialMethodNames.join(' or ')}`,
+  );
+}
+
+const nameOf = ({ name }: Teacher, index: number) => name ?? `teacher${index}`;
+
+function taskOf(inputs: TrainingInputs): Task {
+  const { params, method, teachers, data } = inputs;
+  const { labelSmoothing, rebalance } = params.train;
+  const labels = classification({ classes, labelSmoothing, rebalance });
+  if (method === 'train') return supervised(labels);
+  const adversarial = adversarialMethodOf(inputs);
+  if (adversarial) return adversarial.name === 'trades' ? trades(labels, adversarial.beta) : pgdAt(labels);
+  if (teachers.length === 0) throw new JobFailure('user', 'a distillation needs at least one teacher');
+  return distill({
+    classes,
+    classification: labels,
+    method: methodOf(inputs),
+    teachers: teachers.length,
+    outOfFold: teachers.every(({ outOfFold }) => outOfFold) ? { images: data.train.count } : null,
+  });
+}
+
+function innerOf(inputs: TrainingInputs, images: InnerProgram['images']): InnerProgram | null {
+  const method = adversarialMethodOf(inputs);
+  if (!method) return null;
+  const objective = method.name === 'trades' ? 'divergence' : 'crossEntropy';
+  return { objective, batch: inputs.params.train.batch, images, classes };
+}
+
+/** The text of the program that a job's parameters describe; neither seed nor length of the run are part of it. */
+export function describeTraining(inputs: TrainingInputs): TrainingProgram {
+  const { params, data, teachers } = inputs;
+  const { train } = params;
+  const input = { size: data.train.size, channels: channelsOf(data.train), classes };
+  if (data.train.count < train.batch)
+    throw new JobFailure(
+      'user',
+      `train.batch is ${train.batch}, but there are only ${data.train.count} training images: expected at most as many`,
+    );
+  return {
+    student: createModel(params.model, input),
+    teachers: teachers.map((teacher) => frozenNetwork(teacher, input)),
+    task: taskOf(inputs),
+    optimizer: createOptimizer(train.optimizer),
+    augment: augmentation(train.augment),
+    batch: train.batch,
+    images: { size: input.size, channels: input.channels, count: data.train.count },
+    normalisation: { mean: data.mean, std: data.std },
+    evaluationBatch,
+    inner: innerOf(inputs, input),
+  };
+}
+
+function outOfFoldOf(teacher: Teacher, index: number, images: number): Float32Array {
+  const { outOfFold } = teacher;
+  if (outOfFold?.length === images * classes) return outOfFold;
+  throw new JobFailure(
+    'user',
+    `eadd weighs its teachers by predictions out of fold: expected ${images} x ${classes} logits of ${nameOf(teacher, index)}, got ${outOfFold?.length ?? 'none'}`,
+  );
+}
+
+/** Wcls [teachers, classes]: from predictions out of fold, or equal where the method leaves class strength out. */
+function strengthTable(method: Eadd, { teachers, data }: TrainingInputs): number[][] {
+  if (!method.classStrength) return teachers.map(() => new Array<number>(classes).fill(1 / teachers.length));
+  const { labels, count } = data.train;
+  const { strength: measure, shrinkage, tau } = method;
+  const strengths = teachers.map((teacher, index) =>
+    classStrength(outOfFoldOf(teacher, index, count), labels, classes, { measure, shrinkage }),
+  );
+  return strengthWeights(strengths, tau);
+}
+
+function distillTables(method: DistillMethodSpec, inputs: TrainingInputs, task: Task): TableValues {
+  const { teachers, data } = inputs;
+  const tables: Record<string, Float32Array> = {};
+  if (method.calibrated)
+    tables[distillNames.temperatures] = Float32Array.from(teachers, (teacher, index) => {
+      if (teacher.temperature !== undefined) return teacher.temperature;
+      throw new JobFailure(
+        'user',
+        `${method.name} takes calibrated teachers: expected a temperature for ${nameOf(teacher, index)}`,
+      );
+    });
+  if (method.name === 'eadd') {
+    tables[distillNames.strengths] = Float32Array.from(strengthTable(method, inputs).flat());
+    teachers.forEach((teacher, index) => {
+      const name = distillNames.outOfFold(index);
+      if (name in task.tables) tables[name] = outOfFoldOf(teacher, index, data.train.count);
+    });
+  }
+  return tables;
+}
+
+/** The host of the task that `describeTraining` gives for the same inputs. */
+export function hostOf(inputs: TrainingInputs, task: Task, length: RunLength): TaskHost {
+  const { params, data, teachers } = inputs;
+  const { labels } = data.train;
+  const tables = classificationTables(params.train.rebalance, labels, classes);
+  if (inputs.method !== 'distill') return constantHost(tables);
+  const method = methodOf(inputs);
+  const all = { ...tables, ...distillTables(method, inputs, task) };
+  return new DistillHost(method, all, labels, teachers.map(nameOf), length);
+}
