@@ -23,6 +23,7 @@ function trial(
     variant,
     factors: variant === 'baseline' ? {} : { teacher: 'off' },
     seed,
+    fold: null,
     state: accuracy === null ? 'failed' : 'succeeded',
     reason: null,
     summary:

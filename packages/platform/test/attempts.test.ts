@@ -504,7 +504,7 @@ describe('demand', () => {
       trainings: { withoutSharing: 2, planned: 2, cached: 2 },
     });
     expect((await here.experiments.jobs(again.id)).every(({ cached }) => cached)).toBe(true);
-    expect((await here.experiments.trials(again.id))[0]?.summary['faces']?.validation.macroF1).toBe(0.25);
+    expect((await here.experiments.trials(again.id))[0]?.summary['faces']?.validation?.macroF1).toBe(0.25);
   });
 
   test('a draining worker is given nothing and told to hand back what it has', async () => {

@@ -24,7 +24,8 @@ export interface EvaluationInputs {
 }
 
 export interface EvaluationOutputs {
-  readonly metrics: { readonly validation: SplitMetrics; readonly test: SplitMetrics };
+  /** Validation is null where it has no images. */
+  readonly metrics: { readonly validation: SplitMetrics | null; readonly test: SplitMetrics };
   /** safetensors: validation.logits, validation.labels, test.logits, test.labels. */
   readonly logits: Uint8Array;
   readonly parameters: number;
@@ -59,7 +60,8 @@ export async function runEvaluation(inputs: EvaluationInputs): Promise<Evaluatio
       tensors[`${split}.labels`] = { dtype: 'I32', shape: [count], data: labels };
       return scoreLogits(logits, labels, classes);
     };
-    const metrics = { validation: await evaluate('validation'), test: await evaluate('test') };
+    const validation = data.validation.count === 0 ? null : await evaluate('validation');
+    const metrics = { validation, test: await evaluate('test') };
     const { macs } = await modelCost(inputs.model, size, channels);
     return { metrics, logits: writeSafetensors(tensors), parameters: parameterCount(model), macs };
   } finally {
