@@ -57,12 +57,21 @@ export async function readArchive(
     parser.once('end', resolve);
     parser.once('error', () => resolve());
   });
+  const feed = (step: () => void): void => {
+    try {
+      step();
+    } catch (error) {
+      // Some faults are thrown where they are met, not told.
+      fail(damaged(error instanceof Error ? error.message : String(error)));
+    }
+  };
   for await (const chunk of bytes) {
-    parser.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
+    feed(() => parser.write(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength)));
     while (running.size > atOnce) await Promise.race(running);
     throwFailure();
   }
-  parser.end();
+  feed(() => parser.end());
+  throwFailure();
   await ended;
   await Promise.all(running);
   throwFailure();

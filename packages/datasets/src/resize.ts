@@ -23,22 +23,21 @@ export function resizer(
   return (pixels) => {
     for (let y = 0; y < from; y++) {
       for (let x = 0; x < to; x++) {
+        const own = weights[x] as Float64Array;
         const at = y * from + (first[x] as number);
-        rows[y * to + x] = (weights[x] as Float64Array).reduce(
-          (sum, w, k) => sum + w * (pixels[at + k] as number),
-          0,
-        );
+        let sum = 0;
+        for (let k = 0; k < own.length; k++) sum += (own[k] as number) * (pixels[at + k] as number);
+        rows[y * to + x] = sum;
       }
     }
     const result = new Uint8Array(to * to);
     for (let y = 0; y < to; y++) {
+      const own = weights[y] as Float64Array;
       const at = first[y] as number;
       for (let x = 0; x < to; x++) {
-        const value = (weights[y] as Float64Array).reduce(
-          (sum, w, k) => sum + w * (rows[(at + k) * to + x] as number),
-          0,
-        );
-        result[y * to + x] = Math.min(255, Math.max(0, Math.round(value)));
+        let sum = 0;
+        for (let k = 0; k < own.length; k++) sum += (own[k] as number) * (rows[(at + k) * to + x] as number);
+        result[y * to + x] = Math.min(255, Math.max(0, Math.round(sum)));
       }
     }
     return result;

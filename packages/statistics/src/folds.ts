@@ -113,6 +113,8 @@ function averaged(folds: readonly EvaluationResult[]): SeedResult {
   return {
     ...first,
     allUpdates,
+    // Attacked images are of one fold each: what they show is told by the table of robustness.
+    robustness: null,
     leakRemoved: total(
       folds.map(({ leakRemoved }) => leakRemoved),
       apart(tests),

@@ -60,7 +60,8 @@ function greyOf(pixels: Uint8Array, channels: number, count: number): Uint8Array
     // A grey JPEG decodes to one channel.
     const green = channels < 3 ? red : (pixels[at + 1] as number);
     const blue = channels < 3 ? red : (pixels[at + 2] as number);
-    greys[pixel] = Math.round(0.299 * red + 0.587 * green + 0.114 * blue);
+    // In thousandths and whole numbers, so that every machine rounds alike.
+    greys[pixel] = ((299 * red + 587 * green + 114 * blue + 500) / 1000) | 0;
   }
   return greys;
 }

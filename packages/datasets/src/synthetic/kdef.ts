@@ -10,16 +10,18 @@ export interface SyntheticKdefOptions {
   angles: readonly Angle[];
   /** Whether each person is taken once (session A) or twice (A and B), as in KDEF. */
   sessions: readonly KdefName['session'][];
+  /** How many people of each gender, from id 1 on: 1 to 35 (default: 35, as in KDEF). */
+  people?: number;
   /** Integer from 0 to 2^32 - 1; equal options give equal greys. */
   seed: number;
 }
 
-/** Drawn at a quarter of a KDEF picture's size and enlarged. */
-const drawn = { width: 140, height: 190 } as const;
+/** Drawn at a sixth of a KDEF picture's size and enlarged: finer than the 48 pixels that networks see of the crop. */
+const drawn = { width: 94, height: 127 } as const;
 const turns: Readonly<Record<Angle, number>> = { FL: -1, HL: -0.5, S: 0, HR: 0.5, FR: 1 };
 
 /**
- * Generated portraits in KDEF's grammar: 70 people, 7 expressions, the chosen angles and sessions, 562 x 762 JPEG.
+ * Generated portraits in KDEF's grammar: up to 70 people, 7 expressions, the chosen angles and sessions, 562 x 762 JPEG.
  * A person's face is the same in all of their pictures. A stand-in for KDEF, which may not be redistributed: data
  * made so is imported under another name and marked synthetic, and its figures say nothing about real faces.
  */
@@ -55,11 +57,12 @@ export async function* syntheticKdef(
 function* shots({
   angles,
   sessions,
+  people = peopleOfGender,
 }: SyntheticKdefOptions): Generator<Omit<KdefName, 'subject'> & { person: number; shot: number }> {
   let shot = 1000;
   for (const session of sessions) {
     for (const gender of genders) {
-      for (let id = 1; id <= peopleOfGender; id++) {
+      for (let id = 1; id <= people; id++) {
         for (const label of emotions.keys()) {
           for (const angle of angles) {
             yield { session, gender, id, label, angle, person: 1 + subjectOf(gender, id), shot: ++shot };
