@@ -15,12 +15,13 @@ import { duration, hasEnded } from '../progress.js';
 import { follow } from '../stream.js';
 
 /** A source of an import: its bytes, and how many there are (of a folder, before the archive's headers). */
-interface Source {
+export interface Source {
   total: number;
   bytes: Readable;
 }
 
-async function sourceOf(path: string): Promise<Source> {
+/** Opens a file, or packs a folder: the same files give the same bytes, wherever and whenever they were written. */
+export async function sourceOf(path: string): Promise<Source> {
   const found = await stat(path).catch(() => null);
   if (found === null) throw new UsageError(`There is no file or folder ${path}.`);
   if (!found.isDirectory()) {
@@ -34,7 +35,7 @@ async function sourceOf(path: string): Promise<Source> {
   if (files.length === 0) throw new UsageError(`The folder ${path} has no files.`);
   let total = 0;
   for (const file of files) total += (await stat(join(path, file))).size;
-  // The same files give the same bytes: no owners, no times.
+  // No owners and no times go in.
   const packed = create({ cwd: path, portable: true, mtime: new Date(0), strict: true }, files);
   return { total, bytes: Readable.from(packed as AsyncIterable<Buffer>, { objectMode: false }) };
 }
