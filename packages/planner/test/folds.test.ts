@@ -1,36 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DatasetSummary, SplitSummary } from '@ferment/contracts';
-import { plan, previewOf, resolveSpec, type Known, type KnownVersion } from '../src/index.js';
-import { jobOf, known as others, parsed, version } from './support.js';
-
-const each = (count: number): number[] => Array<number>(7).fill(count);
-const summaryOf = (train: number[], validation: number[], test: number[]): SplitSummary => ({
-  counts: { train, validation, test },
-  leakRemoved: 0,
-});
-
-/** A version with 5 folds of so many pictures a class in each split. */
-function portraits(hash: string, change: (folds: SplitSummary[]) => void = () => undefined): KnownVersion {
-  const { version: name, summary } = version(hash, {});
-  const frontal = Array.from({ length: 5 }, () => summaryOf(each(84), each(28), each(28)));
-  change(frontal);
-  const all = Array.from({ length: 5 }, () => summaryOf(each(420), each(140), each(140)));
-  const whole = summaryOf(each(0), each(0), each(140));
-  const subjectFolds: DatasetSummary['subjectFolds'] = {
-    frontal: { folds: frontal, whole },
-    all: { folds: all, whole: summaryOf(each(0), each(0), each(700)) },
-  };
-  return {
-    version: name,
-    summary: {
-      ...summary,
-      format: 'kdef',
-      protocols: { 'subject-folds': whole },
-      subjectFolds,
-      defaultProtocol: 'subject-folds',
-    },
-  };
-}
+import { plan, previewOf, resolveSpec, type Known } from '../src/index.js';
+import { each, foldOf, jobOf, known as others, parsed, portraits } from './support.js';
 
 const known: Known = {
   datasets: {
@@ -38,7 +8,7 @@ const known: Known = {
     portraits: [portraits('7')],
     lacking: [
       portraits('8', (folds) => {
-        folds[2] = summaryOf(each(84), each(28), [28, 28, 0, 28, 28, 28, 28]);
+        folds[2] = foldOf(each(84), each(28), [28, 28, 0, 28, 28, 28, 28]);
       }),
     ],
   },
