@@ -17,6 +17,7 @@ function trial(
     variant,
     factors: {},
     seed,
+    fold: null,
     state: 'succeeded',
     reason: null,
     summary: {

@@ -165,6 +165,7 @@ describe('comparing trials', () => {
       variant,
       factors: {},
       seed: 0,
+      fold: null,
       state: 'succeeded' as const,
       reason: null,
       jobs: {},

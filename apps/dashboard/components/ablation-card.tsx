@@ -61,7 +61,7 @@ function Table({ table }: { table: AblationTable }) {
       {table.sections.length === 0 ? <Empty title="No trial has figures yet" /> : null}
       {table.sections.map((section) => (
         <Section
-          key={`${section.dataset} ${section.datasetVersion} ${section.images.test}`}
+          key={`${section.dataset} ${section.datasetVersion} ${section.angles} ${section.images.test}`}
           section={section}
           table={table}
         />
@@ -79,6 +79,7 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
         <h3>
           {section.dataset} <code title={section.datasetVersion}>{shortHash(section.datasetVersion)}</code>,
           protocol {section.protocol}
+          {section.angles ? `, angles ${section.angles}` : ''}
         </h3>
         <Segmented
           label="Split"
@@ -86,7 +87,9 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
           onChange={(value) => setSplit(value === 'validation' ? 'validation' : 'test')}
           options={[
             { value: 'test', title: `Test (${section.images.test} images)` },
-            { value: 'validation', title: `Validation (${section.images.validation})` },
+            ...(section.images.validation === null
+              ? []
+              : [{ value: 'validation', title: `Validation (${section.images.validation})` }]),
           ]}
         />
       </div>

@@ -1,5 +1,5 @@
 'use client';
-import type { AttemptItem, JobItem, TrialItem } from '@ferment/contracts';
+import { drawName, type AttemptItem, type JobItem, type TrialItem } from '@ferment/contracts';
 import { StatePill } from './states';
 
 interface Props {
@@ -24,7 +24,7 @@ export function FailuresCard({ trials, jobs }: Props) {
         <ul className="failures">
           {failedTrials.map((trial) => (
             <li key={trial.id}>
-              <StatePill state={trial.state} /> <strong>{trial.variant}</strong>, seed {trial.seed}
+              <StatePill state={trial.state} /> <strong>{trial.variant}</strong>, {drawName(trial)}
               <p className="reason">{trial.reason ?? 'no reason was recorded'}</p>
             </li>
           ))}

@@ -1,5 +1,11 @@
 'use client';
-import type { ExperimentDetail, JobItem, JobProgress, TrialItem } from '@ferment/contracts';
+import {
+  drawName,
+  type ExperimentDetail,
+  type JobItem,
+  type JobProgress,
+  type TrialItem,
+} from '@ferment/contracts';
 import { useMemo } from 'react';
 import { api } from '../lib/client';
 import { bytes, figure, plural } from '../lib/format';
@@ -8,7 +14,7 @@ import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
 import { Meter } from './progress';
 import { Empty, Failure, Skeleton, StatePill } from './states';
-import { bestTrial, columns, datasetsOf, sortTrials, valueOf } from '../lib/trial-table';
+import { bestTrial, columnsOf, datasetsOf, figureColumns, sortTrials, valueOf } from '../lib/trial-table';
 
 interface Props {
   experiment: ExperimentDetail;
@@ -36,6 +42,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
     sort,
     dataset,
   );
+  const folds = all.some(({ fold }) => fold !== null);
   const jobsById = useMemo(() => new Map((jobs ?? []).map((job) => [job.id, job])), [jobs]);
   const variants = [...new Set(all.map((trial) => trial.variant))];
   const states = [...new Set(all.map((trial) => trial.state))];
@@ -76,7 +83,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
             </caption>
             <thead>
               <tr>
-                {columns.map((column) => (
+                {columnsOf(all).map((column) => (
                   <SortHeader key={column.key} column={column} sort={sort} setSort={setSort} />
                 ))}
                 <th scope="col">Download</th>
@@ -97,13 +104,14 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
                     ) : null}
                   </th>
                   <td className="number">{trial.seed}</td>
+                  {folds ? <td className="number">{trial.fold ?? ''}</td> : null}
                   <td>
                     <span className="state-cell" title={trial.reason ?? ''}>
                       <StatePill state={trial.state} />
                       <TrialMeter trial={trial} jobs={jobsById} progress={progress} />
                     </span>
                   </td>
-                  {columns.slice(3).map(({ key }) => (
+                  {figureColumns.map(({ key }) => (
                     <td key={key} className="number">
                       {figure(valueOf(trial, key, dataset))}
                     </td>
@@ -122,7 +130,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
 }
 
 interface SortProps {
-  column: (typeof columns)[number];
+  column: ReturnType<typeof columnsOf>[number];
   sort: string;
   setSort: (value: string) => void;
 }
@@ -196,7 +204,7 @@ function Downloads({ trial }: { trial: TrialItem }) {
             href={api(`trials/${trial.id}/download?format=${format}`)}
             download
             title={`${bytes(file.bytes)}, SHA-256 ${file.hash}`}
-            aria-label={`Download ${trial.variant} seed ${trial.seed} as ${title}, ${bytes(file.bytes)}`}
+            aria-label={`Download ${trial.variant} ${drawName(trial)} as ${title}, ${bytes(file.bytes)}`}
           >
             {title}
           </a>

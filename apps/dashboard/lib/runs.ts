@@ -1,4 +1,4 @@
-import { isTrainingKind, type JobItem, type TrialItem } from '@ferment/contracts';
+import { drawName, isTrainingKind, type JobItem, type TrialItem } from '@ferment/contracts';
 
 /** A training on the page: its job and the trials that share it. */
 export interface Training {
@@ -8,6 +8,7 @@ export interface Training {
 }
 
 export const groupings = ['variant', 'seed'] as const;
+const foldGrouping = 'fold';
 
 /** Stages that have trainings, in the order in which the trials name them. */
 export function trainedStages(trials: readonly TrialItem[], jobs: readonly JobItem[]): string[] {
@@ -16,10 +17,11 @@ export function trainedStages(trials: readonly TrialItem[], jobs: readonly JobIt
   return [...new Set(roles.filter(([, jobId]) => training.has(jobId)).map(([role]) => role))];
 }
 
-/** Ways to group trials: by variant, by seed, and by each factor of the ablation. */
+/** Ways to group trials: by variant, by seed, by fold where there are folds, and by each factor of the ablation. */
 export function groupingsOf(trials: readonly TrialItem[]): string[] {
   const factors = new Set(trials.flatMap((trial) => Object.keys(trial.factors)));
-  return [...groupings, ...[...factors].map((factor) => `factor:${factor}`)];
+  const folds = trials.some(({ fold }) => fold !== null) ? [foldGrouping] : [];
+  return [...groupings, ...folds, ...[...factors].map((factor) => `factor:${factor}`)];
 }
 
 export function groupingTitle(grouping: string): string {
@@ -28,6 +30,7 @@ export function groupingTitle(grouping: string): string {
 
 function groupOf(trial: TrialItem, grouping: string): string {
   if (grouping === 'seed') return `seed ${trial.seed}`;
+  if (grouping === foldGrouping) return trial.fold === null ? 'no fold' : `fold ${trial.fold}`;
   if (grouping.startsWith('factor:')) return trial.factors[groupingTitle(grouping)] ?? 'as written';
   return trial.variant;
 }
@@ -44,11 +47,13 @@ export function trainingsOf(trials: readonly TrialItem[], stage: string, groupin
   }
   return [...sharers].map(([jobId, members]) => {
     const groups = [...new Set(members.map((trial) => groupOf(trial, grouping)))];
-    const seeds = [...new Set(members.map((trial) => trial.seed))];
+    const draws = [...new Set(members.map(drawName))];
+    const folds = [...new Set(members.map(({ fold }) => fold))];
+    const oneDraw = folds.length === 1 && folds[0] !== null ? `one draw, fold ${folds[0]}` : 'one draw';
     return {
       jobId,
       group: groups.length === 1 ? (groups[0] ?? '') : 'shared',
-      label: seeds.length === 1 ? `seed ${seeds[0]}` : 'one draw',
+      label: draws.length === 1 ? (draws[0] ?? '') : oneDraw,
     };
   });
 }

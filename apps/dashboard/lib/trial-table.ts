@@ -2,7 +2,7 @@ import type { SelectMetric, TrialItem } from '@ferment/contracts';
 
 type Figure = 'accuracy' | 'macroF1' | 'nll' | 'ece';
 type FigureKey = `${'validation' | 'test'}.${Figure}`;
-export type ColumnKey = 'variant' | 'seed' | 'state' | FigureKey;
+export type ColumnKey = 'variant' | 'seed' | 'fold' | 'state' | FigureKey;
 
 interface Column {
   readonly key: ColumnKey;
@@ -28,10 +28,14 @@ const highest = (key: ColumnKey, title: string): Column => ({
   second: key,
 });
 
-export const columns: readonly Column[] = [
+const named: readonly Column[] = [
   text('variant', 'Variant'),
   text('seed', 'Seed', true),
+  text('fold', 'Fold', true),
   text('state', 'State'),
+];
+
+export const figureColumns: readonly Column[] = [
   highest('validation.accuracy', 'Val. accuracy'),
   highest('validation.macroF1', 'Val. macro-F1'),
   highest('test.accuracy', 'Test accuracy'),
@@ -39,6 +43,14 @@ export const columns: readonly Column[] = [
   text('test.nll', 'Test NLL', true),
   text('test.ece', 'Test ECE', true),
 ];
+
+const columns = [...named, ...figureColumns];
+
+/** The columns that these trials fill: folds only where any has one. */
+export function columnsOf(trials: readonly TrialItem[]): readonly Column[] {
+  const folds = trials.some(({ fold }) => fold !== null);
+  return columns.filter(({ key }) => key !== 'fold' || folds);
+}
 
 /** Data sets that any trial has figures on. */
 export function datasetsOf(trials: readonly TrialItem[]): string[] {
@@ -80,19 +92,22 @@ export function bestTrial(
   );
 }
 
-/** Sorted by a column's key, descending with a leading "-"; trials without the figure come last, ties by name and seed. */
+/** Sorted by a column's key, descending with a leading "-"; trials without the figure come last, ties by name, seed and fold. */
 export function sortTrials(trials: readonly TrialItem[], sort: string, dataset: string): TrialItem[] {
   const descending = sort.startsWith('-');
   const key = descending ? sort.slice(1) : sort;
   const column = columns.find((one) => one.key === key)?.key ?? 'variant';
   const sign = descending ? -1 : 1;
   const byName = (a: TrialItem, b: TrialItem) =>
-    a.variant < b.variant ? -1 : a.variant > b.variant ? 1 : a.seed - b.seed;
+    a.variant < b.variant ? -1 : a.variant > b.variant ? 1 : a.seed - b.seed || (a.fold ?? 0) - (b.fold ?? 0);
   const compare = (a: TrialItem, b: TrialItem): number => {
     if (column === 'variant' || column === 'state') {
       return a[column] === b[column] ? byName(a, b) : sign * (a[column] < b[column] ? -1 : 1);
     }
-    if (column === 'seed') return a.seed === b.seed ? byName(a, b) : sign * (a.seed - b.seed);
+    if (column === 'seed' || column === 'fold') {
+      const difference = (a[column] ?? 0) - (b[column] ?? 0);
+      return difference === 0 ? byName(a, b) : sign * difference;
+    }
     const [left, right] = [valueOf(a, column, dataset), valueOf(b, column, dataset)];
     if (left === null || right === null) {
       return left === right ? byName(a, b) : left === null ? 1 : -1;

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { JobItem, TrialItem } from '@ferment/contracts';
 import { duration, figure, probability, seriesTitle, signedFigure } from '../lib/format';
 import { groupingsOf, trainedStages, trainingsOf } from '../lib/runs';
-import { bestTrial, sortTrials, valueOf } from '../lib/trial-table';
+import { bestTrial, columnsOf, sortTrials, valueOf } from '../lib/trial-table';
 
 function trial(
   variant: string,
@@ -23,6 +23,7 @@ function trial(
     variant,
     factors: variant === 'baseline' ? {} : { teacher: 'off' },
     seed,
+    fold: null,
     state: accuracy === null ? 'failed' : 'succeeded',
     reason: null,
     summary:
@@ -66,6 +67,53 @@ describe('trial table', () => {
 
   it('has no figure for a data set that a trial was not evaluated on', () => {
     expect(valueOf(trial('a', 0, 0.5), 'test.accuracy', 'kdef')).toBeNull();
+  });
+});
+
+describe('folds', () => {
+  const folded = [1, 0].map((fold) => ({
+    ...trial('a', 0, 0.5 + fold / 10, { rn: `teacher-${fold}`, student: `s${fold}` }),
+    id: `a-0-${fold}`,
+    fold,
+  }));
+  const second = folded.map((one) => ({
+    ...one,
+    id: one.id.replace('0', '1'),
+    seed: 1,
+    jobs: { ...one.jobs, student: `t${one.fold}` },
+  }));
+
+  it('are a column where there are any', () => {
+    const keys = (list: TrialItem[]) => columnsOf(list).map(({ key }) => key);
+    expect(keys(folded)).toEqual(expect.arrayContaining(['variant', 'seed', 'fold', 'state']));
+    expect(keys(trials)).not.toContain('fold');
+    expect(keys(folded).length - keys(trials).length).toBe(1);
+  });
+
+  it('sort trials of one seed', () => {
+    expect(ids(sortTrials(folded, 'variant', 'fer2013'))).toEqual(['a-0-0', 'a-0-1']);
+    expect(ids(sortTrials(folded, '-fold', 'fer2013'))).toEqual(['a-0-1', 'a-0-0']);
+  });
+
+  it('name and group curves', () => {
+    expect(groupingsOf(folded)).toContain('fold');
+    expect(trainingsOf(folded, 'student', 'fold')).toEqual([
+      { jobId: 's1', group: 'fold 1', label: 'seed 0 fold 1' },
+      { jobId: 's0', group: 'fold 0', label: 'seed 0 fold 0' },
+    ]);
+    expect(trainingsOf([...folded, ...second], 'rn', 'variant').map(({ label }) => label)).toEqual([
+      'one draw, fold 1',
+      'one draw, fold 0',
+    ]);
+  });
+
+  it('leave a data set that is only tested on without validation figures', () => {
+    const [first] = folded;
+    const figures = first?.summary['fer2013'];
+    if (!first || !figures) throw new Error('the trial has figures');
+    const tested = { ...first, summary: { fer2013: { ...figures, validation: null } } };
+    expect(valueOf(tested, 'validation.accuracy', 'fer2013')).toBeNull();
+    expect(valueOf(tested, 'test.accuracy', 'fer2013')).toBe(figures.test.accuracy);
   });
 });
 

@@ -2,8 +2,20 @@ import { z } from 'zod';
 import { emotions } from './emotions.js';
 import { identifier, seed, sha256 } from './scalars.js';
 
-export const protocols = ['official', 'carved'] as const;
+export const protocols = ['official', 'carved', 'subject-folds'] as const;
 export type Protocol = (typeof protocols)[number];
+
+/** Folds of protocol `subject-folds`: each is the test split once, the next one its validation split. */
+export const foldCount = 5;
+
+/** Which pictures of a data set with camera angles are used: straight ones, or all. */
+export const angleChoices = ['frontal', 'all'] as const;
+export type AngleChoice = (typeof angleChoices)[number];
+
+const fold = z
+  .int()
+  .min(0)
+  .max(foldCount - 1);
 
 export const splitNames = ['train', 'validation', 'test'] as const;
 export type SplitName = (typeof splitNames)[number];
@@ -15,8 +27,16 @@ export const dataSpec = z.strictObject({
   version: sha256.optional(),
   labels: z.enum(['fer']).default('fer'),
   classes: z.literal(7).default(7),
-  /** `official` where the version has a PrivateTest split, else `carved`; written out at submission. */
+  /** `subject-folds` where the version has subjects, else `official` where it has a PrivateTest split, else `carved`. */
   protocol: z.enum(protocols).optional(),
+  /** Protocol `subject-folds` only; `frontal` when left out. Written out at submission, as are the folds. */
+  angles: z.enum(angleChoices).optional(),
+  /** Protocol `subject-folds` only: one trial a fold; all of them when left out. */
+  folds: z
+    .array(fold)
+    .min(1)
+    .refine((folds) => new Set(folds).size === folds.length, { message: 'folds must differ' })
+    .optional(),
   preprocess: z
     .strictObject({
       size: z.int().min(16).max(512).default(48),
@@ -37,7 +57,7 @@ export const dataSpec = z.strictObject({
 export type DataSpec = z.output<typeof dataSpec>;
 
 /** A data spec whose open choices are made: what job params carry. */
-export const pinnedData = dataSpec.extend({
+export const pinnedData = dataSpec.omit({ angles: true, folds: true }).extend({
   version: sha256,
   protocol: z.enum(protocols),
   /**
@@ -45,6 +65,13 @@ export const pinnedData = dataSpec.extend({
    * exact-duplicate clusters, seed 0.
    */
   outOfFold: z.strictObject({ folds: z.int().min(2).max(20), fold: z.int().min(0).max(19) }).exactOptional(),
+  /** Under `subject-folds` only; absent under other protocols. */
+  angles: z.enum(angleChoices).exactOptional(),
+  /**
+   * The fold of `subject-folds` that is test. Absent under other protocols; absent under `subject-folds`, every
+   * picture is test: for a network that was trained on another data set.
+   */
+  fold: fold.exactOptional(),
 });
 export type PinnedData = z.output<typeof pinnedData>;
 
@@ -75,10 +102,16 @@ export const refinedFrom = z.object({
   aligned: z.int(),
 });
 export type RefinedFrom = z.output<typeof refinedFrom>;
+/** Splits of one choice of angles under `subject-folds`: by fold, and with every picture in test. */
+export const foldSummary = z.object({
+  folds: z.array(splitSummary).length(foldCount),
+  whole: splitSummary,
+});
+export type FoldSummary = z.output<typeof foldSummary>;
 
 /** What a data-set version's row carries besides its hash: enough to preview and to show it. */
 export const datasetSummary = z.object({
-  format: z.enum(['fer2013-csv', 'icml-csv', 'train-csv', 'test-csv']),
+  format: z.enum(['fer2013-csv', 'icml-csv', 'train-csv', 'test-csv', 'kdef']),
   images: z.int(),
   size: z.int(),
   classes: z.array(z.enum(emotions)),
@@ -89,7 +122,10 @@ export const datasetSummary = z.object({
   skipped: z.array(z.object({ row: z.int(), reason: z.string() })),
   /** Bad rows left out beyond those listed; absent where the list is whole. */
   skippedUnlisted: z.int().min(1).exactOptional(),
+  /** Under `subject-folds`: every frontal picture in test. Its folds are in `subjectFolds`. */
   protocols: z.partialRecord(z.enum(protocols), splitSummary),
+  /** Where the pictures carry subjects and angles. */
+  subjectFolds: z.record(z.enum(angleChoices), foldSummary).exactOptional(),
   defaultProtocol: z.enum(protocols).nullable(),
   synthetic: z.boolean(),
   /** Only where the version is a refined one. */
@@ -107,5 +143,19 @@ export const importParams = z.strictObject({
   synthetic: z.boolean().default(false),
 });
 export type ImportParams = z.output<typeof importParams>;
+
+/**
+ * Images per class and split of the choice that pinned data make; undefined where the version does not allow it.
+ *
+ * @param data `angles` and `fold` count under `subject-folds` only
+ */
+export function splitSummaryOf(
+  summary: DatasetSummary,
+  data: Pick<PinnedData, 'protocol' | 'angles' | 'fold'>,
+): SplitSummary | undefined {
+  if (data.protocol !== 'subject-folds') return summary.protocols[data.protocol];
+  const chosen = summary.subjectFolds?.[data.angles ?? 'frontal'];
+  return data.fold === undefined ? chosen?.whole : chosen?.folds[data.fold];
+}
 
 export const validationFraction = 0.125;

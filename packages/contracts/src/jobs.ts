@@ -94,6 +94,8 @@ const tableTrial = z.strictObject({
   variant: identifier,
   factors: z.record(z.string(), z.string()),
   seed,
+  /** Null where the data have no folds. */
+  fold: z.int().min(0).nullable().default(null),
   state: z.enum(['succeeded', 'failed', 'cancelled', 'unfinished']),
   reason: z.string().nullable(),
   /** Hash of the evaluation's `metrics` artifact, per evaluated data set. */
@@ -210,7 +212,7 @@ export const jobCatalog = {
     retry,
   },
   ablation: {
-    version: 2,
+    version: 3,
     params: ablationParams,
     inputs: {},
     outputs: { table: 'table' },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { angleChoices } from './data.js';
 import { emotions } from './emotions.js';
 import { robustnessResult } from './robustness.js';
 
@@ -44,6 +45,8 @@ export const evaluationResult = z.object({
   dataset: z.string(),
   datasetVersion: z.string(),
   protocol: z.string(),
+  /** Under `subject-folds`: which pictures. */
+  angles: z.enum(angleChoices).exactOptional(),
   /** Generated data: its figures are no benchmark result. */
   synthetic: z.boolean(),
   /** Training images of this protocol that left because an exact copy stands in validation or test. */
@@ -52,7 +55,8 @@ export const evaluationResult = z.object({
   images: z.object({ validation: z.string(), test: z.string() }),
   /** Optimizer steps of the training that made the network. */
   updates: z.int(),
-  splits: z.object({ validation: splitMetrics, test: splitMetrics }),
+  /** Validation is null where every picture of the data is test: the network was trained on other data. */
+  splits: z.object({ validation: splitMetrics.nullable(), test: splitMetrics }),
   /** The test split with only the first of exactly equal pictures. */
   testDeduplicated: splitMetrics.pick({ images: true, accuracy: true, macroF1: true }),
   parameters: z.int(),

@@ -32,7 +32,7 @@ export const plannedJob = z.object({
 export type PlannedJob = z.output<typeof plannedJob>;
 
 /**
- * One configuration and one seed. `jobs` maps a role to a job key: a stage's name for its own job,
+ * One configuration, one seed and, where the data have folds, one fold. `jobs` maps a role to a job key: a stage's name for its own job,
  * `evaluate:<dataset>` and `export` for the result stage, `evaluate:<dataset>:<stage>` for the others, and
  * `<stage>:<what>` for what a stage needs besides: `:validation`, `:calibrated`, `:fold-2`, `:held-out-2`.
  */
@@ -40,6 +40,7 @@ export const plannedTrial = z.object({
   variant: z.string(),
   factors: z.record(z.string(), z.string()),
   seed: z.int(),
+  fold: z.int().nullable().default(null),
   jobs: z.record(z.string(), z.string()),
 });
 export type PlannedTrial = z.output<typeof plannedTrial>;

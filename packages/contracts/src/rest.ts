@@ -67,8 +67,11 @@ export const splitFigures = z.object({
   images: z.int(),
 });
 
-/** A trial's figures per data set, once its evaluations ended. */
-export const trialSummary = z.record(z.string(), z.object({ validation: splitFigures, test: splitFigures }));
+/** A trial's figures per data set, once its evaluations ended; of data that are only tested on, no validation. */
+export const trialSummary = z.record(
+  z.string(),
+  z.object({ validation: splitFigures.nullable(), test: splitFigures }),
+);
 export type TrialSummary = z.output<typeof trialSummary>;
 
 export const trialItem = z.object({
@@ -77,6 +80,8 @@ export const trialItem = z.object({
   variant: z.string(),
   factors: z.record(z.string(), z.string()),
   seed: z.int(),
+  /** Null where the data have no folds. */
+  fold: z.int().nullable().default(null),
   state: z.enum(trialStates),
   reason: z.string().nullable(),
   summary: trialSummary,
@@ -89,6 +94,16 @@ export const trialItem = z.object({
   }),
 });
 export type TrialItem = z.output<typeof trialItem>;
+
+/** Which draw of its variant a trial is, in words: `seed 0`, `seed 0 fold 2`. */
+export function drawName({ seed, fold }: Pick<TrialItem, 'seed' | 'fold'>): string {
+  return fold === null ? `seed ${seed}` : `seed ${seed} fold ${fold}`;
+}
+
+/** The same for a file's name: `seed0`, `seed0-fold2`. */
+export function drawFileName({ seed, fold }: Pick<TrialItem, 'seed' | 'fold'>): string {
+  return fold === null ? `seed${seed}` : `seed${seed}-fold${fold}`;
+}
 
 export const attemptItem = z.object({
   number: z.int(),

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { dataSpec, protocols } from './data.js';
+import { angleChoices, dataSpec, protocols } from './data.js';
 import { modelSpec } from './models.js';
 import { ledgerOverride, refineStep } from './refine.js';
 import { robustnessSpec, adversarialMethodSpec } from './robustness.js';
@@ -122,6 +122,7 @@ export const evaluateSpec = z.strictObject({
         dataset: identifier,
         version: sha256.optional(),
         protocol: z.enum(protocols).optional(),
+        angles: z.enum(angleChoices).optional(),
       }),
     )
     .default([]),

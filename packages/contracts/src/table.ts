@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { angleChoices } from './data.js';
 import { identifier, seed } from './scalars.js';
 
 /**
@@ -36,7 +37,7 @@ export const missingResult = z.object({
 });
 export type MissingResult = z.output<typeof missingResult>;
 
-/** Mean over seeds; `sd` (n - 1 in the denominator) and the 95 % t-interval are null for n < 2. */
+/** Mean over seeds, of means over folds where there are folds; `sd` (n - 1 in the denominator) and the 95 % t-interval are null for n < 2. */
 export const seedSummary = z.object({
   n: z.int().min(0),
   mean: z.number().nullable(),
@@ -108,8 +109,11 @@ export const tableSection = z.object({
   dataset: z.string(),
   datasetVersion: z.string(),
   protocol: z.string(),
-  images: z.object({ validation: z.int(), test: z.int(), testDeduplicated: z.int() }),
-  /** Training images of the protocol that left because an exact copy stands in validation or test. */
+  /** Under `subject-folds`: which pictures. */
+  angles: z.enum(angleChoices).exactOptional(),
+  /** Over folds: of all folds together. Validation is null where the data are only tested on. */
+  images: z.object({ validation: z.int().nullable(), test: z.int(), testDeduplicated: z.int() }),
+  /** Training images of the protocol (of all folds) that left because an exact copy stands in validation or test. */
   leakRemoved: z.int(),
   /** Generated data: the figures are no benchmark result. */
   synthetic: z.boolean(),
@@ -143,6 +147,7 @@ export const ablationTable = z.object({
     z.object({
       variant: identifier,
       seed,
+      fold: z.int().nullable().default(null),
       state: z.enum(['succeeded', 'failed', 'cancelled', 'unfinished']),
       reason: z.string().nullable(),
     }),

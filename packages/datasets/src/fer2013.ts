@@ -1,45 +1,17 @@
-import { emotions, JobFailure, type DatasetSummary } from '@ferment/contracts';
-import { clustersOf, countDuplicates, pixelHashes } from './clusters.js';
+import { JobFailure } from '@ferment/contracts';
 import { knownHeaders, readHeader, RowReader, type Fer2013Header } from './fer2013-rows.js';
-import { partition, possibleProtocols, summarise } from './protocols.js';
+import {
+  addBadRow,
+  finishImport,
+  importLimits,
+  limitedBytes,
+  refuseBadRows,
+  type BadRows,
+  type Imported,
+  type ImportOptions,
+} from './imports.js';
 import { forEachLine, plainBytes } from './text-source.js';
-import { facePixels, faceSize, usages } from './usages.js';
-import { encodeVersion } from './version-file.js';
-
-export interface BadRow {
-  /** Line of the file; the header is line 1. */
-  row: number;
-  reason: string;
-}
-
-export interface ImportLimits {
-  /** Images of one version. */
-  images: number;
-  /** Bytes of the source after gunzip. */
-  bytes: number;
-  /** Bad rows that are listed; further ones are counted. */
-  listedBadRows: number;
-}
-
-/** FER2013 has 35,887 images in 301 MB. An import holds about three times 2,304 bytes for each image. */
-export const importLimits: Readonly<ImportLimits> = {
-  images: 200_000,
-  bytes: 4 * 1024 ** 3,
-  listedBadRows: 10_000,
-};
-
-export interface ImportOptions {
-  /** The source's name, for messages only. */
-  fileName: string;
-  /** Leave bad rows out and record them, instead of failing. */
-  skipBad: boolean;
-  /** Marks generated data, so that no page presents it as a benchmark. */
-  synthetic: boolean;
-  /** What one import may take, so that no upload exhausts the machine's memory; defaults: `importLimits`. */
-  limits?: Partial<ImportLimits>;
-  /** `rows` read so far (bad ones included) and `bytes` of the source (compressed, where it is) taken so far. */
-  onProgress?: (progress: { rows: number; bytes: number }) => void;
-}
+import { facePixels, faceSize } from './usages.js';
 
 const blockImages = 1024;
 
@@ -56,7 +28,7 @@ const blockImages = 1024;
 export async function importFer2013(
   source: AsyncIterable<Uint8Array>,
   options: ImportOptions,
-): Promise<{ bytes: Uint8Array; summary: DatasetSummary }> {
+): Promise<Imported> {
   const { fileName } = options;
   const limits = { ...importLimits, ...options.limits };
   const progress = { rows: 0, bytes: 0 };
@@ -73,7 +45,8 @@ export async function importFer2013(
   const blocks: Uint8Array[] = [];
   const labels: number[] = [];
   const usageCodes: number[] = [];
-  const plain = limited(plainBytes(counted(), fileName), limits.bytes, fileName);
+  const tooMany = `${fileName}: more than ${limits.bytes} bytes of csv (after gunzip), the most that one import takes. Is it FER2013?`;
+  const plain = limitedBytes(plainBytes(counted(), fileName), limits.bytes, tooMany);
   await forEachLine(plain, fileName, (bytes, start, end, number) => {
     if (reader === null) {
       header = expectHeader(
@@ -96,8 +69,7 @@ export async function importFer2013(
       place * facePixels,
     );
     if (reason !== null) {
-      if (bad.listed.length < limits.listedBadRows) bad.listed.push({ row: number, reason });
-      else bad.unlisted++;
+      addBadRow(bad, { row: number, reason }, limits);
       return;
     }
     if (labels.length === limits.images) {
@@ -113,18 +85,26 @@ export async function importFer2013(
   options.onProgress?.({ ...progress });
   if (header === null)
     throw new JobFailure('user', `${fileName}: the file is empty; expected a header: ${knownHeaders}.`);
-  if (bad.listed.length + bad.unlisted > 0 && !options.skipBad) throw badRows(fileName, bad);
-  if (labels.length === 0) {
-    const count = bad.listed.length + bad.unlisted;
-    throw new JobFailure('user', `${fileName}: no usable row (${count} bad).`, { ...detailsOf(bad) });
-  }
+  refuseBadRows(bad, labels.length, options, {
+    singular: 'row',
+    plural: 'rows',
+    name: ({ row }) => `${fileName}:${row}`,
+  });
   const pixels = new Uint8Array(labels.length * facePixels);
   blocks.forEach((block, index) => {
     const at = index * blockImages * facePixels;
     pixels.set(block.subarray(0, Math.min(block.length, pixels.length - at)), at);
   });
   const { format } = header as Fer2013Header;
-  return finish({ pixels, labels, usageCodes, format, skipped: bad, synthetic: options.synthetic });
+  return finishImport({
+    format,
+    size: faceSize,
+    pixels,
+    labels: Int32Array.from(labels),
+    usages: Uint8Array.from(usageCodes),
+    skipped: bad,
+    synthetic: options.synthetic,
+  });
 }
 
 function expectHeader(line: string, fileName: string): Fer2013Header {
@@ -135,78 +115,4 @@ function expectHeader(line: string, fileName: string): Fer2013Header {
     'user',
     `${fileName}:1: the header ${found} is not FER2013's; expected one of ${knownHeaders}. Is it the csv file itself?`,
   );
-}
-
-/** Passes the bytes on until there are more than `most`. */
-async function* limited(
-  chunks: AsyncIterable<Uint8Array>,
-  most: number,
-  fileName: string,
-): AsyncGenerator<Uint8Array> {
-  let bytes = 0;
-  for await (const chunk of chunks) {
-    bytes += chunk.length;
-    if (bytes > most) {
-      throw new JobFailure(
-        'user',
-        `${fileName}: more than ${most} bytes of csv (after gunzip), the most that one import takes. Is it FER2013?`,
-      );
-    }
-    yield chunk;
-  }
-}
-
-interface BadRows {
-  listed: BadRow[];
-  unlisted: number;
-}
-
-function detailsOf({ listed, unlisted }: BadRows): { bad: BadRow[]; unlisted?: number } {
-  return unlisted === 0 ? { bad: listed } : { bad: listed, unlisted };
-}
-
-function badRows(fileName: string, bad: BadRows): JobFailure {
-  const count = bad.listed.length + bad.unlisted;
-  const shown = bad.listed.slice(0, 5).map(({ row, reason }) => `${fileName}:${row}: ${reason}`);
-  const more = count > shown.length ? [`and ${count - shown.length} more`] : [];
-  const advice = 'Correct them, or import with --skip-bad to leave them out.';
-  const text = [`${count} bad row${count === 1 ? '' : 's'}. ${advice}`, ...shown, ...more].join('\n');
-  return new JobFailure('user', text, { ...detailsOf(bad) });
-}
-
-interface Rows {
-  pixels: Uint8Array;
-  labels: number[];
-  usageCodes: number[];
-  format: DatasetSummary['format'];
-  skipped: BadRows;
-  synthetic: boolean;
-}
-
-function finish(rows: Rows): { bytes: Uint8Array; summary: DatasetSummary } {
-  const labels = Int32Array.from(rows.labels);
-  const codes = Uint8Array.from(rows.usageCodes);
-  const hashes = pixelHashes(rows.pixels, facePixels);
-  const clusters = clustersOf(hashes);
-  const data = { count: labels.length, labels, usages: codes, hashes, clusters };
-  const protocols = possibleProtocols(codes);
-  const counts = usages.map(
-    (usage, code) => [usage, codes.reduce((sum, each) => sum + Number(each === code), 0)] as const,
-  );
-  const summary: DatasetSummary = {
-    format: rows.format,
-    images: labels.length,
-    size: faceSize,
-    classes: [...emotions],
-    usages: Object.fromEntries(counts.filter(([, count]) => count > 0)),
-    ...countDuplicates(clusters, labels),
-    skipped: rows.skipped.listed,
-    ...(rows.skipped.unlisted === 0 ? {} : { skippedUnlisted: rows.skipped.unlisted }),
-    protocols: Object.fromEntries(
-      protocols.map((protocol) => [protocol, summarise(partition(data, protocol), labels)]),
-    ),
-    defaultProtocol: protocols[0] ?? null,
-    synthetic: rows.synthetic,
-  };
-  return { bytes: encodeVersion({ ...data, pixels: rows.pixels, size: faceSize, summary }), summary };
 }

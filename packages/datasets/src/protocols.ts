@@ -3,11 +3,14 @@ import {
   JobFailure,
   splitNames,
   validationFraction,
+  type PinnedData,
   type Protocol,
   type SplitName,
   type SplitSummary,
 } from '@ferment/contracts';
 import { hashKey } from './clusters.js';
+import { subjectFold } from './kdef/folds.js';
+import type { People } from './people.js';
 import { Random } from './random.js';
 import type { StoredSplit } from './stored-split.js';
 import { usageCode } from './usages.js';
@@ -21,6 +24,8 @@ export interface Annotations {
   hashes: Uint8Array;
   /** The split that a refined version carries: it decides, not the usages. */
   stored?: StoredSplit;
+  /** Who is in each picture, and from where; absent where the source does not say. */
+  people?: People;
 }
 
 /** Image indices of each split, ascending, and how many training images the leak rule took. */
@@ -30,8 +35,12 @@ export interface Partition extends Record<SplitName, number[]> {
 
 const carveSeed = 0;
 
-/** The protocols that a version's usages allow. */
-export function possibleProtocols(usages: Uint8Array): Protocol[] {
+/** What is read of pinned data to divide a version: `angles` and `fold` count under `subject-folds` only. */
+export type Division = Pick<PinnedData, 'protocol' | 'angles' | 'fold'>;
+
+/** The protocols that a version's people and usages allow, its default first. */
+export function possibleProtocols({ usages, people }: Pick<Annotations, 'usages' | 'people'>): Protocol[] {
+  if (people) return ['subject-folds'];
   const has = (usage: keyof typeof usageCode): boolean => usages.includes(usageCode[usage]);
   if (!has('Training') || !has('PublicTest')) return [];
   return has('PrivateTest') ? ['official', 'carved'] : ['carved'];
@@ -43,20 +52,26 @@ export function possibleProtocols(usages: Uint8Array): Protocol[] {
  * `official`: Training, PublicTest, PrivateTest. `carved`: test is PublicTest; validation is 12.5 % of each class of
  * Training (seed 0, whole exact-duplicate clusters), the same for any order of the rows.
  *
+ * `subject-folds`: the pictures of the chosen angles by person, see {@link subjectFold}.
+ *
  * Leak rule: a Training image whose exact copy stands in validation or test leaves, and is counted. Under `carved`
  * it leaves before validation is drawn, so that validation shares no image with test either. Official validation
  * and test splits are never changed.
  *
  * @throws JobFailure `user` where the version has not the splits that the protocol needs
  */
-export function partition(data: Annotations, protocol: Protocol): Partition {
+export function partition(data: Annotations, division: Division): Partition {
+  const { protocol } = division;
   if (data.stored) return storedPartition(data.stored, protocol);
-  const possible = possibleProtocols(data.usages);
+  const possible = possibleProtocols(data);
   if (!possible.includes(protocol)) {
-    const needs =
-      protocol === 'official' ? 'Training, PublicTest and PrivateTest' : 'Training and PublicTest';
     const instead = possible.length > 0 ? ` Use protocol "${possible.join('" or "')}".` : '';
-    throw new JobFailure('user', `protocol "${protocol}" needs rows of ${needs}.${instead}`);
+    throw new JobFailure('user', `protocol "${protocol}" needs ${needs[protocol]}.${instead}`);
+  }
+  if (data.people && protocol === 'subject-folds') {
+    const parts = subjectFold(data.people, division.angles ?? 'frontal', division.fold ?? null);
+    const train = withoutCopies(parts.train, [...parts.validation, ...parts.test], data.clusters);
+    return { ...parts, train, leakRemoved: parts.train.length - train.length };
   }
   const all = Array.from({ length: data.count }, (_, image) => image);
   const of = (code: number): number[] => all.filter((image) => data.usages[image] === code);
@@ -97,6 +112,12 @@ function storedPartition(
     [...parts.keys()].filter((image) => splitNames[parts[image] as number] === name);
   return { train: of('train'), validation: of('validation'), test: of('test'), leakRemoved };
 }
+
+const needs: Readonly<Record<Protocol, string>> = {
+  official: 'rows of Training, PublicTest and PrivateTest',
+  carved: 'rows of Training and PublicTest',
+  'subject-folds': 'pictures that say who is in them',
+};
 
 /** Images per class and split, as previews and pages show them. */
 export function summarise(parts: Partition, labels: Int32Array): SplitSummary {

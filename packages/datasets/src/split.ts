@@ -26,7 +26,7 @@ export interface SplitImages extends ImageSet {
 }
 
 export interface Split extends Record<SplitName, SplitImages> {
-  /** Of all pixels of `train`, in units of x / 255; `std` is the population's, never 0. */
+  /** Of all pixels of `train`, in units of x / 255; `std` is the population's, never 0. 0 and 1 without images. */
   mean: number;
   std: number;
   /** Training images that the leak rule took, before any subset. */
@@ -40,18 +40,21 @@ export interface Split extends Record<SplitName, SplitImages> {
  * resizing and, for three channels, the grey value three times. With `outOfFold`, one fold of these training images is
  * held out. `mean` and `std` are those of the training images that remain, as the model sees them.
  *
- * A refined version brings its own split, which the same subset leaves as it is.
+ * A refined version brings its own split, which the same subset leaves as it is. Under `subject-folds`
+ * without a fold only `test` has images.
  *
  * @throws JobFailure `user` where the version does not allow the protocol, or a split comes out empty
  */
 export function split(version: DatasetVersion, data: PinnedData): Split {
-  const parts = partition(version, data.protocol);
+  const parts = partition(version, data);
   const chosen = (name: SplitName): number[] => {
     const wanted = data.subset?.[name];
     const random = Random.seeded(data.subset?.seed ?? 0, subsetStreams[name]);
     const images =
       wanted === undefined ? parts[name] : stratified(parts[name], version.labels, wanted, random);
-    if (images.length === 0) {
+    // Nothing but test: for a network that was trained elsewhere.
+    const whole = data.protocol === 'subject-folds' && data.fold === undefined && name !== 'test';
+    if (images.length === 0 && !whole) {
       throw new JobFailure(
         'user',
         `protocol "${data.protocol}" leaves no ${name} image in this data-set version.`,
@@ -202,6 +205,7 @@ function gather(
 }
 
 function moments(pixels: Uint8Array): { mean: number; std: number } {
+  if (pixels.length === 0) return { mean: 0, std: 1 };
   const counts = new Float64Array(256);
   for (const value of pixels) {
     counts[value] = (counts[value] as number) + 1;

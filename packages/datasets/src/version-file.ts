@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import { canonicalJson, datasetSummary, emotions, JobFailure, type DatasetSummary } from '@ferment/contracts';
 import { z } from 'zod';
 import { clustersOf, hashBytes } from './clusters.js';
+import { peopleOf } from './people.js';
 import type { Annotations } from './protocols.js';
 import { splitFromSections, type StoredSplit } from './stored-split.js';
 import { unlabelled, usages } from './usages.js';
@@ -11,7 +12,7 @@ import { unlabelled, usages } from './usages.js';
  *
  * The file: 8 bytes `FERMENTD`, header length (uint32, little endian), header (canonical JSON, padded with spaces to
  * a multiple of 8), then the sections one after another: pixels (n * size * size), labels (n; 255 = none), usages
- * (n; index into Training, PublicTest, PrivateTest, Test), hashes (n * 32, SHA-256 of each picture's pixels). The
+ * (n; index into Training, PublicTest, PrivateTest, Test, Undivided), hashes (n * 32, SHA-256 of each picture's pixels). The
  * header names the SHA-256 of all that follows it. Nothing else goes in: equal sources give equal bytes.
  *
  * What only some versions have follows as named sections, listed with their lengths in the header's `sections`. A
@@ -28,8 +29,8 @@ export interface DatasetVersion extends Annotations {
   sections: ReadonlyMap<string, Uint8Array>;
 }
 
-/** What is written: clusters follow from the hashes, and sections may be left out. */
-export type VersionContent = Omit<DatasetVersion, 'clusters' | 'sections' | 'stored'> &
+/** What is written: clusters follow from the hashes, people and a split are sections, which may be left out. */
+export type VersionContent = Omit<DatasetVersion, 'clusters' | 'people' | 'sections' | 'stored'> &
   Partial<Pick<DatasetVersion, 'sections'>>;
 
 const magic = 'FERMENTD';
@@ -129,8 +130,11 @@ export function openVersion(bytes: Uint8Array): DatasetVersion {
   const sections = new Map(listed.map(({ name }, index) => [name, contents[index] as Uint8Array]));
   const stored = storedSplit(sections, count, summary);
   if (typeof stored === 'string') throw damaged(stored);
+  const people = peopleOf(sections, count);
+  if (typeof people === 'string') throw damaged(people);
   return {
     ...{ count, size, pixels, labels, usages: storedUsages, hashes, clusters, summary, sections },
+    ...(people && { people }),
     ...(stored && { stored }),
   };
 }

@@ -62,7 +62,7 @@ describe('a training run', () => {
       std,
       signal: new AbortController().signal,
     });
-    expect(evaluated.metrics.validation.macroF1).toBe(best.score);
+    expect(evaluated.metrics.validation?.macroF1).toBe(best.score);
   });
 
   it('names its files as torchvision does and says in them where they come from', async () => {
@@ -339,7 +339,7 @@ describe('an evaluation', () => {
     };
     const { metrics, logits, parameters } = await evaluate(many);
     const { tensors } = readSafetensors(logits);
-    expect(metrics.validation.images).toBe(count);
+    expect(metrics.validation?.images).toBe(count);
     expect(metrics.test.images).toBe(20);
     expect(parameters).toBe(37_167);
     expect(tensors['validation.logits']?.shape).toEqual([count, 7]);

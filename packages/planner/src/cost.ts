@@ -3,6 +3,7 @@ import {
   corruptionsOf,
   estimateModelCost,
   membersOf,
+  splitSummaryOf,
   type JobCost,
   type JobParams,
   type NetworkSpec,
@@ -24,7 +25,7 @@ export type SplitSizes = Record<SplitName, number>;
 /** Images that each split has, the subset taken; null where the version or its protocol is not known. */
 export function splitSizes(known: Known, data: PinnedData): SplitSizes | null {
   const version = versionsOf(known, data.dataset).find((candidate) => candidate.version === data.version);
-  const counts = version?.summary.protocols[data.protocol]?.counts;
+  const counts = version && splitSummaryOf(version.summary, data)?.counts;
   if (!counts) return null;
   const size = (split: SplitName): number => {
     const all = counts[split].reduce((sum, count) => sum + count, 0);

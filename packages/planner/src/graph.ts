@@ -51,9 +51,9 @@ export class JobGraph {
     private readonly fresh: string | undefined,
   ) {}
 
-  /** Plans the trials of one configuration: a function of the seed to the job key of each role. */
-  configuration(spec: ExperimentSpec): (seed: number) => Roles {
-    const data = pinnedDataOf(spec);
+  /** Plans the trials of one configuration on one fold: a function of the seed to the job key of each role. */
+  configuration(spec: ExperimentSpec, fold: number | null): (seed: number) => Roles {
+    const data = pinnedDataOf(spec, fold);
     const stages = reachableStages(spec);
     const sharedNames = sharedStages(spec);
     const shared: Roles = {};
@@ -422,14 +422,14 @@ function robustnessOf({ evaluate }: ExperimentSpec): JobParams<'evaluate'>['robu
   return robustness.attacks.length === 0 && robustness.corruptions === null ? null : robustness;
 }
 
-/** Further data sets on which the result is scored, whole, under the experiment's labels and preprocessing. */
-function otherData(spec: ExperimentSpec, data: PinnedData): PinnedData[] {
+/**
+ * Further data sets on which the result is scored, whole, under the experiment's labels and preprocessing. Under
+ * `subject-folds` all of their pictures are test: the network has seen none of them.
+ */
+function otherData(spec: ExperimentSpec, { labels, classes, preprocess }: PinnedData): PinnedData[] {
   return spec.evaluate.on
-    .filter((entry) => entry.dataset !== data.dataset)
+    .filter((entry) => entry.dataset !== spec.data.dataset)
     .map((entry) =>
-      pinnedDataOf({
-        ...spec,
-        data: { ...data, ...entry, version: entry.version, protocol: entry.protocol, subset: null },
-      }),
+      pinnedDataOf({ ...spec, data: { ...entry, labels, classes, preprocess, subset: null } }, null),
     );
 }

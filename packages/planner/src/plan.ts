@@ -14,7 +14,7 @@ import { sha256Of } from './content-key.js';
 import { splitSizes, updatesOf } from './cost.js';
 import { JobGraph } from './graph.js';
 import type { Known } from './known.js';
-import { dataWarnings, pinnedDataOf, pinSpec } from './resolve.js';
+import { dataWarnings, foldsOfData, pinnedDataOf, pinSpec } from './resolve.js';
 import { fixedStages, reachableStages } from './stages.js';
 
 /** Warnings of one sort that are listed. */
@@ -26,13 +26,13 @@ export interface PlanOptions {
 }
 
 /**
- * Expands a spec into its trials (variants times seeds) and the graph of distinct jobs behind them.
+ * Expands a spec into its trials (variants times seeds, and times folds where the data have them) and the graph of distinct jobs behind them.
  *
  * @param spec as resolveSpec returns it, without problems
  * @throws Error where the spec is not pinned or a variant does not parse, which resolveSpec reports as problems
  */
 export function plan(spec: ExperimentSpec, known: Known, options: PlanOptions = {}): Plan {
-  pinnedDataOf(spec);
+  pinnedDataOf(spec, null);
   const graph = new JobGraph(known, options.fresh);
   const trials: PlannedTrial[] = [];
   const variants: Plan['variants'] = [];
@@ -45,9 +45,11 @@ export function plan(spec: ExperimentSpec, known: Known, options: PlanOptions = 
     }
     const own = pinSpec(made.spec, known).spec;
     variants.push({ name: variant.name, factors: variant.factors, spec: own });
-    const jobsOf = graph.configuration(own);
+    const { name, factors } = variant;
+    const folds = foldsOfData(own).map((fold) => ({ fold, jobsOf: graph.configuration(own, fold) }));
     for (const seed of spec.seeds) {
-      trials.push({ variant: variant.name, factors: variant.factors, seed, jobs: jobsOf(seed) });
+      for (const { fold, jobsOf } of folds)
+        trials.push({ variant: name, factors, seed, fold, jobs: jobsOf(seed) });
     }
   }
   const fixed = new Set(variants.flatMap((variant) => fixedStages(variant.spec)));
@@ -98,8 +100,9 @@ function sameWork(variants: Plan['variants'], trials: readonly PlannedTrial[]): 
   const results = new Map(variants.map((variant) => [variant.name, variant.spec.result]));
   for (const trial of trials) {
     const key = trial.jobs[results.get(trial.variant) ?? ''] ?? '';
-    const other = first.get(`${key} ${trial.seed}`);
-    if (other === undefined) first.set(`${key} ${trial.seed}`, trial.variant);
+    const place = `${key} ${trial.seed} ${trial.fold}`;
+    const other = first.get(place);
+    if (other === undefined) first.set(place, trial.variant);
     else
       warnings.add(`variants "${other}" and "${trial.variant}" are the same work: their difference is zero`);
   }
@@ -109,7 +112,8 @@ function sameWork(variants: Plan['variants'], trials: readonly PlannedTrial[]): 
 /** Variants that train their result for another number of updates than the baseline. */
 function unequalUpdates(variants: Plan['variants'], known: Known): string[] {
   const updates = variants.map(({ name, spec }) => {
-    const sizes = splitSizes(known, pinnedDataOf(spec));
+    const [fold = null] = foldsOfData(spec);
+    const sizes = splitSizes(known, pinnedDataOf(spec, fold));
     const trained = memberStages(spec, spec.result).flatMap((stage) => stageTraining(spec, stage) ?? []);
     const all = sizes && trained.map(({ train }) => updatesOf(train, sizes.train));
     return { name, updates: all && all.length > 0 ? all.join(' + ') : null };

@@ -1,13 +1,17 @@
 import {
+  angleChoices,
   emotions,
+  foldCount,
   nearestName,
   needsOutOfFold,
   oneOf,
   sourceLimits,
+  splitSummaryOf,
   variantsOf,
   variantSpec,
   atPatch,
   type AblationSpec,
+  type AngleChoice,
   type DataSpec,
   type ExperimentSpec,
   type Finding,
@@ -15,6 +19,7 @@ import {
   type PinnedData,
   type Protocol,
   type SpecProblem,
+  type SplitSummary,
   type StageSpec,
 } from '@ferment/contracts';
 import { splitSizes } from './cost.js';
@@ -63,10 +68,16 @@ export function resolveSpec(spec: ExperimentSpec, known: Known): Resolved {
 }
 
 /** A data spec's open choices made, or why they cannot be. */
-type Pin = { version: string; protocol: Protocol } | { findings: Finding[] };
+type Pin = { version: string; protocol: Protocol; angles?: AngleChoice } | { findings: Finding[] };
 
 /** The part of a data spec that says which images. */
-type Source = { dataset: string; version?: string | undefined; protocol?: Protocol | undefined };
+type Source = {
+  dataset: string;
+  version?: string | undefined;
+  protocol?: Protocol | undefined;
+  angles?: AngleChoice | undefined;
+  folds?: number[] | undefined;
+};
 
 function pin(source: Source, known: Known, path: (string | number)[]): Pin {
   const fail = (key: string, message: string, suggestion: string | null = null): Pin => ({
@@ -111,12 +122,24 @@ function pinProtocol(
     );
   }
   if (!there.includes(protocol)) {
-    const why =
-      protocol === 'official' ? 'needs images marked PrivateTest, which this version lacks' : 'is not there';
-    return fail('protocol', `protocol "${protocol}" ${why}; expected ${oneOf(there)}`);
+    return fail('protocol', `protocol "${protocol}" ${whyNot[protocol]}; expected ${oneOf(there)}`);
+  }
+  if (protocol === 'subject-folds') return { version, protocol, angles: source.angles ?? angleChoices[0] };
+  for (const key of ['angles', 'folds'] as const) {
+    if (source[key] === undefined) continue;
+    const message = `"${source.dataset}" has no ${key} under protocol "${protocol}"; take this key away`;
+    return fail(key, `${message} (only "subject-folds" has them)`);
   }
   return { version, protocol };
 }
+
+const whyNot: Readonly<Record<Protocol, string>> = {
+  official: 'needs images marked PrivateTest, which this version lacks',
+  carved: 'is not there',
+  'subject-folds': 'needs pictures that say who is in them, as those of KDEF',
+};
+
+const allFolds = Array.from({ length: foldCount }, (_, fold) => fold);
 
 /** Pins the data sets that a spec names; a data set of `evaluate.on` that is the spec's own follows it. */
 export function pinSpec(spec: ExperimentSpec, known: Known): { spec: ExperimentSpec; findings: Finding[] } {
@@ -126,25 +149,35 @@ export function pinSpec(spec: ExperimentSpec, known: Known): { spec: ExperimentS
     if ('findings' in found) findings.push(...found.findings);
     return 'findings' in found ? source : { ...source, ...found };
   };
-  const data = pinned(spec.data, ['data']);
+  const found = pinned(spec.data, ['data']);
+  const data = found.protocol === 'subject-folds' ? { ...found, folds: found.folds ?? allFolds } : found;
   const on = spec.evaluate.on.map((entry, index) =>
     entry.dataset === data.dataset
-      ? { ...entry, ...versionAndProtocol(data) }
+      ? { ...entry, ...choicesOf(data) }
       : pinned(entry, ['evaluate', 'on', index]),
   );
-  const ablation = spec.ablation && pinPatches(spec.ablation, spec.data.protocol, known);
+  const ablation = spec.ablation && pinPatches(spec.ablation, spec.data.protocol, data, known);
   return { spec: { ...spec, data, evaluate: { ...spec.evaluate, on }, ablation }, findings };
 }
 
-function versionAndProtocol({ version, protocol }: DataSpec) {
-  return { ...(version !== undefined && { version }), ...(protocol !== undefined && { protocol }) };
+function choicesOf({ version, protocol, angles }: DataSpec) {
+  return {
+    ...(version !== undefined && { version }),
+    ...(protocol !== undefined && { protocol }),
+    ...(angles !== undefined && { angles }),
+  };
 }
 
 /**
  * Writes version and protocol into patches that change the data set, so that the stored spec needs no later look-up.
- * What cannot be pinned stays; the variant's own check names it.
+ * Angles and folds leave with a data set that has them. What cannot be pinned stays; the variant's own check names it.
  */
-function pinPatches(ablation: AblationSpec, written: Protocol | undefined, known: Known): AblationSpec {
+function pinPatches(
+  ablation: AblationSpec,
+  written: Protocol | undefined,
+  data: DataSpec,
+  known: Known,
+): AblationSpec {
   const touchesProtocol = patchesOf(ablation).some((patch) => Object.hasOwn(patch, 'data.protocol'));
   const pinPatch = (patch: Patch): Patch => {
     const dataset = patch['data.dataset'];
@@ -157,7 +190,9 @@ function pinPatches(ablation: AblationSpec, written: Protocol | undefined, known
     );
     if ('findings' in found) return patch;
     const protocol = written === undefined && !touchesProtocol ? { 'data.protocol': found.protocol } : {};
-    return { ...patch, 'data.version': found.version, ...protocol };
+    const leaves = data.folds !== undefined && found.protocol !== 'subject-folds';
+    const without = leaves ? { 'data.angles': null, 'data.folds': null } : {};
+    return { ...without, ...patch, 'data.version': found.version, ...protocol };
   };
   if (ablation.design === 'list') {
     return {
@@ -177,9 +212,64 @@ function patchesOf(ablation: AblationSpec): Patch[] {
   return Object.values(ablation.factors).flatMap((levels) => Object.values(levels));
 }
 
-/** What cannot run on this data: empty splits, subsets and batches larger than a split. */
+/** What cannot run: on the experiment's data, in every fold where there are folds, and on what else is scored. */
 function runFindings(spec: ExperimentSpec, known: Known): Finding[] {
-  const data = pinnedDataOf(spec);
+  const folds = foldsOfData(spec);
+  const lacking = folds.flatMap((fold) => (fold === null ? [] : classFindings(spec, fold, known)));
+  if (lacking.length > 0) return lacking;
+  const findings = folds.flatMap((fold) => foldRunFindings(spec, fold, known));
+  // Folds are alike: what is wrong in several is said once.
+  const first = [...new Map(findings.map((finding) => [finding.path.join('.'), finding])).values()];
+  return [...first, ...scoredFindings(spec, known)];
+}
+
+/** Data sets that are only scored, and have no picture under the protocol and angles asked for. */
+function scoredFindings({ data, evaluate }: ExperimentSpec, known: Known): Finding[] {
+  return evaluate.on.flatMap((entry, index): Finding[] => {
+    const { dataset, protocol, angles } = entry;
+    if (dataset === data.dataset || protocol !== 'subject-folds') return [];
+    const test = summaryOf(known, entry, { protocol, angles })?.counts.test ?? [];
+    if (test.some((count) => count > 0)) return [];
+    const message = `"${dataset}" has no ${angles ?? angleChoices[0]} picture`;
+    return [{ path: ['evaluate', 'on', index, 'angles'], message, suggestion: null }];
+  });
+}
+
+/** Classes of which a split of one fold has no picture: nothing could be learned or said of them. */
+function classFindings({ data }: ExperimentSpec, fold: number, known: Known): Finding[] {
+  const counts = summaryOf(known, data, { protocol: data.protocol, angles: data.angles, fold })?.counts;
+  if (!counts) throw new Error('classFindings is for a spec that is pinned');
+  return (['train', 'validation', 'test'] as const).flatMap((split) => {
+    const absent = emotions.filter((_, label) => (counts[split][label] ?? 0) === 0);
+    if (absent.length === 0) return [];
+    const message =
+      `fold ${fold}: the ${split} split of "${data.dataset}" (angles ${data.angles}) has no picture of ` +
+      `${absent.join(', ')}; leave the fold out of "folds", or import the missing pictures`;
+    return [{ path: ['data', 'folds'], message, suggestion: null }];
+  });
+}
+
+function summaryOf(
+  known: Known,
+  { dataset, version }: Source,
+  {
+    protocol,
+    angles,
+    fold,
+  }: { protocol: Protocol | undefined; angles: AngleChoice | undefined; fold?: number },
+): SplitSummary | undefined {
+  const found = versionsOf(known, dataset).find((candidate) => candidate.version === version);
+  if (!found || protocol === undefined) return undefined;
+  return splitSummaryOf(found.summary, {
+    protocol,
+    ...(angles !== undefined && { angles }),
+    ...(fold !== undefined && { fold }),
+  });
+}
+
+/** What cannot run on this data: empty splits, subsets and batches larger than a split. */
+function foldRunFindings(spec: ExperimentSpec, fold: number | null, known: Known): Finding[] {
+  const data = pinnedDataOf(spec, fold);
   const all = splitSizes(known, { ...data, subset: null });
   const sizes = splitSizes(known, data);
   if (!all || !sizes) throw new Error('runFindings is for a spec that is pinned');
@@ -246,7 +336,7 @@ function foldsOf(name: string, stage: StageSpec): { path: Path; folds: number }[
 /** Classes with too few training images for every fold to have one. */
 function foldFindings(data: PinnedData, known: Known, path: Path, folds: number): Finding[] {
   const version = versionsOf(known, data.dataset).find((candidate) => candidate.version === data.version);
-  const counts = version?.summary.protocols[data.protocol]?.counts.train ?? [];
+  const counts = (version && splitSummaryOf(version.summary, data)?.counts.train) ?? [];
   const all = counts.reduce((sum, count) => sum + count, 0);
   const share = Math.min(1, (data.subset?.train ?? all) / Math.max(1, all));
   return counts.flatMap((count, label): Finding[] => {
@@ -257,13 +347,29 @@ function foldFindings(data: PinnedData, known: Known, path: Path, folds: number)
   });
 }
 
-/** The data of a pinned spec. @throws Error where it is not pinned */
-export function pinnedDataOf(spec: ExperimentSpec): PinnedData {
-  const { version, protocol } = spec.data;
+/** The folds that a pinned spec runs, each a trial; null stands for data that have none. */
+export function foldsOfData({ data }: ExperimentSpec): (number | null)[] {
+  return data.protocol === 'subject-folds' ? (data.folds ?? allFolds) : [null];
+}
+
+/**
+ * The data of a pinned spec on one of its folds.
+ *
+ * @param fold null where the data have no folds, or every picture is to be test
+ * @throws Error where it is not pinned
+ */
+export function pinnedDataOf(spec: ExperimentSpec, fold: number | null): PinnedData {
+  const { version, protocol, angles, folds: _folds, ...data } = spec.data;
   if (version === undefined || protocol === undefined) {
     throw new Error(`the spec "${spec.name}" is not pinned: resolveSpec comes before plan`);
   }
-  return { ...spec.data, version, protocol };
+  return {
+    ...data,
+    version,
+    protocol,
+    ...(angles !== undefined && { angles }),
+    ...(fold !== null && { fold }),
+  };
 }
 
 /** What a data set's version gives reason to say before anything runs. */

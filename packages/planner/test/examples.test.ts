@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { stageTraining } from '@ferment/contracts';
 import { plan, previewOf, resolveSpec, type Known } from '../src/index.js';
-import { parsed, version } from './support.js';
+import { parsed, portraits, version } from './support.js';
 
 const installed: Known = {
   datasets: {
@@ -10,6 +10,8 @@ const installed: Known = {
     'synthetic-faces': [version('a', { official: { train: 2_800, validation: 400, test: 700 } })],
     // FER2013 without PrivateTest: an eighth of Training is carved off as validation.
     fer2013: [version('b', { carved: { train: 24_800, validation: 3_580, test: 3_589 } })],
+    // KDEF's frontal pictures and all of them.
+    kdef: [portraits('c')],
   },
 };
 
@@ -99,7 +101,7 @@ describe('docs/spec.md', () => {
   const specs = [...text.matchAll(/```yaml\n(specVersion[^]*?)```/g)].map(([, block = '']) => block);
 
   it('shows specs', () => {
-    expect(specs).toHaveLength(2);
+    expect(specs).toHaveLength(3);
   });
 
   it.each(specs.map((block) => [/name: (\S+)/.exec(block)?.[1], block]))('%s can be run', (_, block = '') => {

@@ -1,9 +1,11 @@
 import {
   formatProblem,
   parseSpecText,
+  type DatasetSummary,
   type ExperimentSpec,
   type Plan,
   type PlannedJob,
+  type SplitSummary,
 } from '@ferment/contracts';
 import { plan, resolveSpec, type Known, type KnownVersion, type PlanOptions } from '../src/index.js';
 
@@ -33,6 +35,39 @@ export function version(
       protocols: Object.fromEntries(splits) as KnownVersion['summary']['protocols'],
       defaultProtocol: protocols.official ? 'official' : protocols.carved ? 'carved' : null,
       synthetic: false,
+    },
+  };
+}
+
+/** So many pictures of each class. */
+export const each = (count: number): number[] => Array<number>(7).fill(count);
+export const foldOf = (train: number[], validation: number[], test: number[]): SplitSummary => ({
+  counts: { train, validation, test },
+  leakRemoved: 0,
+});
+
+/** A version with 5 folds of so many pictures a class in each split. */
+export function portraits(
+  hash: string,
+  change: (folds: SplitSummary[]) => void = () => undefined,
+): KnownVersion {
+  const { version: name, summary } = version(hash, {});
+  const frontal = Array.from({ length: 5 }, () => foldOf(each(84), each(28), each(28)));
+  change(frontal);
+  const all = Array.from({ length: 5 }, () => foldOf(each(420), each(140), each(140)));
+  const whole = foldOf(each(0), each(0), each(140));
+  const subjectFolds: DatasetSummary['subjectFolds'] = {
+    frontal: { folds: frontal, whole },
+    all: { folds: all, whole: foldOf(each(0), each(0), each(700)) },
+  };
+  return {
+    version: name,
+    summary: {
+      ...summary,
+      format: 'kdef',
+      protocols: { 'subject-folds': whole },
+      subjectFolds,
+      defaultProtocol: 'subject-folds',
     },
   };
 }

@@ -504,7 +504,25 @@ describe('demand', () => {
       trainings: { withoutSharing: 2, planned: 2, cached: 2 },
     });
     expect((await here.experiments.jobs(again.id)).every(({ cached }) => cached)).toBe(true);
-    expect((await here.experiments.trials(again.id))[0]?.summary['faces']?.validation.macroF1).toBe(0.25);
+    expect((await here.experiments.trials(again.id))[0]?.summary['faces']?.validation?.macroF1).toBe(0.25);
+  });
+
+  test('a trial keeps its fold, and figures of data that are only tested on have no validation', async () => {
+    const input = smallExperiment('folds', { seeds: [0, 1] });
+    const trials = input.plan.trials.map((trial) => ({ ...trial, fold: trial.seed === 0 ? null : 3 }));
+    const { id } = await here.experiments.create({ ...input, plan: { ...input.plan, trials } });
+    const whole = evaluation(0.25) as { splits: object };
+    const tested = { ...whole, splits: { ...whole.splits, validation: null } };
+    for (const { id: jobId, kind } of await here.experiments.jobs(id)) {
+      await here.finish(await here.take(jobId), kind === 'evaluate' ? tested : {});
+    }
+    const found = await here.experiments.trials(id);
+    expect(found.map(({ seed, fold }) => [seed, fold])).toEqual([
+      [0, null],
+      [1, 3],
+    ]);
+    expect(found[1]?.summary['faces']).toMatchObject({ validation: null, test: { macroF1: 0.25 } });
+    expect((await here.experiments.tableInputs(id))?.trials.map(({ fold }) => fold)).toEqual([null, 3]);
   });
 
   test('a draining worker is given nothing and told to hand back what it has', async () => {

@@ -10,6 +10,7 @@ import {
 import { metricOf, type Cell } from './cells.js';
 import { families } from './compare.js';
 import { contrasts, type Contrast, type Variant } from './contrasts.js';
+import { foldsFirst, type SeedResult, type SeedTrials } from './folds.js';
 import { headerLines } from './header.js';
 import { summarise } from './summary.js';
 
@@ -29,20 +30,27 @@ export const tablePower = 0.8;
 /**
  * The ablation table of finished and unfinished trials: configuration means over seeds with 95 % t-intervals, and
  * contrasts paired by seed with Bonferroni-adjusted p and simultaneous intervals, Holm's p, the sign-flip permutation
- * p and the seeds still needed. Each data set with its own test images is a section; trials are paired within one only.
+ * p and the seeds still needed. Figures are averaged over folds first, where there are folds. Each data set with its own test images is a section; trials are paired within one only.
  *
  * @throws RangeError for a trial given twice, an evaluation that was not handed over, or a design without its baseline
  */
 export function ablationTable({ params, results }: AblationInput): AblationTable {
   refuseRepeats(params.trials);
+  const perSeed = foldsFirst(params.trials, results);
   const variants = variantsOf(params);
   const plan = params.design === 'none' ? [] : contrasts(params.design, variants, params.baseline);
   const seeds = [...new Set([...params.seeds, ...params.trials.map((trial) => trial.seed)])];
-  const sections = sectionsOf(params.trials, results).map((first) =>
-    section(first, { params, results }, variants, plan, seeds),
+  const sections = sectionsOf(perSeed).map((first) =>
+    section(first, params.baseline, perSeed, variants, plan, seeds),
   );
   const incomplete = params.trials.some((trial) => trial.state === 'unfinished');
-  const trials = params.trials.map(({ variant, seed, state, reason }) => ({ variant, seed, state, reason }));
+  const trials = params.trials.map(({ variant, seed, fold, state, reason }) => ({
+    variant,
+    seed,
+    fold,
+    state,
+    reason,
+  }));
   const table = {
     tableVersion: 2 as const,
     experiment: params.experiment,
@@ -63,8 +71,8 @@ export function ablationTable({ params, results }: AblationInput): AblationTable
 
 function refuseRepeats(trials: readonly Trial[]): void {
   const seen = new Set<string>();
-  for (const { variant, seed } of trials) {
-    const key = `${variant} seed ${seed}`;
+  for (const { variant, seed, fold } of trials) {
+    const key = `${variant} seed ${seed}${fold === null ? '' : ` fold ${fold}`}`;
     if (seen.has(key)) throw new RangeError(`trial ${key} stands twice in the table's input: expected once`);
     seen.add(key);
   }
@@ -89,22 +97,12 @@ const sameImages = (a: EvaluationResult, b: EvaluationResult) =>
   a.images.validation === b.images.validation &&
   a.images.test === b.images.test;
 
-function evaluations(trial: Trial, results: AblationInput['results']): EvaluationResult[] {
-  if (trial.state !== 'succeeded') return [];
-  return Object.entries(trial.metrics).map(([dataset, hash]) => {
-    const result = results[hash];
-    if (!result) {
-      throw new RangeError(
-        `the evaluation ${hash} of ${trial.variant} seed ${trial.seed} on ${dataset} was not handed to the table`,
-      );
-    }
-    return result;
-  });
-}
+const evaluations = (trial: Trial, results: SeedTrials['results']): SeedResult[] =>
+  trial.state === 'succeeded' ? Object.values(trial.metrics).flatMap((key) => results[key] ?? []) : [];
 
 /** One evaluation for each set of test images, in the order of the trials: it stands for its section. */
-function sectionsOf(trials: readonly Trial[], results: AblationInput['results']): EvaluationResult[] {
-  const sections: EvaluationResult[] = [];
+function sectionsOf({ trials, results }: SeedTrials): SeedResult[] {
+  const sections: SeedResult[] = [];
   for (const result of trials.flatMap((trial) => evaluations(trial, results))) {
     if (!sections.some((known) => sameImages(known, result))) sections.push(result);
   }
@@ -112,13 +110,14 @@ function sectionsOf(trials: readonly Trial[], results: AblationInput['results'])
 }
 
 function section(
-  first: EvaluationResult,
-  { params, results }: AblationInput,
+  first: SeedResult,
+  baseline: string,
+  { trials, results }: SeedTrials,
   variants: readonly Variant[],
   plan: readonly Contrast[],
   seeds: readonly number[],
 ): TableSection {
-  const cells: Cell[] = params.trials.map((trial) => {
+  const cells: Cell[] = trials.map((trial) => {
     const result = evaluations(trial, results).find((candidate) => sameImages(candidate, first)) ?? null;
     return { trial, result, missing: result ? null : missing(trial) };
   });
@@ -128,17 +127,17 @@ function section(
     const present = inOrder.flatMap(({ trial, result }) => (result ? [{ seed: trial.seed, result }] : []));
     const metrics = Object.fromEntries(
       tableMetrics.map((metric) => {
-        const values = present.map(({ result }) => metricOf(result, metric));
+        const values = present.flatMap(({ result }) => metricOf(result, metric) ?? []);
         return [metric, { ...summarise(values, tableAlpha), values }];
       }),
     ) as TableSection['configurations'][number]['metrics'];
     return {
       variant: variant.name,
       factors: { ...variant.factors },
-      baseline: variant.name === params.baseline,
+      baseline: variant.name === baseline,
       seeds: present.map(({ seed }) => seed),
       planned: own.length,
-      updates: [...new Set(present.map(({ result }) => result.updates))],
+      updates: [...new Set(present.flatMap(({ result }) => result.allUpdates))],
       metrics,
     };
   });
@@ -146,8 +145,9 @@ function section(
     dataset: first.dataset,
     datasetVersion: first.datasetVersion,
     protocol: first.protocol,
+    ...(first.angles !== undefined && { angles: first.angles }),
     images: {
-      validation: first.splits.validation.images,
+      validation: first.splits.validation?.images ?? null,
       test: first.splits.test.images,
       testDeduplicated: first.testDeduplicated.images,
     },

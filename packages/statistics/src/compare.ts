@@ -114,8 +114,9 @@ function perSeed(
     let complete = true;
     for (const [variant, weight] of weights) {
       const cell = cells.get(placeOf(variant, seed));
-      if (cell?.result) {
-        difference += weight * metricOf(cell.result, metric);
+      const value = cell?.result ? metricOf(cell.result, metric) : null;
+      if (value !== null) {
+        difference += weight * value;
       } else {
         complete = false;
         missing.push(

@@ -9,6 +9,7 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
   const lines = [
     `spec ${table.specHash}`,
     `seeds ${list(seeds)} (${seeds.length} planned for each configuration)`,
+    ...foldLines(table),
     `test figures are of each trial's best checkpoint by ${selectMetric}, chosen on validation only`,
     'intervals cover the variation over seeds, on one fixed set of test images',
   ];
@@ -32,15 +33,28 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
   return lines;
 }
 
+/** What n counts where data have folds. */
+function foldLines({ seeds, trials }: Pick<AblationTable, 'seeds' | 'trials'>): string[] {
+  const folds = new Set(trials.flatMap(({ fold }) => fold ?? []));
+  if (folds.size === 0) return [];
+  const count = (n: number, name: string) => `${n} ${n === 1 ? name : `${name}s`}`;
+  return [
+    `${count(seeds.length, 'seed')} x ${count(folds.size, 'fold')}, averaged over folds first: ` +
+      'n counts seeds, folds are no replicates',
+  ];
+}
+
 function dataLines({
   dataset,
   datasetVersion,
   protocol,
+  angles,
   leakRemoved,
   images,
   synthetic,
 }: TableSection): string[] {
-  const name = `${dataset} ${datasetVersion.slice(0, 12)}, protocol ${protocol}`;
+  const pictures = angles === undefined ? '' : `, angles ${angles}`;
+  const name = `${dataset} ${datasetVersion.slice(0, 12)}, protocol ${protocol}${pictures}`;
   const lines = [
     `${name}: ${leakRemoved} training images removed for an exact copy in validation or test; ` +
       `${images.test} test images, ${images.testDeduplicated} after deduplication`,

@@ -113,7 +113,7 @@ describe('what is missing is said', () => {
       { variant: 'off', seed: 1, state: 'failed', reason: 'diverged at step 12' },
     ]);
     expect(table.trials.filter((trial) => trial.state === 'failed')).toEqual([
-      { variant: 'off', seed: 1, state: 'failed', reason: 'diverged at step 12' },
+      { variant: 'off', seed: 1, fold: null, state: 'failed', reason: 'diverged at step 12' },
     ]);
     expect(table.sections[0]?.missing).toHaveLength(3);
   });

@@ -7,6 +7,7 @@ export interface Given {
   variant: string;
   factors?: Record<string, string>;
   seed: number;
+  fold?: number;
   /** Test accuracy, or the state and reason of a trial without one. */
   accuracy?: number;
   state?: Trial['state'];
@@ -34,8 +35,8 @@ export function splitMetrics(accuracy: number, images: number): SplitMetrics {
 export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): AblationInput {
   const results: Record<string, EvaluationResult> = {};
   const rows = trials.map((given): Trial => {
-    const { variant, factors, seed, accuracy, state, reason, testImages = 3589 } = given;
-    const hash = `${variant}/${seed}`;
+    const { variant, factors, seed, fold = null, accuracy, state, reason, testImages = 3589 } = given;
+    const hash = `${variant}/${seed}${fold === null ? '' : `/${fold}`}`;
     if (accuracy !== undefined) {
       results[hash] = {
         dataset: 'fer2013',
@@ -59,6 +60,7 @@ export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): 
       variant,
       factors: factors ?? {},
       seed,
+      fold,
       state: state ?? 'succeeded',
       reason: reason ?? null,
       metrics: accuracy === undefined ? {} : { fer2013: hash },

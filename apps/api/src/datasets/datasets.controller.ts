@@ -35,7 +35,10 @@ export class DatasetsController {
   @Allow('researcher')
   @HttpCode(202)
   @ApiConsumes('application/octet-stream')
-  @ApiBody({ description: 'The file itself: csv or csv.gz', schema: { type: 'string', format: 'binary' } })
+  @ApiBody({
+    description: 'The file itself: csv, or a tar archive of pictures, each perhaps gzipped',
+    schema: { type: 'string', format: 'binary' },
+  })
   @Answer(202, 'The file is stored and its import is a job', importStarted)
   import(
     @Param('name', { schema: identifier }) name: string,

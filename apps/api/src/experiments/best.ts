@@ -9,7 +9,7 @@ const figure = {
 
 /**
  * The best of an experiment's finished results. The choice is made on validation, never on test; of equal results the
- * one with the lower seed is taken.
+ * one with the lower seed (then fold) is taken.
  *
  * @param dataset the experiment's own data set, on which results are compared
  * @param choice  metric, the one that chose each checkpoint during its training, and a variant to stay within
@@ -22,9 +22,9 @@ export function bestOf(
 ): BestCheckpoint {
   const { name, higherIsBetter } = figure[choice.metric];
   let best: BestCheckpoint | null = null;
-  for (const trial of [...trials].sort((a, b) => a.seed - b.seed)) {
+  for (const trial of [...trials].sort((a, b) => a.seed - b.seed || (a.fold ?? 0) - (b.fold ?? 0))) {
     if (choice.variant !== undefined && trial.variant !== choice.variant) continue;
-    const value = trial.summary[dataset]?.validation[name];
+    const value = trial.summary[dataset]?.validation?.[name];
     const { safetensors, onnx } = trial.downloads;
     if (trial.state !== 'succeeded' || value === undefined || !safetensors || !onnx) continue;
     if (!best || (higherIsBetter ? value > best.value : value < best.value)) {

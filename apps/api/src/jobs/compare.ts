@@ -13,6 +13,7 @@ export function compareTrials(
 ): TrialComparison {
   const leaves = trials.map(({ trial, jobs }) => {
     const flat = new Map<string, Json>([['seed', trial.seed]]);
+    if (trial.fold !== null) flat.set('fold', trial.fold);
     for (const [role, job] of Object.entries(jobs)) flatten(role, job.params, flat);
     return flat;
   });

@@ -1,6 +1,12 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { type JobItem, type TrialComparison, trialComparison, trialItem } from '@ferment/contracts';
+import {
+  drawFileName,
+  type JobItem,
+  type TrialComparison,
+  trialComparison,
+  trialItem,
+} from '@ferment/contracts';
 import { Experiments, Jobs } from '@ferment/platform';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
@@ -73,7 +79,7 @@ export class TrialsController {
       throw new Problem('not-found', `The trial has no ${query.format} file yet: it is ${trial.state}.`);
     }
     const experiment = found(await this.experiments.describe(trial.experimentId), 'experiment');
-    const fileName = `${experiment.name}-${trial.variant}-seed${trial.seed}.${query.format}`;
+    const fileName = `${experiment.name}-${trial.variant}-${drawFileName(trial)}.${query.format}`;
     await this.downloads.send(request, response, file.hash, fileName);
   }
 }

@@ -6,7 +6,7 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
 import type { ArtifactReference, BestCheckpoint } from '@ferment/contracts';
-import { selectMetrics } from '@ferment/contracts';
+import { drawFileName, drawName, selectMetrics } from '@ferment/contracts';
 import { Option } from 'commander';
 import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
@@ -53,7 +53,7 @@ export async function downloadArtifact(
 
 /** `eadd-kd-seed1.onnx` */
 export function checkpointFileName(experiment: string, best: BestCheckpoint, format: ExportFormat): string {
-  return `${experiment}-${best.trial.variant}-seed${best.trial.seed}.${format}`;
+  return `${experiment}-${best.trial.variant}-${drawFileName(best.trial)}.${format}`;
 }
 
 export function checkpointCommands(program: Command, context: Context): void {
@@ -70,7 +70,10 @@ export function checkpointCommands(program: Command, context: Context): void {
     )
     .addOption(new Option('--format <format>', 'file format').choices(exportFormats).default('onnx'))
     .option('--variant <name>', 'only among the trials of one variant')
-    .option('--output <file>', 'where to write it (default: a name made of experiment, variant and seed)')
+    .option(
+      '--output <file>',
+      'where to write it (default: a name made of experiment, variant, seed and fold)',
+    )
     .action(
       async (
         wanted: string,
@@ -84,14 +87,14 @@ export function checkpointCommands(program: Command, context: Context): void {
         const artifact = best.files[options.format];
         await downloadArtifact(client, artifact, file);
         const { metric, value, selectedBy } = best;
-        const { variant, seed, id } = best.trial;
+        const { variant, seed, fold, id } = best.trial;
         const chosen =
           selectedBy === metric
             ? ''
             : `\nthe training chose this checkpoint by ${selectedBy} (select.metric)`;
         output(command, context).answer(
-          { file, ...artifact, trial: id, variant, seed, metric, value, selectedBy },
-          `${file}\n${variant} seed ${seed}, ${metric} ${value.toFixed(4)}, SHA-256 ${artifact.hash}${chosen}`,
+          { file, ...artifact, trial: id, variant, seed, fold, metric, value, selectedBy },
+          `${file}\n${variant} ${drawName(best.trial)}, ${metric} ${value.toFixed(4)}, SHA-256 ${artifact.hash}${chosen}`,
         );
       },
     );

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { text as readText } from 'node:stream/consumers';
 import type { Command } from 'commander';
-import type { ExperimentDetail, Preview } from '@ferment/contracts';
+import { drawName, type ExperimentDetail, type Preview } from '@ferment/contracts';
 import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
@@ -22,12 +22,19 @@ async function readSpec(file: string): Promise<string> {
   });
 }
 
+/** What trials are made of; folds are named where every configuration has as many of them. */
+function axes({ variants, seeds, trials }: Preview): string {
+  const pairs = variants.length * seeds.length;
+  const folds = trials === pairs ? '' : trials % pairs === 0 ? ` x ${trials / pairs} folds` : ', with folds';
+  return `${variants.length} variants x ${seeds.length} seeds${folds}`;
+}
+
 export function describePreview(preview: Preview): string {
   const { trainings, jobs, compute } = preview;
   const saved = trainings.withoutSharing - trainings.planned;
   const kinds = Object.entries(jobs.byKind).map(([kind, count]) => `${count} ${kind}`);
   const lines = [
-    `${preview.variants.length} variants x ${preview.seeds.length} seeds = ${preview.trials} trials`,
+    `${axes(preview)} = ${preview.trials} trials`,
     `trainings: ${trainings.planned} (${trainings.withoutSharing} without sharing, ${saved} saved), ${trainings.outOfFold} of them out of fold, ${trainings.cached} already done`,
     `jobs: ${jobs.total} (${kinds.join(', ')}), ${jobs.cached} already done`,
     `compute: ${(compute.macs / 1e12).toFixed(2)} T multiply-accumulates (${(compute.macsWithoutSharing / 1e12).toFixed(2)} T without sharing)`,
@@ -77,7 +84,7 @@ async function watchAndShow(
   out.answer(experiment, await client.tableText(id, 'text'));
   for (const trial of trials)
     if (trial.state === 'failed')
-      out.note(`trial ${trial.variant} seed ${trial.seed} failed: ${trial.reason ?? 'no reason'}`);
+      out.note(`trial ${trial.variant} ${drawName(trial)} failed: ${trial.reason ?? 'no reason'}`);
   for (const line of await failedJobs(client, watched.jobs)) out.note(line);
   return experiment;
 }

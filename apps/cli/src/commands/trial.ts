@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import type { TrialComparison, TrialItem } from '@ferment/contracts';
+import { drawName, type TrialComparison, type TrialItem } from '@ferment/contracts';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
@@ -10,21 +10,27 @@ const figure = (value: number | undefined) => (value === undefined ? '' : value.
 function figures(trial: TrialItem): string[] {
   const [first] = Object.values(trial.summary);
   return [
-    figure(first?.validation.accuracy),
-    figure(first?.validation.macroF1),
+    figure(first?.validation?.accuracy),
+    figure(first?.validation?.macroF1),
     figure(first?.test.accuracy),
     figure(first?.test.macroF1),
   ];
 }
 
-const header = ['id', 'variant', 'seed', 'state', 'val acc', 'val F1', 'test acc', 'test F1'];
-const row = (trial: TrialItem) => [
-  trial.id,
-  trial.variant,
-  String(trial.seed),
-  trial.state,
-  ...figures(trial),
-];
+/** A row a trial; a column of folds where any has one. */
+export function trialTable(trials: readonly TrialItem[]): string {
+  const folds = trials.some(({ fold }) => fold !== null);
+  const header = ['id', 'variant', 'seed', ...(folds ? ['fold'] : []), 'state'];
+  const rows = trials.map((trial) => [
+    trial.id,
+    trial.variant,
+    String(trial.seed),
+    ...(folds ? [String(trial.fold ?? '')] : []),
+    trial.state,
+    ...figures(trial),
+  ]);
+  return columns([...header, 'val acc', 'val F1', 'test acc', 'test F1'], rows, 'No trials.');
+}
 
 const metricNames = ['accuracy', 'macroF1', 'nll', 'ece'] as const;
 
@@ -36,7 +42,7 @@ const setting = (value: TrialComparison['differences'][number]['values'][number]
 export function compareTrials({ trials, differences }: TrialComparison): string {
   const [first] = trials;
   if (!first) return 'No trials.';
-  const names = ['', ...trials.map((trial) => `${trial.variant} seed ${trial.seed}`)];
+  const names = ['', ...trials.map((trial) => `${trial.variant} ${drawName(trial)}`)];
   const settings = columns(
     names,
     differences.map(({ path, values }) => [path, ...values.map(setting)]),
@@ -46,7 +52,7 @@ export function compareTrials({ trials, differences }: TrialComparison): string 
   for (const dataset of new Set(trials.flatMap((trial) => Object.keys(trial.summary))))
     for (const split of ['validation', 'test'] as const)
       for (const metric of metricNames) {
-        const values = trials.map((trial) => trial.summary[dataset]?.[split][metric]);
+        const values = trials.map((trial) => trial.summary[dataset]?.[split]?.[metric]);
         const base = values[0];
         const cells = values.map((value, at) => {
           if (value === undefined) return '';
@@ -60,7 +66,9 @@ export function compareTrials({ trials, differences }: TrialComparison): string 
 }
 
 export function trialCommands(program: Command, context: Context): void {
-  const trial = program.command('trial').description('one configuration and one seed each');
+  const trial = program
+    .command('trial')
+    .description('one configuration, one seed and, where the data have folds, one fold each');
 
   trial
     .command('ls')
@@ -69,7 +77,7 @@ export function trialCommands(program: Command, context: Context): void {
     .action(async (wanted: string, _options: unknown, command: Command) => {
       const client = await connect(command, context);
       const items = await client.trials((await findExperiment(client, wanted)).id);
-      output(command, context).answer(items, columns(header, items.map(row), 'No trials.'));
+      output(command, context).answer(items, trialTable(items));
     });
 
   trial

@@ -33,6 +33,7 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     dataset: data.dataset,
     datasetVersion: data.version,
     protocol: data.protocol,
+    ...(data.angles !== undefined && { angles: data.angles }),
     synthetic: await isSynthetic(data, context),
     leakRemoved,
     images: { validation: imagesHash(validation), test: imagesHash(test) },

@@ -1,11 +1,11 @@
-import { importFer2013 } from '@ferment/datasets';
+import { importDataset as importSource } from '@ferment/datasets';
 import { createHash } from 'node:crypto';
 import type { Handler } from './handler.js';
 
-/** Turns an uploaded csv into an immutable data-set version. */
+/** Turns an uploaded csv or archive of pictures into an immutable data-set version. */
 export const importDataset: Handler<'import'> = async ({ params }, context) => {
   const started = performance.now();
-  const { bytes, summary } = await importFer2013(context.stream(params.source), {
+  const { bytes, summary } = await importSource(context.stream(params.source), {
     fileName: params.fileName,
     skipBad: params.skipBad,
     synthetic: params.synthetic,

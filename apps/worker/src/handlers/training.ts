@@ -1,4 +1,4 @@
-import type { JobKind, JobParams } from '@ferment/contracts';
+import { JobFailure, type JobKind, type JobParams } from '@ferment/contracts';
 import type { Split } from '@ferment/datasets';
 import { computedOn } from '../child/computed-on.js';
 import type { HandlerContext } from '../child/context.js';
@@ -25,6 +25,8 @@ export async function trainNetwork<K extends JobKind & ('train' | 'distill')>(
   const { nativeVersion, runTraining } = await import('@ferment/engine');
   const { method, params, parts, teachers, start, resume } = training;
   const { train, validation, test, mean, std, leakRemoved } = parts;
+  if (train.count === 0)
+    throw new JobFailure('user', 'no image to train on: a training on "subject-folds" needs data.fold');
   const trained = await runTraining(
     { method, params, data: { train, validation, mean, std }, teachers, start, resume },
     {

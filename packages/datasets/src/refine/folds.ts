@@ -6,21 +6,22 @@ import { Random } from '../random.js';
 const foldSeed = 0;
 
 /**
- * Divides images into folds: each class in proportion, exact copies in one fold, seed 0. The division depends on the
+ * Divides images into folds: each class in proportion, exact copies in one fold (and all pictures of a person, where
+ * the version says who is in them), seed 0. The division depends on the
  * pictures, not on the order of the rows.
  *
  * @param data   what the version says of its images
  * @param images indices into the version, such as those of the training split
  * @param count  how many folds
- * @param groups images with equal numbers stay together (default: exact copies)
+ * @param groups images with equal numbers stay together (default: people, else exact copies)
  * @returns for each of `images` its fold, from 0
  * @throws JobFailure `user` where there are fewer groups than folds
  */
 export function foldsOf(
-  data: Pick<Annotations, 'labels' | 'hashes' | 'clusters'>,
+  data: Pick<Annotations, 'labels' | 'hashes' | 'clusters' | 'people'>,
   images: Int32Array,
   count: number,
-  groups: Int32Array = data.clusters,
+  groups: ArrayLike<number> = data.people?.subjects ?? data.clusters,
 ): Int32Array {
   const members = new Map<number, number[]>();
   images.forEach((image, at) => {

@@ -38,8 +38,8 @@ export function refinedVersion(
     [...images.keys()].filter((at) => splitNames[images[at]?.part ?? -1] === name);
   const own = { train: of('train'), validation: of('validation'), test: of('test') };
   const places = Int32Array.from(images, ({ place }) => place);
-  // Rows that the import left out are told by the parent.
-  const { skippedUnlisted: _told, ...summary } = version.summary;
+  // Rows that the import left out, and the folds, are told by the parent.
+  const { skippedUnlisted: _told, subjectFolds: _folds, ...summary } = version.summary;
   return encodeVersion({
     count: images.length,
     size,

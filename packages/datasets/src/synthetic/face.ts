@@ -212,6 +212,49 @@ export function drawFace(label: number, random: Random): Uint8Array {
   return expose(scene.blur > 0 ? blurred(greys, scene.blur) : greys, scene.noise, random);
 }
 
+/** How a portrait is framed. */
+export interface Portrait {
+  /** Turn of the head: -1 full left profile, 0 straight, 1 full right profile. */
+  turn: number;
+  width: number;
+  height: number;
+  /** The square of the picture that the head fills, in pixels. */
+  window: { left: number; top: number; side: number };
+}
+
+/**
+ * Draws a posed portrait under studio conditions: even light and background, nothing over the face, little movement.
+ *
+ * @param label  class id of the expression that is shown
+ * @param person source of the identity: an equal state gives the same face in every picture
+ * @param shot   source of all that differs between two pictures of one person
+ * @returns width * height greys from 0 to 255, row major
+ */
+export function drawPortrait(label: number, person: Random, shot: Random, portrait: Portrait): Uint8Array {
+  const { turn, width, height, window } = portrait;
+  const { face, mouth, hair, glasses } = sampleScene(label, person);
+  const taken = sampleScene(label, shot);
+  const scene: Scene = {
+    ...taken,
+    face,
+    mouth,
+    hair,
+    glasses,
+    pose: { ...taken.pose, scale: 1, yaw: 0.3 * taken.pose.yaw + 0.9 * turn },
+    light: { angle: 0, strength: 0.08, gain: 1, offset: 0 },
+    background: { grey: 0.72, slopeX: 0, slopeY: 0 },
+  };
+  const greys = new Float64Array(width * height);
+  for (let row = 0; row < height; row++) {
+    const y = (2 * (row + 0.5 - window.top)) / window.side - 1;
+    for (let column = 0; column < width; column++) {
+      const x = (2 * (column + 0.5 - window.left)) / window.side - 1;
+      greys[row * width + column] = shade(scene, x, y);
+    }
+  }
+  return expose(greys, 0.008, shot);
+}
+
 /** Draws a picture without a face: a gradient with stripes and blobs. */
 export function drawNonFace(random: Random): Uint8Array {
   const greys = new Float64Array(faceSize * faceSize);

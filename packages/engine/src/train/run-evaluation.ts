@@ -17,7 +17,8 @@ export type EvaluationInputs = Network & {
 };
 
 export interface EvaluationOutputs {
-  readonly metrics: { readonly validation: SplitMetrics; readonly test: SplitMetrics };
+  /** Validation is null where it has no images. */
+  readonly metrics: { readonly validation: SplitMetrics | null; readonly test: SplitMetrics };
   /** safetensors: validation.logits, validation.labels, test.logits, test.labels. */
   readonly logits: Uint8Array;
   /** Of all members together. */
@@ -32,9 +33,9 @@ export interface EvaluationOutputs {
  */
 export async function runEvaluation(inputs: EvaluationInputs): Promise<EvaluationOutputs> {
   const { data, signal, mean, std } = inputs;
-  const { size } = data.validation;
-  const channels = channelsOf(data.validation);
-  const scorer = openScorer(inputs, data.validation, { mean, std });
+  const { size } = data.test;
+  const channels = channelsOf(data.test);
+  const scorer = openScorer(inputs, data.test, { mean, std });
   try {
     const tensors: Record<string, SafetensorsTensor> = {};
     const evaluate = async (split: 'validation' | 'test'): Promise<SplitMetrics> => {
@@ -45,7 +46,8 @@ export async function runEvaluation(inputs: EvaluationInputs): Promise<Evaluatio
       tensors[`${split}.labels`] = { dtype: 'I32', shape: [count], data: labels };
       return scoreLogits(logits, labels, classes);
     };
-    const metrics = { validation: await evaluate('validation'), test: await evaluate('test') };
+    const validation = data.validation.count === 0 ? null : await evaluate('validation');
+    const metrics = { validation, test: await evaluate('test') };
     let macs = 0;
     for (const { model } of membersOf(inputs)) macs += (await modelCost(model, size, channels)).macs;
     return { metrics, logits: writeSafetensors(tensors), parameters: scorer.parameters, macs };

@@ -171,15 +171,17 @@ async function insertTrials(
   known: Map<string, KnownJob>,
 ): Promise<void> {
   const { rows } = await tx.query<{ id: string; position: number }>(
-    `INSERT INTO trial (experiment_id, position, variant, factors, seed)
-     SELECT $1, position - 1, variant, factors, seed
-     FROM unnest($2::text[], $3::json[], $4::int[]) WITH ORDINALITY AS t(variant, factors, seed, position)
+    `INSERT INTO trial (experiment_id, position, variant, factors, seed, fold)
+     SELECT $1, position - 1, variant, factors, seed, fold
+     FROM unnest($2::text[], $3::json[], $4::int[], $5::int[])
+       WITH ORDINALITY AS t(variant, factors, seed, fold, position)
      RETURNING id, position`,
     [
       experimentId,
       plan.trials.map(({ variant }) => variant),
       plan.trials.map(({ factors }) => JSON.stringify(factors)),
       plan.trials.map(({ seed }) => seed),
+      plan.trials.map(({ fold }) => fold),
     ],
   );
   const links = rows.flatMap(({ id, position }) =>

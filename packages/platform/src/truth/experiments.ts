@@ -185,11 +185,12 @@ export class Experiments {
       variant: string;
       factors: Record<string, string>;
       seed: number;
+      fold: number | null;
       state: TrialState;
       reason: string | null;
       metrics: Record<string, string>;
     }>(
-      `SELECT t.variant, t.factors, t.seed, t.state, t.reason, coalesce((
+      `SELECT t.variant, t.factors, t.seed, t.fold, t.state, t.reason, coalesce((
          SELECT json_object_agg(split_part(r.role, ':', 2), o.hash ORDER BY r.role)
          FROM trial_job r JOIN job j ON j.id = r.job_id AND j.state = 'succeeded'
            JOIN job_output o ON o.job_id = r.job_id AND o.role = 'metrics'

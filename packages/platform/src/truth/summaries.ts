@@ -19,9 +19,11 @@ export async function writeTrialSummaries(
   result: EvaluationResult,
 ): Promise<void> {
   const { dataset, splits } = result;
+  const validation = splits.validation && figures(splits.validation);
+  const summary = { validation, test: figures(splits.test) };
   await tx.query(
     `UPDATE trial t SET summary = (t.summary::jsonb || jsonb_build_object($2::text, $3::jsonb))::json
      FROM trial_job r WHERE r.trial_id = t.id AND r.job_id = $1 AND r.role = 'evaluate:' || $2::text`,
-    [jobId, dataset, JSON.stringify({ validation: figures(splits.validation), test: figures(splits.test) })],
+    [jobId, dataset, JSON.stringify(summary)],
   );
 }

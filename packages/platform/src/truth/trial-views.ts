@@ -7,6 +7,7 @@ interface TrialRow {
   variant: string;
   factors: Record<string, string>;
   seed: number;
+  fold: number | null;
   state: TrialState;
   reason: string | null;
   summary: TrialSummary;
@@ -17,7 +18,7 @@ interface TrialRow {
 /** Trials with their jobs and downloads, in the plan's order. `where` names the trial `t`. */
 export async function trialItems(database: Database, where: string, values: unknown[]): Promise<TrialItem[]> {
   const { rows } = await database.pool.query<TrialRow>(
-    `SELECT t.id, t.experiment_id AS "experimentId", t.variant, t.factors, t.seed, t.state, t.reason, t.summary,
+    `SELECT t.id, t.experiment_id AS "experimentId", t.variant, t.factors, t.seed, t.fold, t.state, t.reason, t.summary,
        coalesce((SELECT json_object_agg(r.role, r.job_id ORDER BY r.role) FROM trial_job r WHERE r.trial_id = t.id), '{}')
          AS jobs,
        (SELECT json_object_agg(o.role, json_build_object('hash', a.hash, 'bytes', a.bytes))

@@ -101,6 +101,7 @@ export function smallExperiment(
         variant,
         factors: { kind: variant },
         seed,
+        fold: null,
         jobs: Object.fromEntries(Object.entries(roles).map(([role, { key }]) => [role, key])),
       });
     }

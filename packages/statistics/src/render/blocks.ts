@@ -30,7 +30,7 @@ export function documentOf(table: AblationTable, { holm = true } = {}): Document
   const blocks = table.sections.flatMap((section) => [
     configurationBlock(section, 'test'),
     configurationBlock(section, 'testDeduplicated'),
-    configurationBlock(section, 'validation'),
+    ...(section.images.validation === null ? [] : [configurationBlock(section, 'validation')]),
     ...section.families
       .filter((family) => printedFamilies.includes(family.metric))
       .map((family) => familyBlock(family, section, table, holm)),
@@ -45,7 +45,8 @@ export function documentOf(table: AblationTable, { holm = true } = {}): Document
 }
 
 function sectionName(section: TableSection): string {
-  return `${section.dataset} ${section.datasetVersion.slice(0, 12)}, protocol ${section.protocol}`;
+  const pictures = section.angles === undefined ? '' : `, angles ${section.angles}`;
+  return `${section.dataset} ${section.datasetVersion.slice(0, 12)}, protocol ${section.protocol}${pictures}`;
 }
 
 /** What each block of figures is of, and the figures it has. */
@@ -116,11 +117,14 @@ function familyBlock(
   };
 }
 
+const draw = ({ seed, fold }: AblationTable['trials'][number]): string =>
+  fold === null ? String(seed) : `${seed}, fold ${fold}`;
+
 /** Trials without a figure, with their reason; null where there are none. */
 function failureBlock(table: AblationTable): Block | null {
   const rows = table.trials
     .filter((trial) => trial.state !== 'succeeded')
-    .map((trial) => [trial.variant, String(trial.seed), trial.state, trial.reason ?? '']);
+    .map((trial) => [trial.variant, draw(trial), trial.state, trial.reason ?? '']);
   const elsewhere = table.sections.flatMap((section) =>
     section.missing
       .filter((missing) => missing.state === 'elsewhere')

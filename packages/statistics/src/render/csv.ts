@@ -5,6 +5,7 @@ const columns = [
   'dataset',
   'dataset_version',
   'protocol',
+  'angles',
   'images',
   'metric',
   'name',
@@ -24,6 +25,7 @@ const columns = [
   'conclusive',
   'more_seeds',
   'seeds',
+  'fold',
   'values',
   'state',
   'note',
@@ -48,19 +50,22 @@ export function renderCsv(table: AblationTable): string {
         dataset: section.dataset,
         dataset_version: section.datasetVersion,
         protocol: section.protocol,
+        angles: section.angles ?? null,
       };
       const configurations = section.configurations.flatMap((configuration) =>
-        Object.entries(configuration.metrics).map(([metric, summary]) => ({
-          record: 'configuration',
-          ...place,
-          images: section.images[splitOf(metric)],
-          metric,
-          name: configuration.variant,
-          kind: configuration.baseline ? 'baseline' : 'variant',
-          ...spread(summary),
-          seeds: configuration.seeds.join(' '),
-          values: summary.values.join(' '),
-        })),
+        Object.entries(configuration.metrics)
+          .filter(([metric]) => section.images[splitOf(metric)] !== null)
+          .map(([metric, summary]) => ({
+            record: 'configuration',
+            ...place,
+            images: section.images[splitOf(metric)],
+            metric,
+            name: configuration.variant,
+            kind: configuration.baseline ? 'baseline' : 'variant',
+            ...spread(summary),
+            seeds: configuration.seeds.join(' '),
+            values: summary.values.join(' '),
+          })),
       );
       const comparisons = section.families.flatMap((family) =>
         family.comparisons.map((comparison) => ({
@@ -88,6 +93,7 @@ export function renderCsv(table: AblationTable): string {
       record: 'trial',
       name: trial.variant,
       seeds: trial.seed,
+      fold: trial.fold,
       state: trial.state,
       note: trial.reason,
     })),
