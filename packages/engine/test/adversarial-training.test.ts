@@ -230,7 +230,7 @@ async function robustness(weights: Uint8Array, { data }: TrainingInputs, epsilon
     {
       model: tinyVgg,
       weights,
-      test: { ...validation, indices },
+      test: { ...validation, indices, places: indices },
       mean,
       std,
       spec: { attackImages: 1000, attacks, corruptions: null, latency: false },

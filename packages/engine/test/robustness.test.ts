@@ -18,10 +18,8 @@ import { size, smallJob, tinyVgg, trained } from './support/training.js';
 jest.setTimeout(300_000);
 
 const count = 100;
-const test: SplitImages = {
-  ...patternImages(count, size, 8),
-  indices: Int32Array.from({ length: count }, (_, at) => 500 + 2 * at),
-};
+const places = Int32Array.from({ length: count }, (_, at) => 500 + 2 * at);
+const test: SplitImages = { ...patternImages(count, size, 8), indices: places, places };
 const spec = robustnessSpec.parse({
   attackImages: 90,
   attacks: [

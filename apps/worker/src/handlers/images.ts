@@ -100,9 +100,12 @@ export async function isSynthetic(data: PinnedData, context: HandlerContext): Pr
   return (await versionOf(data.version, context)).summary.synthetic;
 }
 
-/** Which images of its version a set has: a SHA-256 of their places, the same for any size of the pictures. */
-export function imagesHash({ indices }: SplitImages): string {
-  return hash('sha256', new Uint8Array(indices.buffer, indices.byteOffset, indices.byteLength), 'hex');
+/**
+ * Which images of the imported version a set has: a SHA-256 of their places, the same for any size of the pictures, and
+ * for a refined version that kept them.
+ */
+export function imagesHash({ places }: SplitImages): string {
+  return hash('sha256', new Uint8Array(places.buffer, places.byteOffset, places.byteLength), 'hex');
 }
 
 /** Optimizer steps of a training: as many as its trainer takes, from the images that it had. */

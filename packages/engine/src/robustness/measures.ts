@@ -50,7 +50,7 @@ export class Measures {
     return {
       pixels,
       labels: positions.map((position) => test.labels[position] ?? 0),
-      places: positions.map((position) => test.indices[position] ?? 0),
+      places: positions.map((position) => test.places[position] ?? 0),
     };
   }
 

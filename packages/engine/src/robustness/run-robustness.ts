@@ -113,7 +113,7 @@ async function evaluated(
   const { test, spec } = inputs;
   const images = Math.min(spec.attackImages, test.count);
   const labels = test.labels.slice(0, images);
-  const places = Int32Array.from(test.indices.subarray(0, images));
+  const places = Int32Array.from(test.places.subarray(0, images));
   const runs = attackRuns(spec.attacks);
   const all = Int32Array.from({ length: images }, (_, position) => position);
   const clean = await measures.unit('clean', Math.ceil(images / batch), () => measures.right(all));
