@@ -6,6 +6,7 @@ export * from './export/index.js';
 export * from './files/prediction.js';
 export * from './files/safetensors.js';
 export * from './files/weights.js';
+export * from './fit/index.js';
 export * from './metrics/score.js';
 export * from './models/index.js';
 export { nativeVersion } from './native/index.js';

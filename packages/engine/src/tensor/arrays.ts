@@ -1,7 +1,7 @@
 import { attribute, elements } from '../capture/graph-def.js';
 import { execute, executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
-import { differentiable, differentiableOp } from './tape.js';
+import { differentiable, differentiableOp, stopGradient } from './tape.js';
 import { constant, describe, integers, scalar, type Tensor } from './tensor.js';
 
 /** Reorders the axes: output axis i is input axis `order[i]`. */
@@ -107,6 +107,8 @@ export function unstack(x: Tensor): Tensor[] {
 export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   const first = parts[0];
   if (!first) throw new RangeError('nothing to concatenate');
+  // The op wants two parts at least.
+  if (parts.length === 1) return stopGradient(first);
   const attributes = {
     T: attribute.type(first.dtype),
     N: attribute.int(parts.length),
