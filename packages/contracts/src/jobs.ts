@@ -142,10 +142,7 @@ export const jobCatalog = {
     resource: 'cpu',
     retry,
   },
-  /**
-   * `outOfFold`: predictions of every fold in order, teacher after teacher, where the method asks for them;
-   * `validation`: each teacher's predictions of the validation images, where the method chooses by them.
-   */
+  /** `outOfFold`: predictions of every fold in order, teacher after teacher, where the method asks for them. */
   distill: {
     version: 1,
     params: distillParams,
@@ -154,7 +151,6 @@ export const jobCatalog = {
       teachers: many('checkpoint'),
       start: optional('checkpoint'),
       outOfFold: many('logits'),
-      validation: many('logits'),
     },
     outputs: { best: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',

@@ -268,7 +268,6 @@ class StageJobs {
       method.calibrated ? this.calibrated(teacher) : this.source(teacher),
     );
     const outOfFold = needsOutOfFold(stage) ? this.outOfFold(name, stage) : [];
-    const validation = method.name === 'best' ? teachers.map((teacher) => this.validation(teacher)) : [];
     const models = teachers.flatMap((teacher) => stageNetwork(this.spec, teacher) ?? []);
     this.roles[name] = this.graph.add(
       'distill',
@@ -278,7 +277,6 @@ class StageJobs {
         ...inputs('teachers', taught),
         ...(stage.start === undefined ? [] : inputs('start', [this.source(stage.start)])),
         ...inputs('outOfFold', outOfFold),
-        ...inputs('validation', validation),
       ],
       name,
       params.train.threads,

@@ -1,34 +1,26 @@
 import { canonicalJson, JobFailure, type EvaluationResult } from '@ferment/contracts';
 import { deduplicatedTest } from './deduplicated.js';
 import type { Handler } from './handler.js';
-import {
-  assertSameShape,
-  assertTrainedApart,
-  imagesHash,
-  imagesOf,
-  isSynthetic,
-  trainingsBehind,
-  updatesOf,
-} from './images.js';
-import { statedInput } from './normalisation.js';
+import { assertTrainedApart, imagesHash, imagesOf, isSynthetic, updatesOf } from './images.js';
+import { networksOf, normalisationOf } from './networks.js';
+import { robustnessOf } from './robustness.js';
 
-/** Scores a checkpoint on validation and test of a data set, its own or another. */
-export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParams }, context) => {
-  const { data, model } = params;
-  if (model.name === 'fused') throw new JobFailure('user', 'fused networks are not scored yet');
+/** Scores a network on validation and test of a data set, its own or another, and under attack where that is asked for. */
+export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParams, resume }, context) => {
+  const { data, robustness } = params;
   const parts = await imagesOf(data, inputs.data, context);
-  const trainings = trainingsBehind(inputParams, 'checkpoint').flat();
+  const [given] = await networksOf([inputs.checkpoint], inputParams, 'checkpoint', data, context);
+  if (given === undefined) throw new JobFailure('user', 'there is no network to score');
+  const { network, trainings } = given;
   await assertTrainedApart(trainings, data, parts, context);
-  for (const training of trainings) assertSameShape(training, data);
-  const [training] = trainings;
-  if (training === undefined)
-    throw new JobFailure('user', 'no training stands behind the checkpoint to score');
-  const weights = await context.read(inputs.checkpoint.hash);
-  const { readSafetensors, runEvaluation } = await import('@ferment/engine');
-  const { mean, std } = statedInput(readSafetensors(weights).metadata);
+  const { runEvaluation } = await import('@ferment/engine');
+  const normalisation = await normalisationOf(network);
   const { validation, test, leakRemoved } = parts;
   const { signal } = context;
-  const scored = await runEvaluation({ model, weights, data: { validation, test }, mean, std, signal });
+  const scored = await runEvaluation({ ...network, data: { validation, test }, ...normalisation, signal });
+  const attacked =
+    robustness &&
+    (await robustnessOf({ network, test, normalisation, spec: robustness, trainings, resume }, context));
   const metrics: EvaluationResult = {
     dataset: data.dataset,
     datasetVersion: data.version,
@@ -37,15 +29,18 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     synthetic: await isSynthetic(data, context),
     leakRemoved,
     images: { validation: imagesHash(validation), test: imagesHash(test) },
-    updates: await updatesOf(training, data, parts, context),
+    updates: await updatesOf(trainings, data, parts, context),
     splits: scored.metrics,
     testDeduplicated: await deduplicatedTest(test, scored.logits),
     parameters: scored.parameters,
     macs: scored.macs,
-    robustness: null,
+    robustness: attacked?.result ?? null,
   };
   return {
-    outputs: { metrics: new TextEncoder().encode(canonicalJson(metrics)), logits: scored.logits },
+    outputs: {
+      metrics: new TextEncoder().encode(canonicalJson(metrics)),
+      logits: attacked ? attacked.withBits(scored.logits) : scored.logits,
+    },
     result: metrics,
   };
 };

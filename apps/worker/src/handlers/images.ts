@@ -23,7 +23,8 @@ const opened = new Map<string, DatasetVersion>();
 const keptOpen = 2;
 let divided: { key: string; parts: Split } | null = null;
 
-async function versionOf(hash: string, context: HandlerContext): Promise<DatasetVersion> {
+/** An imported (or refined) version by its hash. */
+export async function versionOf(hash: string, context: HandlerContext): Promise<DatasetVersion> {
   const version = opened.get(hash) ?? openVersion(await context.read(hash));
   // The newest stands last.
   opened.delete(hash);
@@ -108,18 +109,25 @@ export function imagesHash({ places }: SplitImages): string {
   return hash('sha256', new Uint8Array(places.buffer, places.byteOffset, places.byteLength), 'hex');
 }
 
-/** Optimizer steps of a training: as many as its trainer takes, from the images that it had. */
+/** Optimizer steps behind a network, of all its members together: as many as each trainer takes, from its images. */
 export async function updatesOf(
-  { data, train }: TrainedNetwork,
+  trainings: readonly TrainedNetwork[],
   evaluated: PinnedData,
   parts: Split,
   context: HandlerContext,
 ): Promise<number> {
-  if (train.updates !== undefined) return train.updates;
-  const same = canonicalJson(data) === canonicalJson(evaluated);
-  const { count } = same ? parts.train : split(await versionOf(data.version, context), data).train;
-  // The last batch of an epoch is left out where it is not full.
-  return (train.epochs ?? 0) * Math.max(1, Math.floor(count / train.batch));
+  let updates = 0;
+  for (const { data, train } of trainings) {
+    if (train.updates !== undefined) {
+      updates += train.updates;
+      continue;
+    }
+    const same = canonicalJson(data) === canonicalJson(evaluated);
+    const { count } = same ? parts.train : split(await versionOf(data.version, context), data).train;
+    // The last batch of an epoch is left out where it is not full.
+    updates += (train.epochs ?? 0) * Math.max(1, Math.floor(count / train.batch));
+  }
+  return updates;
 }
 
 /** Refuses pictures of another shape than those a network was trained on. */

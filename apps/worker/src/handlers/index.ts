@@ -1,25 +1,27 @@
-import { JobFailure, jobCatalog, type JobInputs, type JobKind, type JobParams } from '@ferment/contracts';
+import { jobCatalog, type JobInputs, type JobKind, type JobParams } from '@ferment/contracts';
 import type { HandlerContext } from '../child/context.js';
 import type { Json, RunRequest } from '../protocol.js';
 import { ablation } from './ablation.js';
+import { adversarial } from './adversarial.js';
 import { distill } from './distill.js';
 import { evaluate } from './evaluate.js';
 import { exportModel } from './export.js';
+import { calibrate, ensemble } from './fuse.js';
 import type { Handler, Handlers } from './handler.js';
 import { importDataset } from './import.js';
+import { predict } from './predict.js';
+import { refine } from './refine.js';
 import { train } from './train.js';
-
-const notYet = (kind: string) => () => Promise.reject(new JobFailure('user', `no handler for ${kind} jobs`));
 
 export const handlers: Handlers<typeof jobCatalog> = {
   import: importDataset,
-  refine: notYet('refine'),
-  adversarial: notYet('adversarial'),
-  predict: notYet('predict'),
-  calibrate: notYet('calibrate'),
-  ensemble: notYet('ensemble'),
+  refine,
   train,
   distill,
+  adversarial,
+  predict,
+  calibrate,
+  ensemble,
   evaluate,
   export: exportModel,
   ablation,

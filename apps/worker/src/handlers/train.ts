@@ -6,5 +6,9 @@ import { trainNetwork } from './training.js';
 export const train: Handler<'train'> = async ({ params, inputs, resume }, context) => {
   const parts = await imagesOf(params.data, inputs.data, context);
   const state = resume === null ? null : await context.read(resume.hash);
-  return trainNetwork({ method: 'train', params, parts, teachers: [], start: null, resume: state }, context);
+  const { outputs, result } = await trainNetwork(
+    { method: 'train', params, parts, teachers: [], start: null, resume: state },
+    context,
+  );
+  return { outputs, result };
 };

@@ -1,26 +1,36 @@
-import { JobFailure, type JobKind, type JobParams } from '@ferment/contracts';
+import { JobFailure, type ArtifactReference, type JobParams, type TrainingKind } from '@ferment/contracts';
 import type { Split } from '@ferment/datasets';
+import type { Teacher } from '@ferment/engine';
 import { computedOn } from '../child/computed-on.js';
 import type { HandlerContext } from '../child/context.js';
-import type { HandlerOutcome } from './handler.js';
+import type { Json } from '../protocol.js';
 
 /** A checkpoint at least this often, so that a lost attempt repeats little; one before every evaluation comes besides. */
 const checkpointEverySteps = 100;
 
 interface Training {
-  method: 'train' | 'distill';
-  params: JobParams<'train'> | JobParams<'distill'>;
+  method: TrainingKind;
+  params: JobParams<TrainingKind>;
   parts: Split;
-  teachers: { model: JobParams<'train'>['model']; weights: Uint8Array }[];
+  teachers: Teacher[];
   start: Uint8Array | null;
   resume: Uint8Array | null;
 }
 
+interface Trained {
+  outputs: { best: Uint8Array; last: Uint8Array };
+  /** The checkpoint with the best robust validation accuracy; null but for an adversarial training. */
+  robust: Uint8Array | null;
+  result: Json;
+}
+
+/** The weights that a training starts from. */
+export function startOf({ hash }: ArtifactReference, context: HandlerContext): Promise<Uint8Array> {
+  return context.read(hash);
+}
+
 /** Runs the engine's trainer, with its events going to the context. */
-export async function trainNetwork<K extends JobKind & ('train' | 'distill')>(
-  training: Training,
-  context: HandlerContext,
-): Promise<HandlerOutcome<K>> {
+export async function trainNetwork(training: Training, context: HandlerContext): Promise<Trained> {
   // Loaded here, so that children for imports and tables never start TensorFlow.
   const { nativeVersion, runTraining } = await import('@ferment/engine');
   const { method, params, parts, teachers, start, resume } = training;
@@ -45,9 +55,10 @@ export async function trainNetwork<K extends JobKind & ('train' | 'distill')>(
       checkpointEverySteps,
     },
   );
-  const { best, last, bestStep, bestMetric, steps } = trained;
+  const { best, last, robust, bestStep, bestMetric, steps } = trained;
   return {
-    outputs: { best, last } as HandlerOutcome<K>['outputs'],
+    outputs: { best, last },
+    robust,
     result: {
       steps,
       bestStep,

@@ -1,4 +1,4 @@
 export * from './calibration.js';
 export * from './fusion.js';
-export type { LabelledLogits } from './logits.js';
+export { softmaxOf, type LabelledLogits } from './logits.js';
 export * from './temperature.js';

@@ -4,6 +4,11 @@ export { runTraining } from './run-training.js';
 export { describeTraining } from './describe.js';
 export type { Teacher, TrainingInputs, TrainingOptions, TrainingResult, TrainingSink } from './inputs.js';
 export { trainingDefinition } from './definition.js';
-export type { FusedNetwork, Network, WeightedModel } from './network.js';
+export {
+  membersOf as networkMembers,
+  type FusedNetwork,
+  type Network,
+  type WeightedModel,
+} from './network.js';
 export { openScorer, type Scorer } from './scorer.js';
 export { TrainingStopped } from './stopped.js';
