@@ -38,8 +38,8 @@ export function fivePoints(landmarks: readonly Point[]): Point[] {
 export const alignmentLimits = {
   /** Distance of the eyes, as a part of the picture's side. */
   eyes: [0.15, 0.75],
-  /** Magnification of the transform. */
-  scale: [0.4, 2],
+  /** Magnification of the transform; below it, the mirrored border would show the face's own parts again. */
+  scale: [0.6, 2],
   /** Rotation in degrees, either way. */
   angle: 45,
   /** Root mean square distance of the aligned points from the template, as a part of its distance of the eyes. */
