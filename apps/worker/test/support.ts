@@ -1,4 +1,12 @@
-import type { ArtifactReference, ImportParams, JobParams, MetricRow, PinnedData } from '@ferment/contracts';
+import {
+  jobCatalog,
+  type ArtifactReference,
+  type ImportParams,
+  type InputShape,
+  type JobParams,
+  type MetricRow,
+  type PinnedData,
+} from '@ferment/contracts';
 import { syntheticFaces } from '@ferment/datasets';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
@@ -128,6 +136,15 @@ export class RecordingTruth implements Truth {
 }
 
 let claims = 0;
+
+/** Inputs as the database gives them where nothing is connected: an empty list, or null. */
+function unconnected(kind: Claim['kind']): Record<string, [] | null> {
+  const shapes: Readonly<Record<string, InputShape>> = jobCatalog[kind].inputs;
+  return Object.fromEntries(
+    Object.entries(shapes).map(([role, { arity }]) => [role, arity === 'many' ? [] : null]),
+  );
+}
+
 export function claimOf(kind: Claim['kind'], params: unknown, more: Partial<Claim> = {}): Claim {
   const jobId = `00000000-0000-4000-8000-${String(++claims).padStart(12, '0')}`;
   return {
@@ -135,12 +152,12 @@ export function claimOf(kind: Claim['kind'], params: unknown, more: Partial<Clai
     attempt: 1,
     kind,
     params,
-    inputs: {},
     inputParams: {},
     resume: null,
     cursor: 0,
     leaseSeconds: 15,
     ...more,
+    inputs: { ...unconnected(kind), ...more.inputs },
   };
 }
 
