@@ -6,19 +6,11 @@ import {
   makeDivisible,
   type ModelSpec,
 } from '@ferment/contracts';
-import {
-  defineModel,
-  dropout,
-  globalAveragePool,
-  sequential,
-  transformerBlocks,
-  transformerLinear,
-  type Layer,
-  type Model,
-} from '../nn/index.js';
+import { defineModel, dropout, globalAveragePool, sequential, type Layer, type Model } from '../nn/index.js';
 import { relu } from '../tensor/index.js';
 import { invertedResidual, normalised } from './inverted-residual.js';
 import type { ModelInput } from './model-input.js';
+import { transformerBlocks, transformerLinear } from './transformer.js';
 
 /**
  * The hybrid student: a convolution of stride 2, then three stages, each opened by an inverted residual (MBConv with
