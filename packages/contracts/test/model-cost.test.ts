@@ -14,6 +14,8 @@ describe('estimateModelCost', () => {
     ['MobileNetV3-Large, small stem', model('mobilenetv3-large'), 4_210_999],
     // 288 + 9216 + 18432 + 36864 + 73728 + 147456 + 294912 weights, 2 x 704 of batch norm, 256 x 7 + 7.
     ['the plain network', model('vgg'), 584_103],
+    // Counted by PyTorch on the same layers (packages/engine/fixtures/make-torchvision.py).
+    ['the hybrid student', model('hybrid'), 349_327],
   ])('counts the parameters of %s', (_, spec, parameters) => {
     expect(estimateModelCost(spec, { size: 48, channels: 1 }).parameters).toBe(parameters);
   });
@@ -42,6 +44,13 @@ describe('estimateModelCost', () => {
       estimateModelCost(spec, { size: 48, channels }).parameters;
     expect(parameters(model('vgg'), 3) - parameters(model('vgg'), 1)).toBe(2 * 9 * 32);
     expect(parameters(model('resnet18'), 3)).toBe(parameters(model('resnet18'), 1));
+  });
+
+  it('keeps the hybrid student within 1.5 M parameters and 25 to 35 MMACs at 48 pixels', () => {
+    const { parameters, macs } = estimateModelCost(model('hybrid'), { size: 48, channels: 1 });
+    expect(parameters).toBeLessThanOrEqual(1.5e6);
+    // Attention's own products counted: 2 x 144^2 x 64 or 2 x 36^2 x 64 in each block.
+    expect(macs).toBe(34_137_056);
   });
 
   it('refuses an input below the smallest size', () => {

@@ -181,7 +181,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'name: vgg, width: 0.5',
       'name: resnet, width: 0.5',
       [
-        'spec.yaml:8 stages.teacher.model.name: expected one of "resnet18", "mobilenetv3-large", "vgg", got "resnet". Did you mean "resnet18"?',
+        'spec.yaml:8 stages.teacher.model.name: expected one of "resnet18", "mobilenetv3-large", "vgg", "hybrid", got "resnet". Did you mean "resnet18"?',
       ],
     ],
     [
@@ -189,7 +189,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'name: vgg, width: 0.5',
       'width: 0.5',
       [
-        'spec.yaml:8 stages.teacher.model.name: missing; expected one of "resnet18", "mobilenetv3-large", "vgg".',
+        'spec.yaml:8 stages.teacher.model.name: missing; expected one of "resnet18", "mobilenetv3-large", "vgg", "hybrid".',
       ],
     ],
     [

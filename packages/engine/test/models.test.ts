@@ -114,13 +114,16 @@ describe.each(variants)('%s %j', (name, options) => {
   });
 });
 
-// Published counts for seven classes and three channels.
+// Published counts for seven classes and three channels; the plain and the hybrid network are ours.
 it.each([
   ['resnet18', { stem: 'imagenet' }, 11_180_103],
   ['resnet18', { stem: 'small' }, 11_172_423],
   ['mobilenetv3-large', { stem: 'imagenet' }, 4_210_999],
   ['mobilenetv3-large', { stem: 'small' }, 4_210_999],
   ['vgg', {}, 584_679],
+  ['hybrid', {}, 349_903],
+  ['hybrid', { transformer: false }, 574_207],
+  ['hybrid', { depth: [0, 0] }, 55_119],
 ])('%s %j has %i parameters', (name, options, parameters) => {
   const model = createModel(modelSpec.parse({ name, ...options }), { size: 48, channels: 3 });
   expect(parameterCount(model)).toBe(parameters);
@@ -152,6 +155,10 @@ describe('initial values', () => {
     ['mobilenetv3-large', 'features.13.block.2.fc1.weight', Math.sqrt(2 / 40)],
     ['mobilenetv3-large', 'classifier.0.weight', 0.01],
     ['vgg', 'features.5.0.weight', Math.sqrt(2 / (9 * 32))],
+    // timm: everything of a vision transformer 0.02.
+    ['hybrid', 'stages.1.transformer.pos_embed', 0.02],
+    ['hybrid', 'stages.1.transformer.blocks.1.attn.qkv.weight', 0.02],
+    ['hybrid', 'stages.0.mbconv.block.0.0.weight', Math.sqrt(2 / 32)],
   ])('%s gives %s the deviation %d', (name, variable, expected) => {
     const model = createModel(modelSpec.parse({ name, width }), { size: 48, channels: 1 });
     const definition = model.variables.find((candidate) => candidate.name === variable);

@@ -58,6 +58,24 @@ describe('onnxGraph', () => {
     expect(new Set(names).size).toBe(names.length);
   });
 
+  it('transposes pictures only where they become tokens and tokens pictures', () => {
+    const transpositions = (transformer: boolean): number => {
+      const spec = modelSpec.parse({ name: 'hybrid', width: 0.25, depth: [1, 1], transformer });
+      const model = createModel(spec, { size: 32, channels: 1 });
+      const weights = Object.fromEntries(
+        model.variables.map(({ name, shape }) => [
+          name,
+          new Float32Array(shape.reduce((total, size) => total * size, 1)),
+        ]),
+      );
+      const { nodes } = onnxGraph((batch) => traceInference(spec, { size: 32, channels: 1 }, batch), weights);
+      return nodes.filter(({ op }) => op === 'Transpose').length;
+    };
+    expect(transpositions(false)).toBe(0);
+    // Three in each attention: heads apart, keys turned, heads together. The last map's mean is taken as it is.
+    expect(transpositions(true)).toBe(2 * 3 + 3);
+  });
+
   it("writes MobileNet's activations as the ops that ONNX has for them", () => {
     expect(ops(hardSigmoid)).toEqual(['HardSigmoid', 'Identity']);
     expect(ops(hardSwish)).toEqual(['HardSigmoid', 'Mul', 'Identity']);

@@ -6,19 +6,11 @@ import {
   makeDivisible,
   type ModelSpec,
 } from '@ferment/contracts';
-import {
-  defineModel,
-  dropout,
-  globalAveragePool,
-  sequential,
-  transformerBlocks,
-  transformerLinear,
-  type Layer,
-  type Model,
-} from '../nn/index.js';
+import { defineModel, dropout, globalAveragePool, sequential, type Layer, type Model } from '../nn/index.js';
 import { relu } from '../tensor/index.js';
 import { invertedResidual, normalised } from './inverted-residual.js';
 import type { ModelInput } from './model-input.js';
+import { transformerBlocks, transformerLinear } from './transformer.js';
 
 /**
  * The hybrid student: a convolution of stride 2, then three stages, each opened by an inverted residual (MBConv with
@@ -28,7 +20,8 @@ import type { ModelInput } from './model-input.js';
  *
  * `transformer: false` puts inverted residuals of about the same cost in the blocks' place; `depth` says how many
  * blocks the two stages have. Names: `stem.0` convolution, `stem.1` batch norm; `stages.N.mbconv` with torchvision's
- * names inside; `stages.N.pos_embed`, `stages.N.blocks.M` and `stages.N.norm` with timm's; `head`.
+ * names inside; `stages.N.transformer.` with timm's, `pos_embed`, `blocks.M` and `norm` (in the ablation
+ * `stages.N.blocks.M` with torchvision's); `head`.
  */
 export function hybrid(
   { width, dropout: rate, transformer, depth }: Extract<ModelSpec, { name: 'hybrid' }>,
@@ -53,7 +46,14 @@ export function hybrid(
         const headWidth = hybridHeadWidth(blocks.headWidth, width);
         const mlp = blocks.mlpRatio * outputs;
         layers.push(
-          transformerBlocks(place, { channels: outputs, side, heads: hybridHeads, headWidth, mlp, count }),
+          transformerBlocks(place.at('transformer'), {
+            channels: outputs,
+            side,
+            heads: hybridHeads,
+            headWidth,
+            mlp,
+            count,
+          }),
         );
         return;
       }

@@ -2,4 +2,3 @@ export * from './initial.js';
 export * from './layers.js';
 export * from './module.js';
 export * from './normalisation.js';
-export * from './transformer.js';

@@ -15,6 +15,24 @@ export function transpose(x: Tensor, order: readonly number[]): Tensor {
   ]);
 }
 
+type Product = (a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean) => Tensor;
+
+/** The gradients of a matrix product, which are products of the same kind. */
+function productGradients(product: Product, a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean) {
+  return (gradient: Tensor, _: Tensor, needed: readonly boolean[]): (Tensor | null)[] => [
+    needed[0]
+      ? transposeA
+        ? product(b, gradient, transposeB, true)
+        : product(gradient, b, false, !transposeB)
+      : null,
+    needed[1]
+      ? transposeB
+        ? product(gradient, a, true, transposeA)
+        : product(a, gradient, !transposeA, false)
+      : null,
+  ];
+}
+
 /** Matrix product of two matrices, either one transposed first. */
 export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
   const [rows, inner] = transposeA ? [a.size(1), a.size(0)] : [a.size(0), a.size(1)];
@@ -26,18 +44,8 @@ export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = fa
     transpose_b: attribute.bool(transposeB),
   };
   const output = { shape: [rows, columns], dtype: a.dtype };
-  return differentiableOp('MatMul', attributes, [a, b], output, (gradient, _, needed) => [
-    needed[0]
-      ? transposeA
-        ? matMul(b, gradient, transposeB, true)
-        : matMul(gradient, b, false, !transposeB)
-      : null,
-    needed[1]
-      ? transposeB
-        ? matMul(gradient, a, true, transposeA)
-        : matMul(a, gradient, !transposeA, false)
-      : null,
-  ]);
+  const gradients = productGradients(matMul, a, b, transposeA, transposeB);
+  return differentiableOp('MatMul', attributes, [a, b], output, gradients);
 }
 
 /**
@@ -59,18 +67,8 @@ export function batchMatMul(a: Tensor, b: Tensor, transposeA = false, transposeB
     adj_y: attribute.bool(transposeB),
   };
   const output = { shape: [...lead, rows, columns], dtype: a.dtype };
-  return differentiableOp('BatchMatMulV2', attributes, [a, b], output, (gradient, _, needed) => [
-    needed[0]
-      ? transposeA
-        ? batchMatMul(b, gradient, transposeB, true)
-        : batchMatMul(gradient, b, false, !transposeB)
-      : null,
-    needed[1]
-      ? transposeB
-        ? batchMatMul(gradient, a, true, transposeA)
-        : batchMatMul(a, gradient, !transposeA, false)
-      : null,
-  ]);
+  const gradients = productGradients(batchMatMul, a, b, transposeA, transposeB);
+  return differentiableOp('BatchMatMulV2', attributes, [a, b], output, gradients);
 }
 
 /**

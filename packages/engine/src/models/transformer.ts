@@ -8,9 +8,7 @@ import {
   unstack,
 } from '../tensor/index.js';
 import { required } from '../required.js';
-import { filled, normal } from './initial.js';
-import { linear, linearOnto } from './layers.js';
-import { sequential, type Layer, type Scope } from './module.js';
+import { filled, linear, linearOnto, normal, sequential, type Layer, type Scope } from '../nn/index.js';
 
 /** timm's epsilon for vision transformers. */
 const epsilon = 1e-6;
