@@ -64,6 +64,7 @@ describe('text', () => {
     expect(block).toMatch(
       /^baseline +3 +0\.6200 \[0\.5952, 0\.6448\] +0\.4100 \[0\.3852, 0\.4348\] +0\.3200 \[0\.2952, 0\.3448\] +0\.3100 \[0\.2852, 0\.3348\]$/m,
     );
+    expect(block).toMatch(/^trades_6 \(SUSPECT\) +3 /m);
     expect(block).toMatch(/^big +1 of 3 \(< 3\) +0\.6600 \(n = 1\)/m);
   });
 
@@ -75,7 +76,8 @@ describe('text', () => {
 
   it('prints the difference of the worst case with its simultaneous interval', () => {
     expect(text).toMatch(/worst case at 8\/255 \(1000 images\): variant minus baseline, paired by seed/);
-    expect(text).toMatch(/trades_6 +3 +\+0\.0807 \[\+0\.0\d+, \+0\.1\d+\]/);
+    // Differences .08 .084 .078: sd .003055, and t(1 - .05 / 4, 2) = 6.2053 for two comparisons.
+    expect(text).toContain('trades_6  3       +0.0807 [+0.0697, +0.0916]');
   });
 
   it('has classes on demand alone', () => {

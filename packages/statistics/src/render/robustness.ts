@@ -90,11 +90,16 @@ function rows(section: RobustnessSection, columns: readonly RobustnessColumn[]) 
   return {
     columns: ['configuration', 'n', ...columns.map(title)],
     rows: section.configurations.map((configuration) => [
-      configurationName(configuration),
+      markedName(configuration),
       seedsText(configuration, section),
       ...columns.map((column) => cellText(configuration.cells[column.key], column)),
     ]),
   };
+}
+
+function markedName(configuration: RobustnessConfiguration): string {
+  const name = configurationName(configuration);
+  return configuration.failedChecks.length > 0 ? `${name} (SUSPECT)` : name;
 }
 
 /** "3", "2 of 3", and "(< 3)" where a mean stands on fewer seeds than that. */
@@ -125,7 +130,7 @@ function perClassBlocks(section: RobustnessSection): Block[] {
       caption: caption(section, `${column.title}, per class (${section.images.attacked} images)`),
       columns: ['configuration', 'n', ...emotions],
       rows: section.configurations.map((configuration) => [
-        configurationName(configuration),
+        markedName(configuration),
         seedsText(configuration, section),
         ...emotions.map((_, index) => {
           const summary = configuration.perClass[column.key]?.[index];
