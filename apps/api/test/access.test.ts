@@ -30,6 +30,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'POST /api/v1/experiments/:id/cancel': { role: 'researcher' },
   'GET /api/v1/experiments/:id/checkpoints/best': { role: 'viewer' },
   'GET /api/v1/experiments/:id/tables/ablation': { role: 'viewer' },
+  'GET /api/v1/experiments/:id/tables/robustness': { role: 'viewer' },
   'GET /api/v1/trials/compare': { role: 'viewer' },
   'GET /api/v1/trials/:id': { role: 'viewer' },
   'GET /api/v1/trials/:id/download': { role: 'viewer' },

@@ -1,33 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
-import type {
-  ArtifactReference,
-  EvaluationResult,
-  ExperimentDetail,
-  JobItem,
-  ProblemDetails,
-  TrialItem,
-} from '@ferment/contracts';
+import type { ExperimentDetail, JobItem, ProblemDetails, TrialItem } from '@ferment/contracts';
 import {
   ablationTable as ablationTableSchema,
-  evaluationResult,
   experimentDetail,
-  jobCatalog,
   jobItem,
   preview,
   trialItem,
 } from '@ferment/contracts';
 import { openQueues } from '@ferment/platform';
-import { ablationTable, renderTable } from '@ferment/statistics';
+import { renderTable } from '@ferment/statistics';
 import request from 'supertest';
-import {
-  claim,
-  importFaces,
-  type Installation,
-  spec,
-  startInstallation,
-  until,
-} from './support/installation.js';
+import { importFaces, type Installation, spec, startInstallation, until } from './support/installation.js';
+import { evaluation, finishTrial, makeTable, textOf } from './support/results.js';
 
 interface Page<T> {
   items: T[];
@@ -292,67 +277,8 @@ result: plain
 seeds: [0, 1]
 `;
 
-  function evaluation(accuracy: number): EvaluationResult {
-    const split = (images: number) => ({
-      images,
-      accuracy,
-      macroF1: accuracy,
-      f1: Array<number>(7).fill(accuracy),
-      nll: 1 - accuracy,
-      ece: 0.1,
-      confusion: Array.from({ length: 7 }, () => Array<number>(7).fill(1)),
-    });
-    const splits = { validation: split(350), test: split(350) };
-    return {
-      dataset: 'faces',
-      datasetVersion: version,
-      protocol: 'official',
-      synthetic: false,
-      leakRemoved: 0,
-      images: { validation: 'validation', test: 'test' },
-      updates: 80,
-      splits,
-      testDeduplicated: { images: 340, accuracy, macroF1: accuracy },
-      parameters: 1000,
-      macs: 5000,
-      robustness: null,
-    };
-  }
-
-  const put = (text: string) => installation.store.put(Buffer.from(text));
-
-  /** Ends a trial as its worker would: its training, its evaluation and its export, with real files. */
-  async function finish(trial: TrialItem, accuracy: number): Promise<void> {
-    const outputs = async (
-      job: JobItem,
-    ): Promise<{ outputs: Record<string, ArtifactReference>; result: object }> => {
-      if (job.kind === 'evaluate') {
-        const result = evaluation(accuracy);
-        const metrics = await put(JSON.stringify(result));
-        return { outputs: { metrics, logits: await put(`logits ${trial.seed}`) }, result };
-      }
-      if (job.kind === 'export') {
-        const onnx = await put(`onnx of seed ${trial.seed}`);
-        return { outputs: { onnx, safetensors: await put(`safetensors of seed ${trial.seed}`) }, result: {} };
-      }
-      return {
-        outputs: { best: await put(`best ${trial.seed}`), last: await put(`last ${trial.seed}`) },
-        result: {},
-      };
-    };
-    const ids = new Set(Object.values(trial.jobs));
-    while (ids.size > 0) {
-      const jobs = await Promise.all(
-        [...ids].map(async (id) => (await get(`jobs/${id}`).expect(200)).body as JobItem),
-      );
-      for (const job of jobs) {
-        if (job.state === 'succeeded') ids.delete(job.id);
-        if (job.state !== 'ready') continue;
-        const { attempt } = await claim(installation, job.id);
-        expect(await installation.attempts.complete(job.id, attempt, await outputs(job))).toBe(true);
-      }
-    }
-  }
+  const finish = (trial: TrialItem, accuracy: number) =>
+    finishTrial(installation, trial, () => evaluation(accuracy, { datasetVersion: version }));
 
   it('become a table that is incomplete until every trial has ended, the best student, and files', async () => {
     const experiment = await submit(small);
@@ -362,39 +288,11 @@ seeds: [0, 1]
     await get(`experiments/${experiment.id}/tables/ablation`).expect(404);
     await get(`experiments/${experiment.id}/checkpoints/best`).expect(404);
 
-    /** Computes the table as its job asks for, once that job reads `state` for the second trial. */
-    const makeTable = async (state: 'succeeded' | 'unfinished'): Promise<void> => {
-      let job: JobItem | undefined;
-      await until(async () => {
-        const { rows } = await installation.database.pool.query<{ id: string; params: unknown }>(
-          `SELECT id, params FROM job WHERE kind = 'ablation' AND state = 'ready' AND params->>'specHash' = $1`,
-          [experiment.specHash],
-        );
-        const found = rows.find(({ params }) =>
-          jobCatalog.ablation.params
-            .parse(params)
-            .trials.some((trial) => trial.seed === 1 && trial.state === state),
-        );
-        job = found && ((await get(`jobs/${found.id}`).expect(200)).body as JobItem);
-        return job !== undefined;
-      }, 'a job for the table');
-      if (!job) throw new Error('no job for the table');
-      const params = jobCatalog.ablation.params.parse(job.params);
-      const results: Record<string, EvaluationResult> = {};
-      for (const hash of params.trials.flatMap(({ metrics }) => Object.values(metrics))) {
-        const text = Buffer.from(await installation.store.read(hash)).toString();
-        results[hash] = evaluationResult.parse(JSON.parse(text));
-      }
-      const table = await put(JSON.stringify(ablationTable({ params, results })));
-      const { attempt } = await claim(installation, job.id);
-      await installation.attempts.complete(job.id, attempt, { outputs: { table }, result: {} });
-    };
-
     const tableNow = async () =>
       ablationTableSchema.parse((await get(`experiments/${experiment.id}/tables/ablation`).expect(200)).body);
 
     await finish(first, 0.5);
-    await makeTable('unfinished');
+    await makeTable(installation, experiment, 'unfinished');
     const early = await tableNow();
     expect(early.incomplete).toBe(true);
     expect(early.trials.map(({ seed, state }) => [seed, state])).toEqual([
@@ -422,7 +320,7 @@ seeds: [0, 1]
     expect(differences.some(({ path }) => path.startsWith('plain.model'))).toBe(false);
 
     await finish(second, 0.7);
-    await makeTable('succeeded');
+    await makeTable(installation, experiment, 'succeeded');
     const table = await tableNow();
     expect(table.incomplete).toBe(false);
     const accuracy = table.sections[0]?.configurations[0]?.metrics['test.accuracy'];
@@ -443,11 +341,7 @@ seeds: [0, 1]
       const answer = await get(`experiments/${experiment.id}/tables/ablation`)
         .query({ format })
         .buffer(true)
-        .parse((response, done) => {
-          let text = '';
-          response.on('data', (piece: Buffer) => (text += piece.toString()));
-          response.on('end', () => done(null, text));
-        })
+        .parse(textOf)
         .expect(200)
         .expect('Content-Type', type);
       expect(answer.body).toBe(renderTable(table, as));
@@ -461,7 +355,7 @@ seeds: [0, 1]
     const away = await get(`experiments/${experiment.id}/tables/ablation`).expect(503);
     expect(away.headers['retry-after']).toBe('10');
     expect((away.body as ProblemDetails).detail).toContain('being made again');
-    await makeTable('succeeded');
+    await makeTable(installation, experiment, 'succeeded');
     expect(await tableNow()).toEqual(table);
     await installation.store.delete(createHash('sha256').update('onnx of seed 0').digest('hex'));
     for (let repeat = 0; repeat < 2; repeat++) {

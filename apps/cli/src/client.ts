@@ -13,6 +13,7 @@ import {
   preview,
   problemDetails,
   project,
+  robustnessTable,
   tokenItem,
   trialComparison,
   trialItem,
@@ -28,7 +29,9 @@ import type {
   JobMetrics,
   Preview,
   ProblemDetails,
+  RobustnessTable,
   Role,
+  TableKind,
   TableQueryFormat,
   TrialComparison,
   TrialItem,
@@ -147,8 +150,18 @@ export class Client {
       query: { format: 'json' },
     });
   }
-  async tableText(experimentId: string, format: TableQueryFormat): Promise<string> {
-    return (await this.fetch(`experiments/${experimentId}/tables/ablation`, { query: { format } })).text();
+  robustness(experimentId: string): Promise<RobustnessTable> {
+    return this.parsed(robustnessTable, `experiments/${experimentId}/tables/robustness`, {
+      query: { format: 'json' },
+    });
+  }
+  /** @param query `perClass` is read by the robustness table alone */
+  async tableText(
+    experimentId: string,
+    kind: TableKind,
+    query: { format: TableQueryFormat; perClass?: boolean },
+  ): Promise<string> {
+    return (await this.fetch(`experiments/${experimentId}/tables/${kind}`, { query })).text();
   }
   best(experimentId: string, metric: string, variant?: string): Promise<BestCheckpoint> {
     return this.parsed(bestCheckpoint, `experiments/${experimentId}/checkpoints/best`, {

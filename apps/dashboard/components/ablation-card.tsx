@@ -1,20 +1,13 @@
 'use client';
-import type {
-  AblationTable,
-  ComparedMetric,
-  ExperimentDetail,
-  SeedSummary,
-  TableComparison,
-  TableSection,
-} from '@ferment/contracts';
+import type { AblationTable, ComparedMetric, ExperimentDetail, TableSection } from '@ferment/contracts';
 import { useState } from 'react';
-import { figure, probability, seriesTitle, shortHash, signedFigure } from '../lib/format';
+import { seriesTitle, shortHash } from '../lib/format';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
 import { CopyButtons } from './copy-buttons';
-import { Forest, forestScale } from './forest';
 import { Empty, Failure, Skeleton } from './states';
+import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
 
 interface Props {
   experiment: ExperimentDetail;
@@ -53,11 +46,7 @@ export function AblationCard({ experiment, table }: Props) {
 function Table({ table }: { table: AblationTable }) {
   return (
     <>
-      <ul className="table-header">
-        {table.header.map((line) => (
-          <li key={line}>{line}</li>
-        ))}
-      </ul>
+      <TableHeader lines={table.header} />
       {table.sections.length === 0 ? <Empty title="No trial has figures yet" /> : null}
       {table.sections.map((section) => (
         <Section
@@ -119,9 +108,7 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
                   ) : null}
                 </th>
                 <td className="number">
-                  {configuration.seeds.length === configuration.planned
-                    ? configuration.planned
-                    : `${configuration.seeds.length} of ${configuration.planned}`}
+                  <Count n={configuration.seeds.length} planned={configuration.planned} />
                 </td>
                 {metrics.map((metric) => (
                   <td key={metric} className="number">
@@ -138,28 +125,14 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
   );
 }
 
-function Summary({ summary }: { summary: SeedSummary }) {
-  if (summary.mean === null) return <span className="muted">–</span>;
-  return (
-    <>
-      {figure(summary.mean)}{' '}
-      <span className="interval">
-        {summary.interval ? `[${figure(summary.interval.low)}, ${figure(summary.interval.high)}]` : 'n = 1'}
-      </span>
-    </>
-  );
-}
-
 function Deltas({ section, table }: { section: TableSection; table: AblationTable }) {
   const [metric, setMetric] = useQueryState('delta', 'test.accuracy');
   const family = section.families.find((one) => one.metric === metric) ?? section.families[0];
   if (!family) return null;
-  const factorial = family.comparisons.some((comparison) => comparison.kind !== 'delta');
-  const scale = forestScale(family.comparisons);
   return (
     <>
       <div className="section-head">
-        <h3>{factorial ? 'Main effects and interactions' : `Differences from ${table.baseline}`}</h3>
+        <h3>{differencesTitle(family, table.baseline)}</h3>
         <Segmented
           label="Metric of the differences"
           value={family.metric}
@@ -167,100 +140,11 @@ function Deltas({ section, table }: { section: TableSection; table: AblationTabl
           options={section.families.map((one) => ({ value: one.metric, title: shortTitle(one.metric) }))}
         />
       </div>
-      <div className="table-scroll">
-        <table className="table delta-table">
-          <caption>
-            {seriesTitle(family.metric)}, paired by seed. Paired t with Bonferroni over m = {family.m} for p
-            and for the simultaneous 95 % intervals.
-          </caption>
-          <thead>
-            <tr>
-              <th scope="col">{factorial ? 'Effect' : 'Variant'}</th>
-              <th scope="col" className="number">
-                n
-              </th>
-              <th scope="col" className="forest-column">
-                <span className="visually-hidden">Interval drawn</span>
-              </th>
-              <th scope="col" className="number">
-                Difference [interval]
-              </th>
-              <th scope="col" className="number">
-                p (Bonferroni)
-              </th>
-              <th scope="col" className="number">
-                p (sign flip)
-              </th>
-              <th scope="col">Reading</th>
-            </tr>
-          </thead>
-          <tbody>
-            {family.comparisons.map((comparison) => (
-              <Delta
-                key={comparison.name}
-                comparison={comparison}
-                planned={table.seeds.length}
-                scale={scale}
-              />
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <DeltaTable family={family} title={seriesTitle(family.metric)} planned={table.seeds.length} />
     </>
   );
 }
 
 function shortTitle(metric: ComparedMetric): string {
   return seriesTitle(metric).replace('test ', '');
-}
-
-function Delta({
-  comparison,
-  planned,
-  scale,
-}: {
-  comparison: TableComparison;
-  planned: number;
-  scale: number;
-}) {
-  const { interval, permutation } = comparison;
-  const missing = comparison.missing
-    .map((one) => `${one.variant} seed ${one.seed}: ${one.reason}`)
-    .join('\n');
-  return (
-    <tr>
-      <th scope="row">{comparison.name}</th>
-      <td className="number" title={missing}>
-        {comparison.n === planned ? planned : `${comparison.n} of ${planned}`}
-      </td>
-      <td className="forest-column">
-        <Forest comparison={comparison} scale={scale} />
-      </td>
-      <td className="number">
-        {signedFigure(comparison.mean)}{' '}
-        <span className="interval">
-          {interval
-            ? `[${signedFigure(interval.low)}, ${signedFigure(interval.high)}]`
-            : comparison.n === 1
-              ? 'n = 1'
-              : ''}
-        </span>
-      </td>
-      <td className="number">{probability(comparison.pBonferroni)}</td>
-      <td className="number">
-        {permutation ? (
-          <>
-            {permutation.exact ? '' : '≈'}
-            {probability(permutation.p)}{' '}
-            <span className="interval">floor {probability(permutation.floor)}</span>
-          </>
-        ) : (
-          '–'
-        )}
-      </td>
-      <td className={comparison.conclusive ? 'reading conclusive' : 'reading muted'}>
-        {comparison.conclusive ? 'differs' : comparison.note}
-      </td>
-    </tr>
-  );
 }

@@ -40,7 +40,11 @@ export function CopyButtons({ path }: { path: string }) {
           {title}
         </button>
       ))}
-      <a className="button small" href={api(`${path}?format=csv`)} download="ablation.csv">
+      <a
+        className="button small"
+        href={api(`${path}?format=csv`)}
+        download={`${path.split('/').at(-1) ?? 'table'}.csv`}
+      >
         Save CSV
       </a>
     </span>

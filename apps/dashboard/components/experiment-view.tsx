@@ -1,5 +1,13 @@
 'use client';
-import { ablationTable, experimentDetail, jobItem, trialItem, type JobProgress } from '@ferment/contracts';
+import {
+  ablationTable,
+  asksForRobustness,
+  experimentDetail,
+  jobItem,
+  robustnessTable,
+  trialItem,
+  type JobProgress,
+} from '@ferment/contracts';
 import Link from 'next/link';
 import { useSearchParams } from 'next/navigation';
 import { useEffect, useState } from 'react';
@@ -10,6 +18,7 @@ import { AblationCard } from './ablation-card';
 import { CurvesCard } from './curves-card';
 import { ExperimentHead } from './experiment-head';
 import { FailuresCard } from './failures-card';
+import { RobustnessCard } from './robustness-card';
 import { Empty, Failure, Skeleton, Stale } from './states';
 import { TrialsCard } from './trials-card';
 
@@ -34,6 +43,11 @@ function Experiment({ id }: { id: string }) {
   const jobs = useResource(`experiments/${id}/jobs`, jobList);
   const hasTable = (experiment.data?.table ?? null) !== null;
   const table = useResource(hasTable ? `experiments/${id}/tables/ablation?format=json` : null, ablationTable);
+  const attacked = hasTable && experiment.data !== null && asksForRobustness(experiment.data.spec);
+  const robustness = useResource(
+    attacked ? `experiments/${id}/tables/robustness?format=json` : null,
+    robustnessTable,
+  );
   const [curves] = useState(() => new CurveStore());
   const [progress, setProgress] = useState<ReadonlyMap<string, JobProgress>>(new Map());
 
@@ -42,6 +56,7 @@ function Experiment({ id }: { id: string }) {
     trials.refresh();
     jobs.refresh();
     table.refresh();
+    robustness.refresh();
   };
   const renewSoon = useThrottled(renew, 600);
   useStream(
@@ -69,7 +84,9 @@ function Experiment({ id }: { id: string }) {
     return <Failure error={experiment.error} retry={experiment.refresh} />;
   }
   if (!experiment.data) return <Skeleton rows={4} height={150} />;
-  const stale = [experiment, trials, jobs, table].find((resource) => resource.error && resource.data);
+  const stale = [experiment, trials, jobs, table, robustness].find(
+    (resource) => resource.error && resource.data,
+  );
   return (
     <>
       {stale?.error && stale.loadedAt !== null ? (
@@ -78,6 +95,7 @@ function Experiment({ id }: { id: string }) {
       <ExperimentHead experiment={experiment.data} jobs={jobs.data} progress={progress} />
       <CurvesCard experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
       <AblationCard experiment={experiment.data} table={table} />
+      <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />
       <FailuresCard trials={trials.data} jobs={jobs.data} />
     </>

@@ -8,6 +8,8 @@ export interface Line {
   readonly colour: string;
   readonly values: readonly (number | null)[];
   readonly width: number;
+  /** Marks each point: where the points are few and what lies between was not measured. */
+  readonly dots?: boolean;
   /** The range around the line, drawn behind it. */
   readonly band?:
     { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[] } | undefined;
@@ -21,6 +23,8 @@ interface Props {
   /** What the chart shows, for those who do not see it. */
   label: string;
   logarithmic?: boolean;
+  /** Fixed ends of the vertical axis: charts side by side are read against each other. */
+  range?: readonly [number, number];
   /** Index into `xs` under the pointer, or null. */
   onPoint?: (index: number | null) => void;
 }
@@ -49,17 +53,18 @@ function seriesOf(lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlo
       stroke,
       width: line.width,
       spanGaps: true,
-      points: { show: line.values.length === 1, size: 6, fill: stroke },
+      points: { show: line.dots === true || line.values.length === 1, size: 6, fill: stroke },
     });
   }
   return { series, bands };
 }
 
 /** A uPlot chart in the page's colours. Data changes keep the chart; a change of lines or theme draws it anew. */
-export function LineChart({ xs, lines, height, xLabel, label, logarithmic = false, onPoint }: Props) {
+export function LineChart({ xs, lines, height, xLabel, label, logarithmic = false, range, onPoint }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const latest = useRef({ xs, lines, onPoint });
+  const [low, high] = range ?? [null, null];
   useEffect(() => {
     latest.current = { xs, lines, onPoint };
   });
@@ -87,7 +92,13 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
           height,
           legend: { show: false },
           padding: [12, 12, 0, 0],
-          scales: { x: { time: false }, y: logarithmic ? { distr: 3 } : {} },
+          scales: {
+            x: { time: false },
+            y: {
+              ...(logarithmic && { distr: 3 as const }),
+              ...(low !== null && high !== null && { range: [low, high] as [number, number] }),
+            },
+          },
           axes: [
             { ...axis, label: xLabel, labelSize: 16, labelGap: -2, labelFont: axis.font, size: 30 },
             { ...axis, size: 52 },
@@ -114,7 +125,7 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
       chart.current?.destroy();
       chart.current = null;
     };
-  }, [height, logarithmic, shape, xLabel]);
+  }, [height, high, logarithmic, low, shape, xLabel]);
 
   useEffect(() => {
     chart.current?.setData(columnsOf(xs, lines));

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
-  ablationTable,
   canonicalJson,
   evaluationResult,
+  experimentTables,
   type ArtifactReference,
   type Protocol,
 } from '@ferment/contracts';
@@ -150,7 +150,7 @@ describe('the handlers, one after another as an experiment runs them', () => {
         trials: [trial('baseline', 0), trial('baseline', 1), trial('off', 0), trial('off', 1)],
       }),
     );
-    const parsed = ablationTable.parse(json(bytesOf(table, 'table')));
+    const parsed = experimentTables.parse(json(bytesOf(table, 'table')));
     expect(parsed.sections[0]?.configurations.map(({ variant }) => variant)).toEqual(['baseline', 'off']);
     expect(canonicalJson(parsed)).toBe(Buffer.from(bytesOf(table, 'table')).toString());
   }, 120_000);

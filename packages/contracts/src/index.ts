@@ -13,6 +13,7 @@ export * from './patches.js';
 export * from './plan.js';
 export * from './refine.js';
 export * from './rest.js';
+export * from './robustness-table.js';
 export * from './robustness.js';
 export * from './scalars.js';
 export * from './schema-shape.js';

@@ -100,6 +100,10 @@ const tableTrial = z.strictObject({
   reason: z.string().nullable(),
   /** Hash of the evaluation's `metrics` artifact, per evaluated data set. */
   metrics: z.record(z.string(), z.string()),
+  /** The data set whose images trained the result. */
+  trainedOn: z.string().nullable().default(null),
+  /** Evaluated data sets whose pictures were aligned before they were stored. */
+  aligned: z.array(z.string()).default([]),
 });
 
 const ablationParams = z.strictObject({
@@ -208,7 +212,7 @@ export const jobCatalog = {
     retry,
   },
   ablation: {
-    version: 3,
+    version: 4,
     params: ablationParams,
     inputs: {},
     outputs: { table: 'table' },

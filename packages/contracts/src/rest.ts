@@ -232,6 +232,10 @@ export const createdToken = tokenItem.extend({ token: z.string() });
 /** A one-time address for the browser; it turns into an HttpOnly cookie. */
 export const loginAddress = z.object({ path: z.string(), expiresAt: z.iso.datetime() });
 
+/** The tables of an experiment, each an address. */
+export const tableKinds = ['ablation', 'robustness'] as const;
+export type TableKind = (typeof tableKinds)[number];
+
 /** `format` of a table's address: the table itself, or one of its printed forms. */
 export const tableQueryFormats = ['json', 'text', 'csv', 'md', 'latex'] as const;
 export type TableQueryFormat = (typeof tableQueryFormats)[number];

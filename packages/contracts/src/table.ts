@@ -127,9 +127,9 @@ export const tableSection = z.object({
 });
 export type TableSection = z.output<typeof tableSection>;
 
-/** The ablation table: what an `ablation` job writes as its `table` output. */
+/** The ablation table: with the robustness table beside it, what an `ablation` job writes as its `table` output. */
 export const ablationTable = z.object({
-  tableVersion: z.literal(2),
+  tableVersion: z.literal(3),
   experiment: z.string(),
   specHash: z.string(),
   design: z.enum(['one-at-a-time', 'full-factorial', 'list', 'none']),

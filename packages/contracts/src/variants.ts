@@ -56,6 +56,15 @@ export function countVariants(ablation: AblationSpec | null): number {
     : levels.reduce((product, count) => product * (count + 1), 1);
 }
 
+/** Whether any variant is put through attacks or corruptions: by the spec as written, or by a patch of it. */
+export function asksForRobustness({ evaluate, ablation }: ExperimentSpec): boolean {
+  if (evaluate.attacks.length > 0 || evaluate.corruptions !== null) return true;
+  const patched = variantsOf(ablation).flatMap(({ parts }) =>
+    parts.flatMap(({ patch }) => Object.keys(patch)),
+  );
+  return patched.some((path) => /^evaluate(\.attacks|\.corruptions|$)/.test(path));
+}
+
 function levelsOf(factors: Record<string, Record<string, Patch>>): Level[][] {
   return Object.entries(factors).map(([factor, levels]) => {
     const names = Object.keys(levels);

@@ -188,7 +188,15 @@ describe('single jobs', () => {
   });
 
   it('a table is another job with every result that is added', () => {
-    const trial = { variant: 'baseline', factors: {}, seed: 0, fold: null, reason: null };
+    const trial = {
+      variant: 'baseline',
+      factors: {},
+      seed: 0,
+      fold: null,
+      reason: null,
+      trainedOn: 'fer2013',
+      aligned: [],
+    };
     const params = (trials: JobParams<'ablation'>['trials']): JobParams<'ablation'> => ({
       experiment: 'e',
       specHash: 's',

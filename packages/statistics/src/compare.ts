@@ -3,11 +3,11 @@ import {
   type MissingResult,
   type TableComparison,
   type TableFamily,
-  type TableMetric,
 } from '@ferment/contracts';
 import { bonferroni, holm } from './adjust.js';
 import { metricOf, type Cell } from './cells.js';
 import type { Contrast } from './contrasts.js';
+import type { SeedResult } from './folds.js';
 import { pairedT, signFlipPermutation } from './paired.js';
 import { seedsForPower } from './power.js';
 import { summarise } from './summary.js';
@@ -17,41 +17,50 @@ export interface Levels {
   readonly power: number;
 }
 
+/** Reads the compared figure of an evaluation; null where it has none. */
+export type Reader = (result: SeedResult) => number | null;
+
 /** One family for each compared metric: all planned contrasts, adjusted together. */
 export function families(
   plan: readonly Contrast[],
-  trials: readonly Cell[],
+  cells: readonly Cell[],
   seeds: readonly number[],
   levels: Levels,
 ): TableFamily[] {
   if (plan.length === 0) return [];
+  return comparedMetrics.map((metric) => ({
+    metric,
+    m: plan.length,
+    comparisons: comparisonsOf(plan, cells, seeds, (result) => metricOf(result, metric), levels),
+  }));
+}
+
+/** The comparisons of one family, adjusted together. */
+export function comparisonsOf(
+  plan: readonly Contrast[],
+  trials: readonly Cell[],
+  seeds: readonly number[],
+  read: Reader,
+  levels: Levels,
+): TableComparison[] {
   const cells = new Map(trials.map((cell) => [placeOf(cell.trial.variant, cell.trial.seed), cell]));
-  return comparedMetrics.map((metric) => {
-    const comparisons = plan.map((contrast) => compare(contrast, metric, cells, seeds, plan.length, levels));
-    const adjusted = holm(
-      comparisons.map((comparison) => comparison.p),
-      plan.length,
-    );
-    return {
-      metric,
-      m: plan.length,
-      comparisons: comparisons.map((comparison, index) => ({
-        ...comparison,
-        pHolm: adjusted[index] ?? null,
-      })),
-    };
-  });
+  const comparisons = plan.map((contrast) => compare(contrast, read, cells, seeds, plan.length, levels));
+  const adjusted = holm(
+    comparisons.map((comparison) => comparison.p),
+    plan.length,
+  );
+  return comparisons.map((comparison, index) => ({ ...comparison, pHolm: adjusted[index] ?? null }));
 }
 
 function compare(
   contrast: Contrast,
-  metric: TableMetric,
+  read: Reader,
   cells: ReadonlyMap<string, Cell>,
   seeds: readonly number[],
   m: number,
   { alpha, power }: Levels,
 ): TableComparison {
-  const { pairs, missing } = perSeed(contrast, metric, cells, seeds);
+  const { pairs, missing } = perSeed(contrast, read, cells, seeds);
   const differences = pairs.map((pair) => pair.difference);
   const summary = summarise(differences);
   const test = pairedT(differences, m, alpha);
@@ -97,12 +106,26 @@ function note(
   return `inconclusive; ${more} more ${more === 1 ? 'seed' : 'seeds'} for power .8 at a difference of this size`;
 }
 
+const notPlanned = (variant: string, seed: number): MissingResult => ({
+  variant,
+  seed,
+  state: 'unfinished',
+  reason: 'this seed was not planned for it',
+});
+
+const notCompared = ({ trial: { variant, seed } }: Cell): MissingResult => ({
+  variant,
+  seed,
+  state: 'elsewhere',
+  reason: 'has no such figure: never paired here',
+});
+
 const placeOf = (variant: string, seed: number) => `${variant}/${seed}`;
 
 /** The contrast's value for every seed that has all its trials, and what the other seeds lack. */
 function perSeed(
   contrast: Contrast,
-  metric: TableMetric,
+  read: Reader,
   cells: ReadonlyMap<string, Cell>,
   seeds: readonly number[],
 ): { pairs: { seed: number; difference: number }[]; missing: MissingResult[] } {
@@ -114,14 +137,12 @@ function perSeed(
     let complete = true;
     for (const [variant, weight] of weights) {
       const cell = cells.get(placeOf(variant, seed));
-      const value = cell?.result ? metricOf(cell.result, metric) : null;
+      const value = cell?.result ? read(cell.result) : null;
       if (value !== null) {
         difference += weight * value;
       } else {
         complete = false;
-        missing.push(
-          cell?.missing ?? { variant, seed, state: 'unfinished', reason: 'this seed was not planned for it' },
-        );
+        missing.push(cell ? (cell.missing ?? notCompared(cell)) : notPlanned(variant, seed));
       }
     }
     if (complete) pairs.push({ seed, difference });

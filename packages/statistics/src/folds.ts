@@ -1,4 +1,5 @@
 import type { EvaluationResult, JobParams, SplitMetrics } from '@ferment/contracts';
+import { averagedRobustness } from './robustness-folds.js';
 import { mean } from './summary.js';
 
 type Trial = JobParams<'ablation'>['trials'][number];
@@ -38,7 +39,7 @@ export function foldsFirst(
         const found = group.flatMap((trial) => resultOf(trial, dataset, results) ?? []);
         if (found.length < group.length) continue;
         const key = found.map(({ hash }) => hash).join('+');
-        made[key] = averaged(found.map(({ result }) => result));
+        made[key] = averaged(found);
         metrics[dataset] = key;
       }
     }
@@ -75,11 +76,17 @@ const words: Readonly<Record<Trial['state'], string>> = {
   unfinished: 'not ended yet',
 };
 
+interface FoldResult {
+  readonly hash: string;
+  readonly fold: number | null;
+  readonly result: EvaluationResult;
+}
+
 function resultOf(
   trial: Trial,
   dataset: string,
   results: Readonly<Record<string, EvaluationResult>>,
-): { hash: string; result: EvaluationResult } | null {
+): FoldResult | null {
   const hash = trial.metrics[dataset];
   if (hash === undefined) return null;
   const result = results[hash];
@@ -89,14 +96,15 @@ function resultOf(
       `the evaluation ${hash} of ${trial.variant} seed ${trial.seed}${fold} on ${dataset} was not handed to the table`,
     );
   }
-  return { hash, result };
+  return { hash, fold: trial.fold, result };
 }
 
 /**
  * The mean of folds' figures. Folds with test images of their own count them together; folds that are scored on the
  * same images count them once.
  */
-function averaged(folds: readonly EvaluationResult[]): SeedResult {
+function averaged(group: readonly FoldResult[]): SeedResult {
+  const folds = group.map(({ result }) => result);
   const [first] = folds;
   if (first === undefined) throw new RangeError('expected at least one fold');
   const allUpdates = [...new Set(folds.map(({ updates }) => updates))];
@@ -113,8 +121,7 @@ function averaged(folds: readonly EvaluationResult[]): SeedResult {
   return {
     ...first,
     allUpdates,
-    // Attacked images are of one fold each: what they show is told by the table of robustness.
-    robustness: null,
+    robustness: averagedRobustness(group.map(({ fold, result: { robustness } }) => ({ fold, robustness }))),
     leakRemoved: total(
       folds.map(({ leakRemoved }) => leakRemoved),
       apart(tests),

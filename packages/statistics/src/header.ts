@@ -1,11 +1,10 @@
 import type { AblationTable, TableSection } from '@ferment/contracts';
 
-const list = (values: readonly (string | number)[]) => values.join(', ');
+export const list = (values: readonly (string | number)[]) => values.join(', ');
 
 /** What a reader must know before the figures: conditions, selection, what an interval covers, what is missing. */
 export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
-  const { seeds, trials, fixedStages, selectMetric, sections } = table;
-  const ended = (state: string) => trials.filter((trial) => trial.state === state).length;
+  const { seeds, fixedStages, selectMetric, sections } = table;
   const lines = [
     `spec ${table.specHash}`,
     `seeds ${list(seeds)} (${seeds.length} planned for each configuration)`,
@@ -16,17 +15,7 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
   // Two sections of one data set differ only in their test images: what they share is said once.
   lines.push(...new Set(sections.flatMap((section) => dataLines(section))));
   lines.push(...updatesLines(sections));
-  if (fixedStages.length > 0) {
-    lines.push(
-      `conditional on fixed teachers (${list(fixedStages)}): drawn once, their variance is in no interval`,
-    );
-  }
-  if (table.incomplete) {
-    lines.push(`INCOMPLETE: ${ended('unfinished')} of ${trials.length} trials have not ended`);
-  }
-  for (const state of ['failed', 'cancelled'] as const) {
-    if (ended(state) > 0) lines.push(`${ended(state)} of ${trials.length} trials ${state}: listed below`);
-  }
+  lines.push(...fixedStagesLines(fixedStages), ...trialsLines(table));
   if (sections.some((section) => section.unequalN)) {
     lines.push('UNEQUAL n: configurations do not all have the same number of seeds');
   }
@@ -34,7 +23,7 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
 }
 
 /** What n counts where data have folds. */
-function foldLines({ seeds, trials }: Pick<AblationTable, 'seeds' | 'trials'>): string[] {
+export function foldLines({ seeds, trials }: Pick<AblationTable, 'seeds' | 'trials'>): string[] {
   const folds = new Set(trials.flatMap(({ fold }) => fold ?? []));
   if (folds.size === 0) return [];
   const count = (n: number, name: string) => `${n} ${n === 1 ? name : `${name}s`}`;
@@ -44,17 +33,40 @@ function foldLines({ seeds, trials }: Pick<AblationTable, 'seeds' | 'trials'>): 
   ];
 }
 
-function dataLines({
+/** That teachers shared by all trials are one draw. */
+export function fixedStagesLines(fixedStages: readonly string[]): string[] {
+  if (fixedStages.length === 0) return [];
+  return [
+    `conditional on fixed teachers (${list(fixedStages)}): drawn once, their variance is in no interval`,
+  ];
+}
+
+/** How many trials have no figures, and why. */
+export function trialsLines({ trials, incomplete }: Pick<AblationTable, 'trials' | 'incomplete'>): string[] {
+  const ended = (state: string) => trials.filter((trial) => trial.state === state).length;
+  const lines = incomplete
+    ? [`INCOMPLETE: ${ended('unfinished')} of ${trials.length} trials have not ended`]
+    : [];
+  for (const state of ['failed', 'cancelled'] as const) {
+    if (ended(state) > 0) lines.push(`${ended(state)} of ${trials.length} trials ${state}: listed below`);
+  }
+  return lines;
+}
+
+/** `fer2013 0123456789ab, protocol carved`. */
+export function sectionName({
   dataset,
   datasetVersion,
   protocol,
   angles,
-  leakRemoved,
-  images,
-  synthetic,
-}: TableSection): string[] {
+}: Pick<TableSection, 'dataset' | 'datasetVersion' | 'protocol' | 'angles'>): string {
   const pictures = angles === undefined ? '' : `, angles ${angles}`;
-  const name = `${dataset} ${datasetVersion.slice(0, 12)}, protocol ${protocol}${pictures}`;
+  return `${dataset} ${datasetVersion.slice(0, 12)}, protocol ${protocol}${pictures}`;
+}
+
+function dataLines(section: TableSection): string[] {
+  const { leakRemoved, images, synthetic } = section;
+  const name = sectionName(section);
   const lines = [
     `${name}: ${leakRemoved} training images removed for an exact copy in validation or test; ` +
       `${images.test} test images, ${images.testDeduplicated} after deduplication`,

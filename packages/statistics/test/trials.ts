@@ -1,4 +1,4 @@
-import type { EvaluationResult, SplitMetrics } from '@ferment/contracts';
+import type { EvaluationResult, RobustnessResult, SplitMetrics } from '@ferment/contracts';
 import type { AblationInput, AblationParams } from '../src/index.js';
 
 type Trial = AblationParams['trials'][number];
@@ -17,6 +17,9 @@ export interface Given {
   imagesHash?: string;
   updates?: number;
   synthetic?: boolean;
+  robustness?: RobustnessResult;
+  trainedOn?: string;
+  aligned?: string[];
 }
 
 export function splitMetrics(accuracy: number, images: number): SplitMetrics {
@@ -53,7 +56,7 @@ export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): 
         testDeduplicated: { images: testImages - 16, accuracy: accuracy - 0.02, macroF1: accuracy - 0.06 },
         parameters: 1000,
         macs: 1000,
-        robustness: null,
+        robustness: given.robustness ?? null,
       };
     }
     return {
@@ -64,6 +67,8 @@ export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): 
       state: state ?? 'succeeded',
       reason: reason ?? null,
       metrics: accuracy === undefined ? {} : { fer2013: hash },
+      trainedOn: given.trainedOn ?? 'fer2013',
+      aligned: given.aligned ?? [],
     };
   });
   return {

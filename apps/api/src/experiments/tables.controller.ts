@@ -1,8 +1,17 @@
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
-import { ablationTable, tableQueryFormats } from '@ferment/contracts';
+import {
+  ablationTable,
+  asksForRobustness,
+  experimentTables,
+  robustnessTable,
+  tableQueryFormats,
+  type ExperimentDetail,
+  type ExperimentTables,
+  type TableFormat,
+} from '@ferment/contracts';
 import { Experiments } from '@ferment/platform';
-import { renderTable } from '@ferment/statistics';
+import { renderRobustnessTable, renderTable } from '@ferment/statistics';
 import type { Response } from 'express';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
@@ -11,6 +20,10 @@ import { found, Problem } from '../common/problem.js';
 import { Artifacts } from '../files/artifacts.service.js';
 
 const query = z.object({ format: z.enum(tableQueryFormats).default('json') });
+const robustnessQuery = query.extend({
+  /** Accuracy of each class in the printed forms too; JSON and CSV always have it. */
+  perClass: z.enum(['true', 'false']).default('false'),
+});
 
 const rendered = {
   text: { as: 'text', type: 'text/plain', extension: 'txt' },
@@ -18,6 +31,13 @@ const rendered = {
   md: { as: 'markdown', type: 'text/markdown', extension: 'md' },
   latex: { as: 'latex', type: 'application/x-tex', extension: 'tex' },
 } as const;
+const types = ['application/json', ...Object.values(rendered).map((item) => item.type)];
+
+interface Printable {
+  readonly name: string;
+  readonly table: object;
+  readonly render: (as: TableFormat) => string;
+}
 
 @ApiTags('experiments')
 @Controller('api/v1/experiments/:id/tables')
@@ -29,7 +49,7 @@ export class TablesController {
   ) {}
 
   @Get('ablation')
-  @ApiProduces('application/json', ...Object.values(rendered).map((item) => item.type))
+  @ApiProduces(...types)
   @Answer(200, 'The newest ablation table; `incomplete` until every trial has ended', ablationTable)
   async ablation(
     @Param('id', { schema: z.uuid() }) id: string,
@@ -37,17 +57,55 @@ export class TablesController {
     @Res() response: Response,
   ): Promise<void> {
     const experiment = found(await this.experiments.describe(id), 'experiment');
-    if (!experiment.table)
-      throw new Problem('not-found', 'There is no table yet: it follows the first finished trial.');
-    const text = Buffer.from(await this.artifacts.read(experiment.table.hash)).toString('utf8');
-    const table = ablationTable.parse(JSON.parse(text));
-    if (format === 'json') {
-      response.json(table);
-      return;
-    }
-    const { as, type, extension } = rendered[format];
-    response.type(`${type}; charset=utf-8`);
-    response.setHeader('Content-Disposition', `inline; filename="${experiment.name}-ablation.${extension}"`);
-    response.send(renderTable(table, as));
+    const { robustness: _robustness, ...table } = await this.tables(experiment);
+    const render = (as: TableFormat) => renderTable(table, as);
+    send(response, format, { name: `${experiment.name}-ablation`, table, render });
   }
+
+  @Get('robustness')
+  @ApiProduces(...types)
+  @Answer(200, 'The newest robustness table: attacks, corruptions, cost, sanity checks', robustnessTable)
+  async robustness(
+    @Param('id', { schema: z.uuid() }) id: string,
+    @Query({ schema: robustnessQuery }) { format, perClass }: z.output<typeof robustnessQuery>,
+    @Res() response: Response,
+  ): Promise<void> {
+    const experiment = found(await this.experiments.describe(id), 'experiment');
+    if (!asksForRobustness(experiment.spec)) {
+      throw new Problem(
+        'not-found',
+        'There is no robustness table: the spec asks for no attacks and no corruptions. Name some under ' +
+          '"evaluate.attacks" or "evaluate.corruptions" and submit it again: what is trained is not trained again.',
+      );
+    }
+    const { robustness: table } = await this.tables(experiment);
+    if (!table) {
+      throw new Problem('not-found', 'There is no robustness table yet: no attacked trial has finished.');
+    }
+    const render = (as: TableFormat) => renderRobustnessTable(table, as, { perClass: perClass === 'true' });
+    send(response, format, { name: `${experiment.name}-robustness`, table, render });
+  }
+
+  private async tables({ table }: ExperimentDetail): Promise<ExperimentTables> {
+    if (!table) {
+      throw new Problem('not-found', 'There is no table yet: it follows the first finished trial.');
+    }
+    const text = Buffer.from(await this.artifacts.read(table.hash)).toString('utf8');
+    return experimentTables.parse(JSON.parse(text));
+  }
+}
+
+function send(
+  response: Response,
+  format: z.output<typeof query>['format'],
+  { name, table, render }: Printable,
+): void {
+  if (format === 'json') {
+    response.json(table);
+    return;
+  }
+  const { as, type, extension } = rendered[format];
+  response.type(`${type}; charset=utf-8`);
+  response.setHeader('Content-Disposition', `inline; filename="${name}.${extension}"`);
+  response.send(render(as));
 }

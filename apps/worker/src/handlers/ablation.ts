@@ -1,17 +1,17 @@
 import { canonicalJson, evaluationResult, type EvaluationResult } from '@ferment/contracts';
-import { ablationTable } from '@ferment/statistics';
+import { experimentTables } from '@ferment/statistics';
 import type { Handler } from './handler.js';
 
-/** Computes an experiment's table from the evaluations of its trials. */
+/** Computes an experiment's tables from the evaluations of its trials. */
 export const ablation: Handler<'ablation'> = async ({ params }, context) => {
   const hashes = new Set(params.trials.flatMap((trial) => Object.values(trial.metrics)));
   const results: Record<string, EvaluationResult> = {};
   for (const hash of hashes) {
     results[hash] = evaluationResult.parse(JSON.parse(new TextDecoder().decode(await context.read(hash))));
   }
-  const table = ablationTable({ params, results });
+  const tables = experimentTables({ params, results });
   return {
-    outputs: { table: new TextEncoder().encode(canonicalJson(table)) },
-    result: { incomplete: table.incomplete, trials: params.trials.length },
+    outputs: { table: new TextEncoder().encode(canonicalJson(tables)) },
+    result: { incomplete: tables.incomplete, trials: params.trials.length },
   };
 };

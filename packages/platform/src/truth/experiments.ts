@@ -1,6 +1,7 @@
 import {
   attemptTransitions,
   demandTransitions,
+  trainingKinds,
   type AttemptState,
   type DemandState,
   type ExperimentDetail,
@@ -189,14 +190,23 @@ export class Experiments {
       state: TrialState;
       reason: string | null;
       metrics: Record<string, string>;
+      trainedOn: string | null;
+      aligned: string[];
     }>(
       `SELECT t.variant, t.factors, t.seed, t.fold, t.state, t.reason, coalesce((
          SELECT json_object_agg(split_part(r.role, ':', 2), o.hash ORDER BY r.role)
          FROM trial_job r JOIN job j ON j.id = r.job_id AND j.state = 'succeeded'
            JOIN job_output o ON o.job_id = r.job_id AND o.role = 'metrics'
-         WHERE r.trial_id = t.id AND r.role LIKE 'evaluate:%' AND r.role NOT LIKE 'evaluate:%:%'), '{}') AS metrics
+         WHERE r.trial_id = t.id AND r.role LIKE 'evaluate:%' AND r.role NOT LIKE 'evaluate:%:%'), '{}') AS metrics, (
+         SELECT j.params->'data'->>'dataset' FROM trial_job r JOIN job j ON j.id = r.job_id
+         WHERE r.trial_id = t.id AND j.kind = ANY($2) ORDER BY r.role LIMIT 1) AS "trainedOn", ARRAY(
+         SELECT split_part(r.role, ':', 2) FROM trial_job r
+           JOIN job_dependency d ON d.job_id = r.job_id AND d.role = 'data' JOIN job j ON j.id = d.from_job_id
+         WHERE r.trial_id = t.id AND r.role LIKE 'evaluate:%' AND r.role NOT LIKE 'evaluate:%:%' AND EXISTS (
+           SELECT 1 FROM json_array_elements(j.params->'steps') step WHERE step->'align'->>'apply' = 'all')
+         ORDER BY 1) AS aligned
        FROM trial t WHERE t.experiment_id = $1 ORDER BY t.position`,
-      [id],
+      [id, [...trainingKinds]],
     );
     const selectMetric: SelectMetric = found.spec.select.metric;
     return {

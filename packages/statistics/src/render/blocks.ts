@@ -1,4 +1,12 @@
-import type { AblationTable, TableFamily, TableMetric, TableSection } from '@ferment/contracts';
+import type {
+  AblationTable,
+  MissingResult,
+  TableComparison,
+  TableFamily,
+  TableMetric,
+  TableSection,
+} from '@ferment/contracts';
+import { sectionName } from '../header.js';
 import {
   absent,
   configurationName,
@@ -35,18 +43,13 @@ export function documentOf(table: AblationTable, { holm = true } = {}): Document
       .filter((family) => printedFamilies.includes(family.metric))
       .map((family) => familyBlock(family, section, table, holm)),
   ]);
-  const failures = failureBlock(table);
+  const failures = failureBlock(table, table.sections, sectionName);
   const mark = table.incomplete ? ' [incomplete]' : '';
   return {
     title: `Ablation of ${table.experiment}: ${table.design}, baseline ${table.baseline}${mark}`,
     header: table.header,
     blocks: failures ? [...blocks, failures] : blocks,
   };
-}
-
-function sectionName(section: TableSection): string {
-  const pictures = section.angles === undefined ? '' : `, angles ${section.angles}`;
-  return `${section.dataset} ${section.datasetVersion.slice(0, 12)}, protocol ${section.protocol}${pictures}`;
 }
 
 /** What each block of figures is of, and the figures it has. */
@@ -87,12 +90,23 @@ function familyBlock(
   table: AblationTable,
   withHolm: boolean,
 ): Block {
+  const what = `${sectionName(section)}, ${metricTitles[family.metric]} (${section.images.test} images)`;
+  return comparisonBlock(what, family, table, withHolm);
+}
+
+/** Differences of what `what` names, adjusted together. */
+export function comparisonBlock(
+  what: string,
+  family: { readonly m: number; readonly comparisons: readonly TableComparison[] },
+  table: { readonly baseline: string; readonly seeds: readonly number[] },
+  withHolm: boolean,
+): Block {
   const factorial = family.comparisons.some((comparison) => comparison.kind !== 'delta');
-  const what = factorial ? 'main effects and two-way interactions' : `variant minus ${table.baseline}`;
+  const contrast = factorial ? 'main effects and two-way interactions' : `variant minus ${table.baseline}`;
   const m = `m = ${family.m} ${family.m === 1 ? 'comparison' : 'comparisons'}`;
   return {
     caption:
-      `${sectionName(section)}, ${metricTitles[family.metric]} (${section.images.test} images): ${what}, ` +
+      `${what}: ${contrast}, ` +
       `paired by seed; paired t, Bonferroni over ${m} for p and for the simultaneous 95 % intervals`,
     columns: [
       factorial ? 'effect' : 'variant',
@@ -121,18 +135,22 @@ const draw = ({ seed, fold }: AblationTable['trials'][number]): string =>
   fold === null ? String(seed) : `${seed}, fold ${fold}`;
 
 /** Trials without a figure, with their reason; null where there are none. */
-function failureBlock(table: AblationTable): Block | null {
+export function failureBlock<S extends { readonly missing: readonly MissingResult[] }>(
+  table: { readonly trials: AblationTable['trials'] },
+  sections: readonly S[],
+  nameOf: (section: S) => string,
+): Block | null {
   const rows = table.trials
     .filter((trial) => trial.state !== 'succeeded')
     .map((trial) => [trial.variant, draw(trial), trial.state, trial.reason ?? '']);
-  const elsewhere = table.sections.flatMap((section) =>
+  const elsewhere = sections.flatMap((section) =>
     section.missing
       .filter((missing) => missing.state === 'elsewhere')
       .map((missing) => [
         missing.variant,
         String(missing.seed),
         'elsewhere',
-        `${sectionName(section)}: ${missing.reason}`,
+        `${nameOf(section)}: ${missing.reason}`,
       ]),
   );
   const all = [...rows, ...elsewhere];

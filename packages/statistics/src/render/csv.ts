@@ -1,6 +1,6 @@
 import type { AblationTable, SeedSummary, TableComparison, TableSection } from '@ferment/contracts';
 
-const columns = [
+const ablationColumns = [
   'record',
   'dataset',
   'dataset_version',
@@ -31,7 +31,8 @@ const columns = [
   'note',
 ] as const;
 
-type Row = Partial<Record<(typeof columns)[number], string | number | boolean | null>>;
+type Value = string | number | boolean | null | undefined;
+type Row = Partial<Record<(typeof ablationColumns)[number], Value>>;
 
 /**
  * Everything in the table at full precision, one record a line (RFC 4180): `record` is `header`, `configuration`
@@ -98,6 +99,14 @@ export function renderCsv(table: AblationTable): string {
       note: trial.reason,
     })),
   ];
+  return csvText(ablationColumns, lines);
+}
+
+/** Records as RFC 4180 has them: a head line, then a line for each. */
+export function csvText<C extends string>(
+  columns: readonly C[],
+  lines: readonly Partial<Record<C, Value>>[],
+): string {
   const text = lines.map((line) => columns.map((column) => field(line[column])).join(','));
   return [columns.join(','), ...text].join('\r\n') + '\r\n';
 }
@@ -108,11 +117,11 @@ function splitOf(metric: string): keyof TableSection['images'] {
   return metric.startsWith('testDeduplicated.') ? 'testDeduplicated' : 'validation';
 }
 
-function spread({ n, mean, sd, interval }: SeedSummary): Row {
+export function spread({ n, mean, sd, interval }: SeedSummary) {
   return { n, mean, sd, low: interval?.low ?? null, high: interval?.high ?? null };
 }
 
-function comparisonRow(comparison: TableComparison): Row {
+export function comparisonRow(comparison: TableComparison) {
   return {
     name: comparison.name,
     kind: comparison.kind,
@@ -132,7 +141,7 @@ function comparisonRow(comparison: TableComparison): Row {
 }
 
 /** A field of RFC 4180. Text that a spreadsheet would run as a formula gets a leading apostrophe. */
-function field(value: Row[keyof Row]): string {
+function field(value: Value): string {
   if (value === null || value === undefined) return '';
   if (typeof value !== 'string') return String(value);
   const safe = /^[=@\t\r]/.test(value) || /^[+-](?![\d.])/.test(value) ? `'${value}` : value;
