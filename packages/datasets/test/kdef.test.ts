@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { emotions, foldCount, JobFailure, type DatasetSummary } from '@ferment/contracts';
+import { emotions, foldCount, type DatasetSummary } from '@ferment/contracts';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { gzipSync } from 'node:zlib';
@@ -20,7 +20,7 @@ import {
   type DatasetVersion,
 } from '../src/index.js';
 import { subjectFold } from '../src/kdef/folds.js';
-import { pieces, pinned } from './support.js';
+import { failureOf, pieces, pinned } from './support.js';
 
 type File = [path: string, content: Uint8Array];
 
@@ -44,15 +44,6 @@ async function imported(
     ...more,
   });
   return { version: openVersion(bytes), summary, bytes };
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<JobFailure> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof JobFailure) return error;
-  throw new Error(`expected a JobFailure, got ${String(error)}`);
 }
 
 const { width, height } = kdefPicture;
@@ -400,6 +391,17 @@ describe('generated portraits', () => {
     const whole = split(version, pinned('subject-folds', { angles: 'all' }));
     expect([whole.train.count, whole.validation.count, whole.test.count]).toEqual([0, 0, version.count]);
     expect(() => split(version, pinned('carved'))).toThrow('Use protocol "subject-folds"');
+  });
+
+  it('keep a person in one part when a fold of the training images is held out', () => {
+    const data = pinned('subject-folds', { angles: 'all', fold: 2, outOfFold: { folds: 2, fold: 1 } });
+    const { train, heldOut } = split(version, data);
+    const peopleOf = (indices: Int32Array | undefined): Set<number> =>
+      new Set(Array.from(indices ?? [], (image) => version.people?.subjects[image] ?? -1));
+    const [kept, held] = [peopleOf(train.indices), peopleOf(heldOut?.indices)];
+    expect(held.size).toBeGreaterThan(0);
+    expect(kept.size + held.size).toBe(peopleIn([0, 1, 4]));
+    expect([...held].filter((person) => kept.has(person))).toEqual([]);
   });
 
   it('show one person alike, and more alike than two people', () => {
