@@ -95,7 +95,8 @@ async function run(client, text, strikes) {
 /** What a run left: its tables without measured times, and what every job of every trial made. */
 async function remains(client, { id, trials }) {
   const jobs = new Map((await client.jobs(id)).map((job) => [job.id, job]));
-  const table = withoutMeasuredTimes(await client.table(id));
+  const table = await client.table(id);
+  const robustness = withoutMeasuredTimes(await client.robustness(id));
   const outputs = {};
   const curves = {};
   for (const { variant, seed, jobs: roles } of trials)
@@ -113,7 +114,7 @@ async function remains(client, { id, trials }) {
         values,
       }));
     }
-  return { table, outputs, curves };
+  return { table, robustness, outputs, curves };
 }
 
 function differences(one, other) {
@@ -157,7 +158,8 @@ async function main() {
     const problems = [
       ...strikes.missed.map((what) => `its moment never came: ${what}`),
       ...(disturbed.experiment.state === 'succeeded' ? [] : [`the experiment ${disturbed.experiment.state}`]),
-      ...(isDeepStrictEqual(found.table, expected.table) ? [] : ['the tables differ']),
+      ...(isDeepStrictEqual(found.table, expected.table) ? [] : ['the ablation tables differ']),
+      ...(isDeepStrictEqual(found.robustness, expected.robustness) ? [] : ['the robustness tables differ']),
       ...differences(expected.outputs, found.outputs).map((key) => `other bytes: ${key}`),
       ...differences(expected.curves, found.curves).map((key) => `another curve: ${key}`),
       ...twice.map(({ id, kind }) => `${kind} ${id} did not succeed exactly once`),
@@ -176,7 +178,7 @@ async function main() {
       problems,
     };
     if (options.report) await writeFile(options.report, `${JSON.stringify(summary, null, 2)}\n`);
-    console.log(`\n${await client.tableText(disturbed.id, 'text')}`);
+    console.log(`\n${await client.tableText(disturbed.id, 'robustness', { format: 'text' })}`);
     if (problems.length > 0) throw new Error(problems.join('\n'));
     say(
       `${strikes.hits.length} kills; the same tables, ${summary.outputs} outputs with the same bytes, ${summary.curves} curves with one row a step`,
