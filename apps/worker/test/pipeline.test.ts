@@ -38,7 +38,7 @@ stages:
     kind: distill
     data: clean
     teachers: [plain, residual]
-    model: { name: hybrid, width: 0.25 }
+    model: { name: hybrid, width: 0.25, depth: [0, 1] }
     method: { name: eadd, outOfFold: { folds: 2, epochs: 1 } }
     train: *t
   lite: { kind: distill, teachers: [both], data: clean, model: { name: vgg, width: 0.125 }, method: { name: dkd }, start: plain, train: *t }

@@ -42,6 +42,11 @@ const labelErrorsStep = z.strictObject({
   model: modelSpec,
   train: trainSpec,
   action: z.enum(['remove', 'relabel', 'review']).default('remove'),
+  /**
+   * At most this share of the training images is acted on, the least sure labels first; what is flagged beyond it goes to
+   * review. Networks of a short training flag far more labels than are wrong.
+   */
+  most: bounded(0, 1).default(1),
 });
 
 /**

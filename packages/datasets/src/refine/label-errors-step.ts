@@ -17,7 +17,7 @@ export interface OutOfFold {
  */
 export function labelErrors(
   set: WorkingSet,
-  { action }: RefineOptions<'labelErrors'>,
+  { action, most }: RefineOptions<'labelErrors'>,
   { images, probabilities }: OutOfFold,
 ): Decision[] {
   const classes = emotions.length;
@@ -29,10 +29,18 @@ export function labelErrors(
     own.set(probabilities.subarray(row * classes, (row + 1) * classes), at * classes);
   });
   const labels = Int32Array.from(set.train, (image) => set.labelOf(image));
-  const found = findLabelErrors(labels, own, classes);
-  return set.train.flatMap((image, at): Decision[] => {
-    if (found.flagged[at] === 0) return [];
-    const [score, newLabel] = [found.normalisedMargin[at] as number, found.guesses[at] as number];
-    return [{ image, reason: 'label', score, action, newLabel }];
-  });
+  const { flagged, guesses, normalisedMargin } = findLabelErrors(labels, own, classes);
+  const found = set.train.flatMap((image, at) =>
+    flagged[at] === 0
+      ? []
+      : [{ image, score: normalisedMargin[at] as number, newLabel: guesses[at] as number }],
+  );
+  // The least sure first; of equally sure ones the earlier image.
+  const bySureness = found.toSorted((a, b) => a.score - b.score || a.image - b.image);
+  const acted = new Set(bySureness.slice(0, Math.floor(most * set.train.length)).map(({ image }) => image));
+  return found.map((each): Decision => ({
+    ...each,
+    reason: 'label',
+    action: acted.has(each.image) ? action : 'review',
+  }));
 }

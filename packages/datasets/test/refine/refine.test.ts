@@ -239,6 +239,20 @@ describe('label errors', () => {
     expect(right.length).toBeGreaterThanOrEqual(25);
   });
 
+  it('acts on the least sure labels only, where it may act on so many, and lists the others', () => {
+    const all = refine(faces, [step({ labelErrors: options })], { outOfFold: prediction(faces) });
+    const some = refine(faces, [step({ labelErrors: { ...options, most: 0.01 } })], {
+      outOfFold: prediction(faces),
+    });
+    const removed = some.ledger.rows.filter(({ action }) => action === 'remove');
+    expect(removed).toHaveLength(Math.floor(0.01 * split(faces, pinned('official')).train.count));
+    expect(some.ledger.rows.map(({ image }) => image)).toEqual(all.ledger.rows.map(({ image }) => image));
+    const kept = some.ledger.rows.filter(({ action }) => action === 'review');
+    expect(kept.length).toBeGreaterThan(0);
+    const scores = (rows: typeof kept) => rows.map(({ score }) => score ?? Number.NaN);
+    expect(Math.max(...scores(removed))).toBeLessThanOrEqual(Math.min(...scores(kept)));
+  });
+
   it('only lists them with action: review, and asks for a prediction of every image', () => {
     const { refined, ledger } = refine(faces, [step({ labelErrors: { ...options, action: 'review' } })], {
       outOfFold: prediction(faces),
