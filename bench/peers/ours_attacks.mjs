@@ -51,6 +51,7 @@ const trained = await runTraining(
         schedule: { name: 'cosine', warmup: 0.5 },
         augment: 'standard',
         labelSmoothing: 0,
+        rebalance: null,
         threads: 2,
       },
       select: { metric: 'validation.accuracy' },
@@ -102,7 +103,7 @@ await writeFile(
     starts: {
       dtype: 'F32',
       shape: [images, 48, 48],
-      data: startNoise(seed, 0, parts.test.indices.slice(0, images), values),
+      data: startNoise(seed, 0, parts.test.places.slice(0, images), values),
     },
   }),
 );
