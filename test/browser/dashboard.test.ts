@@ -113,6 +113,46 @@ describeWith('chromium', 'the dashboard', () => {
   );
 
   it(
+    'shows the robustness table of the same trainings under attack, and what to do where none was asked for',
+    async () => {
+      const card = page.getByRole('region', { name: 'Robustness table' });
+      await card.getByText('No attacks asked for').waitFor();
+      const attacks = 'evaluate: { attackImages: 42, attacks: [{ fgsm: { epsilon: [2/255, 8/255] } }] }';
+      const { id } = await stack.client.submit({ text: `${tinySpec(4)}${attacks}\n` }, 'attacked');
+      const watched = await stack.watch(id);
+      expect(watched.experiment.state).toBe('succeeded');
+      await page.goto(`${stack.client.url}/experiments/view/?id=${id}`);
+      await card.getByRole('img', { name: 'Accuracy against epsilon, FGSM' }).waitFor({ timeout: minutes });
+      const { sections, suspect } = await stack.client.robustness(id);
+      const [section] = sections;
+      expect(section?.configurations.map(({ seeds }) => seeds)).toEqual([
+        [0, 1],
+        [0, 1],
+      ]);
+      const worst = section?.columns.findLast(({ kind }) => kind === 'worst-case');
+      for (const { variant, cells } of section?.configurations ?? []) {
+        const row = card.getByRole('row', { name: variant }).first();
+        await row
+          .getByText((cells[worst?.key ?? '']?.mean ?? NaN).toFixed(4))
+          .first()
+          .waitFor();
+      }
+      expect((await card.getByText('suspect', { exact: true }).count()) > 0).toBe(suspect);
+      await card.getByText('fewer than 3 seeds').waitFor();
+      await card.getByRole('button', { name: 'Copy as LaTeX' }).click();
+      await card.getByText(/copied/i).waitFor();
+      const copied = await page.evaluate<string>('navigator.clipboard.readText()');
+      expect(copied).toContain('worst case');
+      const printed = await stack.ferment('table', 'robustness', id, '--format', 'latex');
+      expect(printed.out).toBe(copied);
+      await picture('robustness');
+      await page.goto(`${stack.client.url}/experiments/view/?id=${experiment}`);
+      await page.getByRole('heading', { name: 'tiny' }).waitFor();
+    },
+    4 * minutes,
+  );
+
+  it(
     'downloads a student whose bytes are the recorded ones',
     async () => {
       const link = page.getByRole('link', { name: /^Download baseline seed 0 as ONNX/ });

@@ -23,9 +23,15 @@ export function titleWithoutRadius({ title, epsilon }: RobustnessColumn): string
   return epsilon === null ? title : title.replace(/ at [^ ]+$/, '');
 }
 
-/** Same attack at another radius: the step scales with the radius, so it is compared as a part of it. */
-function chartKey({ kind, attack, epsilon, over }: RobustnessColumn): string {
-  if (attack === null || epsilon === null) return `${kind} ${over.length}`;
+/**
+ * Same attack at another radius: the step scales with the radius, so it is compared as a part of it. A worst case is over
+ * whatever attacks there are at its radius; where configurations were put through different ones, each union has a chart.
+ */
+function chartKey({ columns }: RobustnessSection, column: RobustnessColumn): string {
+  const { kind, attack, epsilon } = column;
+  if (attack === null || epsilon === null) {
+    return `worst-case ${columns.filter((one) => one.kind === kind && one.epsilon === epsilon).indexOf(column)}`;
+  }
   const step = (attack.stepSize / epsilon).toPrecision(6);
   return `${attack.attack} ${attack.steps} ${attack.restarts} ${step}`;
 }
@@ -53,11 +59,11 @@ export function attackCharts(section: RobustnessSection): AttackCharts {
   const radii = radiiOf(section);
   const clean = section.columns.find(({ kind }) => kind === 'clean-attacked');
   const under = section.columns.filter(({ kind }) => kind === 'attack' || kind === 'worst-case');
-  const keys = [...new Set(under.map(chartKey))].sort(
+  const keys = [...new Set(under.map((column) => chartKey(section, column)))].sort(
     (a, b) => Number(b.startsWith('worst-case')) - Number(a.startsWith('worst-case')),
   );
   const charts = keys.flatMap((key): AttackChart[] => {
-    const own = under.filter((column) => chartKey(column) === key);
+    const own = under.filter((column) => chartKey(section, column) === key);
     const [first] = own;
     if (!first) return [];
     const lines = section.configurations.map(({ variant, cells }) => ({

@@ -112,7 +112,7 @@ function corruptionReadings({ corruptions }: RobustnessResult): Reading[] {
   const key = (kind: RobustnessColumnKind) => ({ key: `${kind}{${which.join(' ')}}` });
   return [
     {
-      column: columnOf('corruption-accuracy', 'corrupted', key('corruption-accuracy')),
+      column: columnOf('corruption-accuracy', 'corruption mean accuracy', key('corruption-accuracy')),
       value: accuracy,
     },
     {
