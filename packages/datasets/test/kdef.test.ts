@@ -402,6 +402,17 @@ describe('generated portraits', () => {
     expect(() => split(version, pinned('carved'))).toThrow('Use protocol "subject-folds"');
   });
 
+  it('keep a person in one part when a fold of the training images is held out', () => {
+    const data = pinned('subject-folds', { angles: 'all', fold: 2, outOfFold: { folds: 2, fold: 1 } });
+    const { train, heldOut } = split(version, data);
+    const peopleOf = (indices: Int32Array | undefined): Set<number> =>
+      new Set(Array.from(indices ?? [], (image) => version.people?.subjects[image] ?? -1));
+    const [kept, held] = [peopleOf(train.indices), peopleOf(heldOut?.indices)];
+    expect(held.size).toBeGreaterThan(0);
+    expect(kept.size + held.size).toBe(peopleIn([0, 1, 4]));
+    expect([...held].filter((person) => kept.has(person))).toEqual([]);
+  });
+
   it('show one person alike, and more alike than two people', () => {
     const { people } = version;
     const straight = Array.from({ length: version.count }, (_, image) => image).filter(
