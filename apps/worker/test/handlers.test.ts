@@ -1,12 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import {
-  canonicalJson,
-  evaluationResult,
-  experimentTables,
-  type ArtifactReference,
-  type Protocol,
-} from '@ferment/contracts';
+import { canonicalJson, evaluationResult, experimentTables, type Protocol } from '@ferment/contracts';
 import { readSafetensors } from '@ferment/engine';
+import { bytesIn, failedJob, output, runJob, type Outcome } from './outcomes.js';
 import { startRig, type Rig } from './rig.js';
 import { claimOf, dataOf, facesCsv, importParams, trainParams } from './support.js';
 import type { Claim } from '../src/truth.js';
@@ -26,35 +21,9 @@ beforeAll(async () => {
 }, 60_000);
 afterAll(() => rig.close());
 
-interface Outcome {
-  outputs: Record<string, ArtifactReference>;
-  result: Record<string, unknown>;
-}
-
-async function run(claim: Claim): Promise<Outcome> {
-  await rig.deliver(claim);
-  const end = rig.truth.ends.pop();
-  if (end?.how !== 'complete') throw new Error(`${claim.kind}: ${JSON.stringify(end)}`);
-  return end.detail as Outcome;
-}
-
-async function failureOf(claim: Claim): Promise<unknown> {
-  await rig.deliver(claim);
-  const end = rig.truth.ends.pop();
-  expect(end?.how).toBe('fail');
-  return end?.detail;
-}
-
-function output(outcome: Outcome, role: string): ArtifactReference {
-  const reference = outcome.outputs[role];
-  if (reference === undefined) throw new Error(`no output ${role}`);
-  return reference;
-}
-
-function bytesOf(outcome: Outcome, role: string): Uint8Array {
-  return rig.store.contents.get(output(outcome, role).hash) ?? new Uint8Array();
-}
-
+const run = (claim: Claim): Promise<Outcome> => runJob(rig, claim);
+const failureOf = (claim: Claim): Promise<unknown> => failedJob(rig, claim);
+const bytesOf = (outcome: Outcome, role: string): Uint8Array => bytesIn(rig, outcome, role);
 const json = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
 
 describe('the handlers, one after another as an experiment runs them', () => {

@@ -3,12 +3,12 @@ import {
   ablationTable,
   datasetSummary,
   evaluationResult,
-  type ArtifactReference,
   type DatasetSummary,
   type PinnedData,
 } from '@ferment/contracts';
 import { foldOfSubject, packArchive, syntheticKdef } from '@ferment/datasets';
 import { readSafetensors } from '@ferment/engine';
+import { bytesIn, failedJob, output, runJob, type Outcome } from './outcomes.js';
 import { startRig, type Rig } from './rig.js';
 import { claimOf, dataOf, facesCsv, importParams, trainParams } from './support.js';
 import type { Claim } from '../src/truth.js';
@@ -45,34 +45,9 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => rig.close());
 
-interface Outcome {
-  outputs: Record<string, ArtifactReference>;
-  result: Record<string, unknown>;
-}
-
-async function run(claim: Claim): Promise<Outcome> {
-  await rig.deliver(claim);
-  const end = rig.truth.ends.pop();
-  if (end?.how !== 'complete') throw new Error(`${claim.kind}: ${JSON.stringify(end)}`);
-  return end.detail as Outcome;
-}
-
-async function failureOf(claim: Claim): Promise<unknown> {
-  await rig.deliver(claim);
-  const end = rig.truth.ends.pop();
-  expect(end?.how).toBe('fail');
-  return end?.detail;
-}
-
-function output(outcome: Outcome, role: string): ArtifactReference {
-  const reference = outcome.outputs[role];
-  if (reference === undefined) throw new Error(`no output ${role}`);
-  return reference;
-}
-
-function contentOf(outcome: Outcome, role: string): Buffer {
-  return Buffer.from(rig.store.contents.get(output(outcome, role).hash) ?? new Uint8Array());
-}
+const run = (claim: Claim): Promise<Outcome> => runJob(rig, claim);
+const failureOf = (claim: Claim): Promise<unknown> => failedJob(rig, claim);
+const contentOf = (outcome: Outcome, role: string): Buffer => Buffer.from(bytesIn(rig, outcome, role));
 
 const kdefData = (more: Partial<PinnedData> = {}): PinnedData => ({
   ...dataOf(kdef),

@@ -2,6 +2,7 @@ import { JobFailure } from '@ferment/contracts';
 import { knownHeaders, readHeader, RowReader, type Fer2013Header } from './fer2013-rows.js';
 import {
   addBadRow,
+  countedBytes,
   finishImport,
   importLimits,
   limitedBytes,
@@ -32,13 +33,10 @@ export async function importFer2013(
   const { fileName } = options;
   const limits = { ...importLimits, ...options.limits };
   const progress = { rows: 0, bytes: 0 };
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      progress.bytes += chunk.length;
-      options.onProgress?.({ ...progress });
-      yield chunk;
-    }
-  }
+  const counted = countedBytes(source, (bytes) => {
+    progress.bytes = bytes;
+    options.onProgress?.({ ...progress });
+  });
   let header: Fer2013Header | null = null;
   let reader: RowReader | null = null;
   const bad: BadRows = { listed: [], unlisted: 0 };
@@ -46,7 +44,7 @@ export async function importFer2013(
   const labels: number[] = [];
   const usageCodes: number[] = [];
   const tooMany = `${fileName}: more than ${limits.bytes} bytes of csv (after gunzip), the most that one import takes. Is it FER2013?`;
-  const plain = limitedBytes(plainBytes(counted(), fileName), limits.bytes, tooMany);
+  const plain = limitedBytes(plainBytes(counted, fileName), limits.bytes, tooMany);
   await forEachLine(plain, fileName, (bytes, start, end, number) => {
     if (reader === null) {
       header = expectHeader(

@@ -1,6 +1,6 @@
 import { isTar } from './archive.js';
 import { importFer2013 } from './fer2013.js';
-import type { Imported, ImportOptions } from './imports.js';
+import { countedBytes, type Imported, type ImportOptions } from './imports.js';
 import { importKdef } from './kdef/import.js';
 import { plainBytes } from './text-source.js';
 
@@ -18,14 +18,11 @@ export async function importDataset(
   options: ImportOptions,
 ): Promise<Imported> {
   const progress = { rows: 0, bytes: 0 };
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      progress.bytes += chunk.length;
-      options.onProgress?.({ ...progress });
-      yield chunk;
-    }
-  }
-  const plain = plainBytes(counted(), options.fileName);
+  const counted = countedBytes(source, (bytes) => {
+    progress.bytes = bytes;
+    options.onProgress?.({ ...progress });
+  });
+  const plain = plainBytes(counted, options.fileName);
   const pieces: Uint8Array[] = [];
   let known = 0;
   while (known < headBytes) {

@@ -166,6 +166,19 @@ export function refuseBadRows(
   }
 }
 
+/** Passes the bytes on and says after each piece how many there were. */
+export async function* countedBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  told: (bytes: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    bytes += chunk.length;
+    told(bytes);
+    yield chunk;
+  }
+}
+
 /** Passes the bytes on until there are more than `most`. */
 export async function* limitedBytes(
   chunks: AsyncIterable<Uint8Array>,

@@ -3,22 +3,13 @@ import { JobFailure } from '@ferment/contracts';
 import fc from 'fast-check';
 import { gzipSync } from 'node:zlib';
 import { importFer2013, importLimits, openVersion } from '../src/index.js';
-import { csv, options, picture, pieces, pixelsPerFace, type Row } from './support.js';
+import { csv, failureOf, options, picture, pieces, pixelsPerFace, type Row } from './support.js';
 
 const rows: Row[] = [
   { label: 0, id: 1, usage: 'Training' },
   { label: 3, id: 2, usage: 'PublicTest' },
   { label: 6, id: 3, usage: 'PrivateTest' },
 ];
-
-async function failureOf(promise: Promise<unknown>): Promise<JobFailure> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof JobFailure) return error;
-  throw new Error(`expected a JobFailure, got ${String(error)}`);
-}
 
 describe('the four dialects', () => {
   it('reads fer2013.csv', async () => {

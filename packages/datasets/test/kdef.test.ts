@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { emotions, foldCount, JobFailure, type DatasetSummary } from '@ferment/contracts';
+import { emotions, foldCount, type DatasetSummary } from '@ferment/contracts';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { gzipSync } from 'node:zlib';
@@ -20,7 +20,7 @@ import {
   type DatasetVersion,
 } from '../src/index.js';
 import { subjectFold } from '../src/kdef/folds.js';
-import { pieces, pinned } from './support.js';
+import { failureOf, pieces, pinned } from './support.js';
 
 type File = [path: string, content: Uint8Array];
 
@@ -44,15 +44,6 @@ async function imported(
     ...more,
   });
   return { version: openVersion(bytes), summary, bytes };
-}
-
-async function failureOf(promise: Promise<unknown>): Promise<JobFailure> {
-  const error: unknown = await promise.then(
-    () => null,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof JobFailure) return error;
-  throw new Error(`expected a JobFailure, got ${String(error)}`);
 }
 
 const { width, height } = kdefPicture;

@@ -1,4 +1,4 @@
-import type { PinnedData, Protocol } from '@ferment/contracts';
+import { JobFailure, type PinnedData, type Protocol } from '@ferment/contracts';
 import { importFer2013, openVersion, type DatasetVersion, type ImportOptions } from '../src/index.js';
 
 export const pixelsPerFace = 48 * 48;
@@ -47,4 +47,14 @@ export function pinned(protocol: Protocol, more: Partial<PinnedData> = {}): Pinn
     subset: null,
     ...more,
   };
+}
+
+/** The failure that a promise ends in. */
+export async function failureOf(promise: Promise<unknown>): Promise<JobFailure> {
+  const error: unknown = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof JobFailure) return error;
+  throw new Error(`expected a JobFailure, got ${String(error)}`);
 }

@@ -2,6 +2,7 @@ import { JobFailure } from '@ferment/contracts';
 import { readArchive } from '../archive.js';
 import {
   addBadRow,
+  countedBytes,
   finishImport,
   importLimits,
   limitedBytes,
@@ -47,13 +48,10 @@ export async function importKdef(tar: AsyncIterable<Uint8Array>, options: Import
   const tooMany = `${fileName}: more than ${limits.bytes} bytes, the most that one import takes. Is it KDEF?`;
   let rows = 0;
   let taken = 0;
-  async function* counted(): AsyncGenerator<Uint8Array> {
-    for await (const chunk of tar) {
-      taken += chunk.length;
-      yield chunk;
-    }
-  }
-  const bytes = limitedBytes(counted(), limits.bytes, tooMany);
+  const counted = countedBytes(tar, (bytes) => {
+    taken = bytes;
+  });
+  const bytes = limitedBytes(counted, limits.bytes, tooMany);
   const wanted = (path: string): boolean => isPicture(baseName(path)) && !isHidden(baseName(path));
   await readArchive(bytes, { fileName, wanted, largest: largestPicture }, async (path, content) => {
     if (read.length === limits.images) {
