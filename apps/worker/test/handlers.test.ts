@@ -47,7 +47,12 @@ describe('the handlers, one after another as an experiment runs them', () => {
     const studentParams = { ...trainParams(version, 2), method };
     const student = await run(
       claimOf('distill', studentParams, {
-        inputs: { teachers: [output(teacher, 'best')], start: output(teacher, 'best') },
+        inputs: {
+          data: null,
+          teachers: [output(teacher, 'best')],
+          start: output(teacher, 'best'),
+          outOfFold: [],
+        },
         inputParams: { teachers: [teacherParams], start: teacherParams },
       }),
     );

@@ -44,8 +44,10 @@ describe('a job from submission to its trial', () => {
     const jobs = await here.experiments.jobs(id);
     const student = await here.take(stage(jobs, 'distill').id);
     expect(student.inputs).toEqual({
+      data: null,
       teachers: [{ hash: hashFor(teacher, 'best'), bytes: 10 }],
       start: null,
+      outOfFold: [],
     });
     expect(student.inputParams['teachers']).toEqual([expect.objectContaining({ seed: 0 })]);
     await here.finish(student);
