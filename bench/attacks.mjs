@@ -2,14 +2,13 @@
 // and attacked there on the same images from the same random starts. Fails where an accuracy differs by more than 0.5 points.
 // Usage: npm run bench -- attacks --data fer2013.csv.gz [--json] [--images 1000] [--threads 2] [--python PATH] [WORKLOAD…]
 // Without --python it makes a virtual environment with torch and torchattacks in the per-user cache (a large download, once).
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { cpus, homedir, tmpdir } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
+import { engineEnvironment, peerPython, turn } from './lib/peer.mjs';
 
-const run = promisify(execFile);
 const workloads = ['vgg', 'resnet18'];
 const allowedPoints = 0.5;
 
@@ -29,33 +28,11 @@ if (!values.data || !existsSync(values.data)) {
   process.exit(2);
 }
 
-async function peerPython() {
-  if (values.python) return values.python;
-  const cache = process.env.FERMENT_CACHE ?? join(homedir(), '.cache', 'ferment');
-  const folder = join(cache, 'peers', 'torchattacks');
-  const python = join(folder, 'bin', 'python');
-  if (!existsSync(python)) {
-    say('installing PyTorch and torchattacks into a virtual environment');
-    await run('python3', ['-m', 'venv', folder]);
-    const packages = ['torch', 'torchvision', 'torchattacks', 'safetensors'];
-    await run(python, ['-m', 'pip', 'install', '--quiet', ...packages], { maxBuffer: 1 << 26 });
-  }
-  return python;
-}
-
-async function turn(program, args, environment) {
-  const env = { ...process.env, OMP_NUM_THREADS: values.threads, ...environment };
-  const { stdout } = await run(program, args, { env, cwd: import.meta.dirname, maxBuffer: 1 << 26 });
-  return JSON.parse(stdout.trim().split('\n').at(-1));
-}
-
-const python = await peerPython();
-const ours = {
-  TF_ENABLE_ONEDNN_OPTS: '1',
-  TF_NUM_INTRAOP_THREADS: values.threads,
-  TF_NUM_INTEROP_THREADS: '1',
-  TF_CPP_MIN_LOG_LEVEL: '3',
-};
+const { threads } = values;
+const python =
+  values.python ??
+  (await peerPython('torchattacks', ['torch', 'torchvision', 'torchattacks', 'safetensors'], say));
+const ours = engineEnvironment(threads);
 const percent = (part) => (100 * part).toFixed(1).padStart(5);
 const report = [];
 for (const name of positionals.length > 0 ? positionals : workloads) {
@@ -64,8 +41,8 @@ for (const name of positionals.length > 0 ? positionals : workloads) {
   const folder = await mkdtemp(join(tmpdir(), 'ferment-attacks-'));
   try {
     const args = [name, resolve(values.data), folder, values.images];
-    const product = await turn(process.execPath, ['peers/ours_attacks.mjs', ...args], ours);
-    const peer = await turn(python, ['peers/torch_attacks.py', name, folder, values.threads], {});
+    const product = await turn(process.execPath, ['peers/ours_attacks.mjs', ...args], threads, ours);
+    const peer = await turn(python, ['peers/torch_attacks.py', name, folder, threads], threads);
     say(
       `${name}: ${product.version}; ${peer.version}; ${product.images} images, clean ${percent(product.clean)} : ${percent(peer.clean)} %`,
     );

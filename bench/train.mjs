@@ -1,13 +1,10 @@
 // Training speed beside PyTorch eager (channels_last): both run in turn on this machine, several times; only the ratios
 // of one run mean something. Usage: node bench/train.mjs [--json] [--rounds 5] [--threads 2] [--python PATH] [WORKLOAD…]
 // Without --python it makes a virtual environment with torch in the per-user cache (a large download, once).
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { cpus, homedir } from 'node:os';
-import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { engineEnvironment, peerPython, turn } from './lib/peer.mjs';
 
-const run = promisify(execFile);
 const workloads = {
   vgg: { batch: 64, size: 48, steps: 20 },
   'mobilenetv3-imagenet-stem': { batch: 64, size: 48, steps: 20 },
@@ -26,33 +23,10 @@ const { values, positionals } = parseArgs({
 });
 const say = (line) => values.json || console.log(line);
 
-async function peerPython() {
-  if (values.python) return values.python;
-  const cache = process.env.FERMENT_CACHE ?? join(homedir(), '.cache', 'ferment');
-  const folder = join(cache, 'peers', 'torch');
-  const python = join(folder, 'bin', 'python');
-  if (!existsSync(python)) {
-    say('installing PyTorch into a virtual environment');
-    await run('python3', ['-m', 'venv', folder]);
-    await run(python, ['-m', 'pip', 'install', '--quiet', 'torch', 'torchvision'], { maxBuffer: 1 << 26 });
-  }
-  return python;
-}
-
-async function turn(program, args, environment) {
-  const env = { ...process.env, OMP_NUM_THREADS: values.threads, ...environment };
-  const { stdout } = await run(program, args, { env, cwd: import.meta.dirname });
-  return JSON.parse(stdout.trim().split('\n').at(-1));
-}
-
 const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
-const python = await peerPython();
-const ours = {
-  TF_ENABLE_ONEDNN_OPTS: '1',
-  TF_NUM_INTRAOP_THREADS: values.threads,
-  TF_NUM_INTEROP_THREADS: '1',
-  TF_CPP_MIN_LOG_LEVEL: '3',
-};
+const { threads } = values;
+const python = values.python ?? (await peerPython('torch', ['torch', 'torchvision'], say));
+const ours = engineEnvironment(threads);
 const report = [];
 for (const name of positionals.length > 0 ? positionals : Object.keys(workloads)) {
   const workload = workloads[name];
@@ -60,8 +34,8 @@ for (const name of positionals.length > 0 ? positionals : Object.keys(workloads)
   const sizes = [name, workload.batch, workload.size, workload.steps].map(String);
   const rounds = [];
   for (let round = 0; round < Number(values.rounds); round++) {
-    const product = await turn(process.execPath, ['peers/ours_train.mjs', ...sizes], ours);
-    const peer = await turn(python, ['peers/torch_train.py', ...sizes, values.threads], {});
+    const product = await turn(process.execPath, ['peers/ours_train.mjs', ...sizes], threads, ours);
+    const peer = await turn(python, ['peers/torch_train.py', ...sizes, threads], threads);
     rounds.push({ product, peer, ratio: product.imagesPerSecond / peer.imagesPerSecond });
     say(`${name}: ${product.imagesPerSecond.toFixed(1)} : ${peer.imagesPerSecond.toFixed(1)} images/s`);
   }
