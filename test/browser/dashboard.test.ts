@@ -138,7 +138,7 @@ describeWith('chromium', 'the dashboard', () => {
           .waitFor();
       }
       expect((await card.getByText('suspect', { exact: true }).count()) > 0).toBe(suspect);
-      await card.getByText('fewer than 3 seeds').waitFor();
+      await card.getByText('fewer than 3 seeds', { exact: true }).waitFor();
       await card.getByRole('button', { name: 'Copy as LaTeX' }).click();
       await card.getByText(/copied/i).waitFor();
       const copied = await page.evaluate<string>('navigator.clipboard.readText()');
