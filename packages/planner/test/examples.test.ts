@@ -88,11 +88,26 @@ describe('examples/eadd.yaml', () => {
   });
 });
 
-describe.each(['eadd-full', 'robust-student'])('examples/%s.yaml', (name) => {
+describe.each(['eadd-full', 'robust-student', 'across'])('examples/%s.yaml', (name) => {
   it('is planned', () => {
     const { made } = example(name);
     expect(made.warnings.filter((warning) => warning.includes('same work'))).toEqual([]);
-    expect(made.trials.length).toBe(made.variants.length * example(name).spec.seeds.length);
+    expect(made.trials.length).toBeGreaterThanOrEqual(made.variants.length * example(name).spec.seeds.length);
+  });
+});
+
+describe('examples/across.yaml', () => {
+  it('tests each network within and across: every fold where it was trained, all people where it was not', () => {
+    const { made } = example('across');
+    expect(made.trials.map(({ variant, seed, fold }) => [variant, seed, fold])).toEqual([
+      ...[0, 1, 2].map((seed) => ['baseline', seed, null]),
+      ...[0, 1, 2].flatMap((seed) => [0, 1, 2, 3, 4].map((fold) => ['on-kdef', seed, fold])),
+    ]);
+    for (const { jobs } of made.trials)
+      expect(jobs).toMatchObject({
+        'evaluate:fer2013': expect.any(String),
+        'evaluate:kdef': expect.any(String),
+      });
   });
 });
 
