@@ -114,7 +114,7 @@ describe('submission', () => {
     const told = preview.parse(answer.body);
     // One shared teacher and two students for each of two seeds; sharing saves three teachers.
     expect(told.trials).toBe(4);
-    expect(told.trainings).toEqual({ withoutSharing: 8, planned: 5, cached: 0 });
+    expect(told.trainings).toEqual({ withoutSharing: 8, planned: 5, cached: 0, outOfFold: 0 });
     expect(told.compute.estimatedSeconds).toBeNull();
     expect(told.seedsNeeded?.note).toMatch(
       /permutation test needs \d+ seeds.*paired t test sees .* with \d+ seeds/,

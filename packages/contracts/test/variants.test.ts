@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import {
+  asksForRobustness,
   countVariants,
   parseSpecText,
   stageTraining,
@@ -192,5 +193,28 @@ describe('a patch', () => {
     [{ 'stages.__proto__.kind': 'train' }, /has no keys|no "__proto__"/],
   ] as [Patch, RegExp][])('%j is refused', (patch, expected) => {
     expect(() => patched(patch)).toThrow(expected);
+  });
+});
+
+describe('attacks are asked for', () => {
+  const asked = (more: string) => {
+    const parsed = parseSpecText(written + more);
+    if (!parsed.ok) throw new Error(JSON.stringify(parsed.problems));
+    return asksForRobustness(parsed.spec);
+  };
+  const variant = (patch: string) =>
+    `ablation: { design: list, variants: [{ name: other, patch: { ${patch} } }] }\n`;
+
+  it.each([
+    ['evaluate: { attacks: [{ fgsm: { epsilon: [8/255] } }] }\n', true],
+    ['evaluate: { corruptions: { kinds: all } }\n', true],
+    [variant('evaluate.attacks: [{ fgsm: { epsilon: [8/255] } }]'), true],
+    [variant('evaluate.corruptions: { kinds: all }'), true],
+    ['', false],
+    ['evaluate: { attackImages: 10 }\n', false],
+    [variant('evaluate.attackImages: 10'), false],
+    [variant('stages.student.method.temperature: 1'), false],
+  ])('%j: %s', (more, expected) => {
+    expect(asked(more)).toBe(expected);
   });
 });
