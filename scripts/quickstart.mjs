@@ -173,7 +173,7 @@ async function run() {
     });
 
     const table = await client.table(experiment.id);
-    console.log(`\n${await client.tableText(experiment.id, 'ablation', { format: 'text' })}`);
+    console.log(`\n${await client.allTables(experiment)}`);
     phases.total = Math.round((performance.now() - started) / 10) / 100;
     const file = join(repository, 'quickstart-report.json');
     await rm(file, { force: true });

@@ -1,5 +1,6 @@
 import {
   ablationTable,
+  asksForRobustness,
   bestCheckpoint,
   createdToken,
   datasetItem,
@@ -154,6 +155,13 @@ export class Client {
     return this.parsed(robustnessTable, `experiments/${experimentId}/tables/robustness`, {
       query: { format: 'json' },
     });
+  }
+  /** Every table that an experiment's spec asks for, for a terminal. */
+  async allTables(experiment: Pick<ExperimentDetail, 'id' | 'spec'>): Promise<string> {
+    const kinds: TableKind[] = asksForRobustness(experiment.spec) ? ['ablation', 'robustness'] : ['ablation'];
+    const texts = [];
+    for (const kind of kinds) texts.push(await this.tableText(experiment.id, kind, { format: 'text' }));
+    return texts.join('\n');
   }
   /** @param query `perClass` is read by the robustness table alone */
   async tableText(

@@ -81,7 +81,7 @@ async function watchAndShow(
   ).finally(() => line.clear());
   const { experiment, trials } = watched;
   if (!out.json && experiment.table) out.note('');
-  out.answer(experiment, await client.tableText(id, 'ablation', { format: 'text' }));
+  out.answer(experiment, await client.allTables(experiment));
   for (const trial of trials)
     if (trial.state === 'failed')
       out.note(`trial ${trial.variant} ${drawName(trial)} failed: ${trial.reason ?? 'no reason'}`);
