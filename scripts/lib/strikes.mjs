@@ -1,7 +1,6 @@
 // kill -9 at a chosen moment of a run: which process, during what, and the record of having hit it.
-import { watch } from 'node:fs';
+import { readdirSync, readFileSync, watch } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
-import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const trainingKinds = ['train', 'distill', 'adversarial'];
@@ -38,7 +37,10 @@ export class Processes {
   }
 
   async postgres() {
-    const text = await readFile(join(this.folder, 'postgres/data/postmaster.pid'), 'utf8').catch(() => '');
+    const here = join(this.folder, 'postgres');
+    // Root's database may stand elsewhere: then a file says where.
+    const moved = await readFile(join(here, 'MOVED'), 'utf8').catch(() => here);
+    const text = await readFile(join(moved.trim(), 'data/postmaster.pid'), 'utf8').catch(() => '');
     return Number(text.split('\n')[0]) || undefined;
   }
 
@@ -58,12 +60,7 @@ export class Processes {
   }
 }
 
-/**
- * Strikes once for each plan, in order, each when its moment comes, and never twice within one recovery.
- *
- * @param moments an async iterable of `{ job, progress }`: what the stream tells of running jobs
- * @param recovered resolves once the struck process runs again
- */
+/** Strikes each process once, when its moment comes, and none while another one recovers. */
 export class Strikes {
   constructor(folder, say) {
     this.folder = folder;
