@@ -21,10 +21,14 @@ export class ApiError extends Error {
   }
 }
 
+/** An answer that asking again may change: the API waits for its database, or is asked too often. */
+export function isPassing({ status }: ApiError): boolean {
+  return status >= 500 || status === 429;
+}
+
 /** 0 is never returned: 2 for a request that must be changed, 1 for work or a connection that failed. */
 export function exitCodeOf(error: unknown): 1 | 2 {
   if (error instanceof UsageError) return 2;
-  if (error instanceof ApiError)
-    return error.status >= 400 && error.status < 500 && error.status !== 429 ? 2 : 1;
+  if (error instanceof ApiError) return isPassing(error) ? 1 : 2;
   return 1;
 }

@@ -2,7 +2,7 @@ import { streamFrames } from '@ferment/contracts';
 import type { EventRecord, JobProgress, MetricChunk } from '@ferment/contracts';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import type { Client } from './client.js';
-import { ApiError } from './errors.js';
+import { ApiError, isPassing } from './errors.js';
 
 export type Frame =
   | { name: 'event'; data: EventRecord }
@@ -67,7 +67,7 @@ export async function* follow(client: Client, options: FollowOptions): AsyncGene
       }
     } catch (error) {
       if (options.signal.aborted) return;
-      if (error instanceof ApiError && error.status < 500 && error.status !== 429) throw error;
+      if (error instanceof ApiError && !isPassing(error)) throw error;
     }
     failures += 1;
     await pause(Math.min(5000, 100 * 2 ** failures), options.signal);

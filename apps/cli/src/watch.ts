@@ -1,7 +1,7 @@
 import { endedTrialStates } from '@ferment/contracts';
 import type { ExperimentDetail, JobItem, TrialItem } from '@ferment/contracts';
 import type { Client } from './client.js';
-import { WorkFailed } from './errors.js';
+import { ApiError, isPassing, WorkFailed } from './errors.js';
 import type { Frame } from './stream.js';
 import { follow } from './stream.js';
 import { estimate, hasEnded, tracked } from './progress.js';
@@ -108,18 +108,20 @@ export async function watchExperiment(
         do {
           again = false;
           if (signal.aborted || !(await refresh())) continue;
-          finish();
           const [experiment, trials, list] = await Promise.all([
             client.experiment(id),
             client.trials(id),
             client.jobs(id),
           ]);
+          finish();
           resolve({ experiment, trials, jobs: list });
         } while (again && !signal.aborted);
       })()
         .catch((error: unknown) => {
-          // An API that is being restarted answers again soon; a refusal does not change by asking.
+          // An API that is being restarted, or waits for its database, answers again soon; a refusal does not change by
+          // asking.
           if (error instanceof WorkFailed && error.cause !== undefined) return;
+          if (error instanceof ApiError && isPassing(error)) return;
           finish();
           reject(error instanceof Error ? error : new Error(String(error)));
         })

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { ApiError, Client, follow } from '../src/index.js';
+import { ApiError, Client, follow, watchExperiment } from '../src/index.js';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -63,5 +63,20 @@ describe('the live stream', () => {
     await expect(follow(client, { signal: new AbortController().signal }).next()).rejects.toBeInstanceOf(
       ApiError,
     );
+  });
+});
+
+describe('watching an experiment', () => {
+  it('goes on while the API waits for its database, and ends with a refusal', async () => {
+    let calls = 0;
+    const client = await serve((_request, response) => {
+      calls += 1;
+      const status = calls < 6 ? 503 : 404;
+      const body = { type: 'about:blank', title: 'no', status, detail: `answer ${status}` };
+      response.writeHead(status, { 'content-type': 'application/problem+json' }).end(JSON.stringify(body));
+    });
+    const watched = watchExperiment(client, 'e', {}, { refreshSeconds: 0.02 });
+    await expect(watched).rejects.toMatchObject({ status: 404 });
+    expect(calls).toBeGreaterThanOrEqual(6);
   });
 });
