@@ -11,7 +11,7 @@ import type {
   LedgerSummary,
 } from '@ferment/contracts';
 import { freePort, temporaryFolder } from '../../../test/support/services.js';
-import { runCommand } from '../src/index.js';
+import { runWith } from './support.js';
 
 const [imported, refined, reviewed] = ['a'.repeat(64), 'b'.repeat(64), 'bc'.repeat(32)];
 const createdAt = '2026-11-01T10:00:00Z';
@@ -144,15 +144,7 @@ function answerOf(path: string, url: URL): unknown {
   return hash === '' ? undefined : detail(hash);
 }
 
-async function run(...args: string[]) {
-  let [out, error] = ['', ''];
-  const code = await runCommand(args, {
-    streams: { out: (text) => (out += text), error: (text) => (error += text), columns: null },
-    env: { FERMENT_HOME: folder.path, ...env },
-    signal: new AbortController().signal,
-  });
-  return { code, out, error };
-}
+const run = (...args: string[]) => runWith(args, { FERMENT_HOME: folder.path, ...env });
 
 describe('dataset describe', () => {
   it('tells the parent, what each step did, and the pictures of each class', async () => {

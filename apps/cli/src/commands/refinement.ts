@@ -80,7 +80,7 @@ export function describeVersion({
   const lines = [
     `${name}@${short(version)}  ${summary.images} images of ${summary.size} px, made ${createdAt.slice(0, 16).replace('T', ' ')}`,
     parent
-      ? `refined from ${parent.dataset}@${short(parent.version)} (${parent.protocol}${fold}): ${[...parent.steps, `${parent.overrides} overrides`].join(', ')}`
+      ? `refined from ${parent.dataset}@${short(parent.version)} (${parent.protocol}${fold}): ${[...parent.steps, `${parent.overrides} ${parent.overrides === 1 ? 'override' : 'overrides'}`].join(', ')}`
       : `imported from ${summary.synthetic ? 'generated faces' : summary.format}`,
     `exact copies: ${summary.redundantCopies} redundant in ${summary.duplicateClusters} clusters, ${summary.conflictClusters} with conflicting labels`,
   ];
