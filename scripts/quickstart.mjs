@@ -107,7 +107,7 @@ async function run() {
       if (job.state !== 'succeeded')
         throw new Error([`The import ${job.state}: ${job.reason}`, ...cli.badRows(job)].join('\n'));
       const found = await client.dataset(name);
-      const [version] = found.versions;
+      const version = found.versions.find(({ summary }) => summary.parent === undefined);
       const { summary } = version;
       console.log(
         `  ✓ ${name}@${version.version.slice(0, 12)}: ${summary.images} images, protocol ${summary.defaultProtocol}`,

@@ -8,7 +8,9 @@ import { AuthGuard } from './auth/auth.guard.js';
 import { ProblemFilter } from './common/exception-filter.js';
 import { ProblemValidationPipe } from './common/validation.js';
 import { DatasetsController } from './datasets/datasets.controller.js';
+import { Ledgers } from './datasets/ledgers.service.js';
 import { Uploads } from './datasets/uploads.service.js';
+import { VersionsController } from './datasets/versions.controller.js';
 import { ExperimentsController, ProjectsController } from './experiments/experiments.controller.js';
 import { Submission } from './experiments/submission.service.js';
 import { TablesController } from './experiments/tables.controller.js';
@@ -48,6 +50,7 @@ export class AppModule {
         JobsController,
         ArtifactsController,
         DatasetsController,
+        VersionsController,
         OperationsController,
         HealthController,
         StreamController,
@@ -62,6 +65,7 @@ export class AppModule {
         Artifacts,
         Downloads,
         Uploads,
+        Ledgers,
         Readiness,
         Streams,
         Pages,

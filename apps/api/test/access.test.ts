@@ -41,6 +41,9 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/datasets': { role: 'viewer' },
   'GET /api/v1/datasets/:name': { role: 'viewer' },
   'POST /api/v1/datasets/:name/versions': { role: 'researcher' },
+  'GET /api/v1/datasets/:name/versions/:version': { role: 'viewer' },
+  'GET /api/v1/datasets/:name/versions/:version/ledger': { role: 'viewer' },
+  'POST /api/v1/datasets/:name/versions/:version/overrides': { role: 'researcher' },
   'GET /api/v1/workers': { role: 'viewer' },
   'GET /api/v1/catalog': { role: 'viewer', worker: true },
   'GET /api/v1/stream': { role: 'viewer' },
@@ -78,7 +81,12 @@ function routes(): string[] {
 
 function call(address: string, headers: Record<string, string>) {
   const [method = '', path = ''] = address.split(' ');
-  const url = base + path.replace(':id', id).replace(':name', 'faces').replace(':hash', 'a'.repeat(64));
+  const url =
+    base +
+    path
+      .replace(':id', id)
+      .replace(':name', 'faces')
+      .replace(/:(hash|version)/, 'a'.repeat(64));
   return fetch(url, { method, headers, redirect: 'manual' });
 }
 

@@ -4,11 +4,13 @@ import {
   bestCheckpoint,
   createdToken,
   datasetItem,
+  datasetVersionDetail,
   experimentDetail,
   experimentListItem,
   importStarted,
   jobItem,
   jobMetrics,
+  ledgerRow,
   loginAddress,
   page,
   preview,
@@ -24,10 +26,14 @@ import type {
   AblationTable,
   BestCheckpoint,
   DatasetItem,
+  DatasetVersionDetail,
   ExperimentDetail,
   ExperimentListItem,
   JobItem,
   JobMetrics,
+  LedgerOverride,
+  LedgerQuery,
+  LedgerRow,
   Preview,
   ProblemDetails,
   RobustnessTable,
@@ -196,6 +202,37 @@ export class Client {
   }
   dataset(name: string): Promise<DatasetItem> {
     return this.parsed(datasetItem, `datasets/${name}`);
+  }
+  datasetVersion(name: string, version: string): Promise<DatasetVersionDetail> {
+    return this.parsed(datasetVersionDetail, `datasets/${name}/versions/${version}`);
+  }
+  /**
+   * Rows of a refined version's ledger.
+   *
+   * @param most rows at most; all of them where it is left out
+   * @returns the rows, and whether there are more
+   */
+  async ledger(
+    name: string,
+    version: string,
+    query: Partial<Omit<LedgerQuery, 'cursor' | 'limit'>>,
+    most = Infinity,
+  ): Promise<{ rows: LedgerRow[]; more: boolean }> {
+    const rows: LedgerRow[] = [];
+    let cursor: string | undefined;
+    do {
+      const limit = Math.min(500, most - rows.length);
+      const path = `datasets/${name}/versions/${version}/ledger`;
+      const next = await this.parsed(page(ledgerRow), path, { query: { ...query, limit, cursor } });
+      rows.push(...next.items);
+      cursor = next.next ?? undefined;
+    } while (cursor !== undefined && rows.length < most);
+    return { rows, more: cursor !== undefined };
+  }
+  /** The job that makes a version under these decisions too. */
+  review(name: string, version: string, overrides: readonly LedgerOverride[]): Promise<JobItem> {
+    const json = { overrides };
+    return this.parsed(jobItem, `datasets/${name}/versions/${version}/overrides`, { method: 'POST', json });
   }
   importDataset(name: string, content: ReadableStream<Uint8Array>, options: ImportOptions) {
     return this.parsed(importStarted, `datasets/${name}/versions`, {

@@ -4,9 +4,10 @@ import type { Server } from 'node:http';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freePort, temporaryFolder } from '../../../test/support/services.js';
-import { compareTrials, runCommand } from '../src/index.js';
+import { compareTrials } from '../src/index.js';
 import { readConnection, writeConnection } from '../src/connection.js';
 import { choosePort } from '../src/up/ports.js';
+import { runWith } from './support.js';
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>;
 let server: Server | null = null;
@@ -19,15 +20,8 @@ afterEach(async () => {
   await folder.remove();
 });
 
-async function run(args: string[], env: Record<string, string> = {}) {
-  let [out, error] = ['', ''];
-  const code = await runCommand(args, {
-    streams: { out: (text) => (out += text), error: (text) => (error += text), columns: null },
-    env: { FERMENT_HOME: folder.path, ...env },
-    signal: new AbortController().signal,
-  });
-  return { code, out, error };
-}
+const run = (args: string[], env: Record<string, string> = {}) =>
+  runWith(args, { FERMENT_HOME: folder.path, ...env });
 
 /** An API that gives one answer to everything. */
 async function answering(status: number, body: unknown): Promise<Record<string, string>> {

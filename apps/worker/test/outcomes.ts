@@ -1,5 +1,6 @@
-import type { ArtifactReference } from '@ferment/contracts';
+import { jobCatalog, type ArtifactReference, type InputShape, type PlannedJob } from '@ferment/contracts';
 import type { Rig } from './rig.js';
+import { claimOf } from './support.js';
 import type { Claim } from '../src/truth.js';
 
 /** What a job left: its outputs by role, and its result. */
@@ -33,4 +34,23 @@ export function output(outcome: Outcome, role: string): ArtifactReference {
 /** The bytes of an output. */
 export function bytesIn(rig: Rig, outcome: Outcome, role: string): Uint8Array {
   return rig.store.contents.get(output(outcome, role).hash) ?? new Uint8Array();
+}
+
+/** A planned job as the database would hand it out: inputs by role, with the params of the jobs that made them. */
+export function claimOfPlanned(
+  job: PlannedJob,
+  jobs: readonly PlannedJob[],
+  outputOf: (key: string, output: string) => ArtifactReference,
+): Claim {
+  const shapes: Readonly<Record<string, InputShape>> = jobCatalog[job.kind].inputs;
+  const inputs: Record<string, ArtifactReference | ArtifactReference[] | null> = {};
+  const inputParams: Record<string, unknown> = {};
+  for (const [role, { arity }] of Object.entries(shapes)) {
+    const given = job.inputs.filter((input) => input.role === role);
+    const references = given.map((input) => outputOf(input.from, input.output));
+    const params = given.map(({ from }) => jobs.find(({ key }) => key === from)?.params);
+    inputs[role] = arity === 'many' ? references : (references[0] ?? null);
+    inputParams[role] = arity === 'many' ? params : (params[0] ?? null);
+  }
+  return claimOf(job.kind, job.params, { inputs, inputParams });
 }

@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import {
   evaluationResult,
-  jobCatalog,
   ledger,
   parseSpecText,
   repeatablePart,
   type ArtifactReference,
   type DatasetSummary,
-  type InputShape,
   type Plan,
   type PlannedJob,
 } from '@ferment/contracts';
 import { decodeNetwork, decodePrediction, readSafetensors } from '@ferment/engine';
 import { plan, resolveSpec } from '@ferment/planner';
+import { claimOfPlanned } from './outcomes.js';
 import { startRig, type Rig } from './rig.js';
 import { claimOf, facesCsv, importParams } from './support.js';
 
@@ -116,20 +115,8 @@ async function killed(claim: ReturnType<typeof claimOf>) {
   return { resume: { hash: last.artifact.hash, step: last.step }, steps: stepsOf() };
 }
 
-/** A planned job as the database would hand it out: inputs by role, with the params of the jobs that made them. */
-function claimOfJob(job: PlannedJob): ReturnType<typeof claimOf> {
-  const shapes: Readonly<Record<string, InputShape>> = jobCatalog[job.kind].inputs;
-  const inputs: Record<string, ArtifactReference | ArtifactReference[] | null> = {};
-  const inputParams: Record<string, unknown> = {};
-  for (const [role, { arity }] of Object.entries(shapes)) {
-    const given = job.inputs.filter((input) => input.role === role);
-    const references = given.map(({ from, output }) => outputOf(from, output));
-    const params = given.map(({ from }) => planned.jobs.find(({ key }) => key === from)?.params);
-    inputs[role] = arity === 'many' ? references : (references[0] ?? null);
-    inputParams[role] = arity === 'many' ? params : (params[0] ?? null);
-  }
-  return claimOf(job.kind, job.params, { inputs, inputParams });
-}
+const claimOfJob = (job: PlannedJob): ReturnType<typeof claimOf> =>
+  claimOfPlanned(job, planned.jobs, outputOf);
 
 function outputOf(key: string, output: string): ArtifactReference {
   const reference = made.get(key)?.outputs[output];

@@ -23,7 +23,7 @@ export type SplitName = (typeof splitNames)[number];
 /** What a job's images are: a pinned version, how it is split, how a picture becomes a tensor. */
 export const dataSpec = z.strictObject({
   dataset: identifier,
-  /** The data-set version's content hash; the newest version is pinned at submission when left out. */
+  /** The data-set version's content hash; the newest imported version is pinned at submission when left out. */
   version: sha256.optional(),
   labels: z.enum(['fer']).default('fer'),
   classes: z.literal(7).default(7),
@@ -100,8 +100,12 @@ export const refinedFrom = z.object({
   removed: z.int(),
   relabelled: z.int(),
   aligned: z.int(),
+  /** Under `subject-folds` only: which pictures the refinement was given. */
+  angles: z.enum(angleChoices).exactOptional(),
+  fold: fold.exactOptional(),
 });
 export type RefinedFrom = z.output<typeof refinedFrom>;
+
 /** Splits of one choice of angles under `subject-folds`: by fold, and with every picture in test. */
 export const foldSummary = z.object({
   folds: z.array(splitSummary).length(foldCount),
@@ -128,8 +132,8 @@ export const datasetSummary = z.object({
   subjectFolds: z.record(z.enum(angleChoices), foldSummary).exactOptional(),
   defaultProtocol: z.enum(protocols).nullable(),
   synthetic: z.boolean(),
-  /** Only where the version is a refined one. */
-  parent: refinedFrom.exactOptional(),
+  /** Only where the version is a refined one. `ledger`: SHA-256 of the file of its decisions, an artifact. */
+  parent: refinedFrom.extend({ ledger: sha256 }).exactOptional(),
 });
 export type DatasetSummary = z.output<typeof datasetSummary>;
 
@@ -153,9 +157,19 @@ export function splitSummaryOf(
   summary: DatasetSummary,
   data: Pick<PinnedData, 'protocol' | 'angles' | 'fold'>,
 ): SplitSummary | undefined {
-  if (data.protocol !== 'subject-folds') return summary.protocols[data.protocol];
+  const { parent } = summary;
+  if (parent && !sameFold(parent, data)) return undefined;
+  if (parent || data.protocol !== 'subject-folds') return summary.protocols[data.protocol];
   const chosen = summary.subjectFolds?.[data.angles ?? 'frontal'];
   return data.fold === undefined ? chosen?.whole : chosen?.folds[data.fold];
+}
+
+/** Whether two choices under `subject-folds` are of the same pictures; true where neither has folds. */
+export function sameFold(
+  a: Pick<PinnedData, 'angles' | 'fold'>,
+  b: Pick<PinnedData, 'angles' | 'fold'>,
+): boolean {
+  return a.fold === b.fold && (a.angles ?? angleChoices[0]) === (b.angles ?? angleChoices[0]);
 }
 
 export const validationFraction = 0.125;

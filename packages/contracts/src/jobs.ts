@@ -130,7 +130,7 @@ export const jobCatalog = {
   },
   /** `predictions`: of a `labelErrors` step, those of every fold in order. */
   refine: {
-    version: 1,
+    version: 2,
     params: refineParams,
     inputs: { predictions: many('logits') },
     outputs: { dataset: 'dataset', ledger: 'ledger' },

@@ -156,6 +156,8 @@ export type LedgerStep = z.output<typeof ledgerStep>;
 /** The ledger file: every decision of one refinement. */
 export const ledger = z.strictObject({
   parent: refinedFrom,
+  /** Places in the parent version of the images that were decided on, or only aligned, ascending. */
+  images: z.record(z.enum(splitNames), z.array(place)),
   /** Training pictures a class before the first step. */
   before: classCounts,
   /** The overrides first, then the refinement's steps. */
@@ -164,3 +166,7 @@ export const ledger = z.strictObject({
   rows: z.array(ledgerRow),
 });
 export type Ledger = z.output<typeof ledger>;
+
+/** A ledger without its rows: what each step did. */
+export const ledgerSummary = ledger.omit({ images: true, rows: true }).extend({ rows: z.int() });
+export type LedgerSummary = z.output<typeof ledgerSummary>;

@@ -1,9 +1,10 @@
 import { z } from 'zod';
-import { datasetSummary } from './data.js';
+import { datasetSummary, splitNames } from './data.js';
 import { jobProgress } from './events.js';
 import { artifactReference } from './jobs.js';
 import { metricRow } from './metrics.js';
 import { specProblem } from './plan.js';
+import { ledgerOverride, ledgerRow, ledgerSummary } from './refine.js';
 import { experimentSpec } from './spec.js';
 import { attemptStates, experimentStates, failureClasses, jobStates, trialStates } from './states.js';
 
@@ -197,6 +198,48 @@ export const datasetVersionItem = z.object({
 });
 export const datasetItem = z.object({ name: z.string(), versions: z.array(datasetVersionItem) });
 export type DatasetItem = z.output<typeof datasetItem>;
+
+/** One version; `refinement` is what the steps of a refined one did, null for an imported one. */
+export const datasetVersionDetail = datasetVersionItem.extend({
+  name: z.string(),
+  refinement: ledgerSummary.nullable(),
+});
+export type DatasetVersionDetail = z.output<typeof datasetVersionDetail>;
+
+/** Which rows of a ledger; without a filter all of them. */
+export const ledgerQuery = z.object({
+  cursor: z
+    .string()
+    .regex(/^\d{1,9}$/, 'the "next" of the page before')
+    .optional(),
+  limit: pageQuery.shape.limit,
+  step: ledgerRow.shape.step.optional(),
+  action: ledgerRow.shape.action.optional(),
+  reason: ledgerRow.shape.reason.optional(),
+  split: z.enum(splitNames).optional(),
+  /** The picture's place in the parent version. */
+  image: z.coerce.number().int().min(0).optional(),
+});
+export type LedgerQuery = z.output<typeof ledgerQuery>;
+
+/** A person's decisions about pictures of a refined version, on top of those that made it. */
+export const submitOverrides = z.strictObject({
+  overrides: z
+    .array(ledgerOverride)
+    .min(1)
+    .max(10_000)
+    .superRefine((overrides, context) => {
+      const seen = new Set<number>();
+      overrides.forEach(({ image }, index) => {
+        if (seen.has(image)) {
+          const message = `image ${image} has two overrides; expected one`;
+          context.addIssue({ code: 'custom', path: [index, 'image'], message });
+        }
+        seen.add(image);
+      });
+    }),
+});
+export type SubmitOverrides = z.output<typeof submitOverrides>;
 
 export const importQuery = z.object({
   fileName: z.string().min(1).max(255),

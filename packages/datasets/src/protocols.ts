@@ -1,6 +1,8 @@
 import {
+  angleChoices,
   emotions,
   JobFailure,
+  sameFold,
   splitNames,
   validationFraction,
   type PinnedData,
@@ -62,7 +64,7 @@ export function possibleProtocols({ usages, people }: Pick<Annotations, 'usages'
  */
 export function partition(data: Annotations, division: Division): Partition {
   const { protocol } = division;
-  if (data.stored) return storedPartition(data.stored, protocol);
+  if (data.stored) return storedPartition(data.stored, division);
   const possible = possibleProtocols(data);
   if (!possible.includes(protocol)) {
     const instead = possible.length > 0 ? ` Use protocol "${possible.join('" or "')}".` : '';
@@ -98,14 +100,14 @@ export function partition(data: Annotations, division: Division): Partition {
   };
 }
 
-function storedPartition(
-  { protocol: divided, parts, leakRemoved }: StoredSplit,
-  protocol: Protocol,
-): Partition {
-  if (protocol !== divided) {
+function storedPartition(stored: StoredSplit, division: Division): Partition {
+  const { parts, leakRemoved } = stored;
+  const said = ({ protocol, angles, fold }: Division): string =>
+    `protocol "${protocol}"${fold === undefined ? '' : ` (angles ${angles ?? angleChoices[0]}, fold ${fold})`}`;
+  if (division.protocol !== stored.protocol || !sameFold(division, stored)) {
     throw new JobFailure(
       'user',
-      `this version is a refined one, divided by protocol "${divided}" when it was made; expected that protocol, got "${protocol}".`,
+      `this version is a refined one, divided by ${said(stored)} when it was made; expected that, got ${said(division)}.`,
     );
   }
   const of = (name: SplitName): number[] =>

@@ -1,12 +1,10 @@
-import { splitNames, type Protocol } from '@ferment/contracts';
+import { splitNames, type PinnedData } from '@ferment/contracts';
 
 /**
  * A split that a version carries with it, as a refined one does, and where its images stand in the version that was
- * refined.
+ * refined. Protocol, angles and fold are those that divided the parent.
  */
-export interface StoredSplit {
-  /** The protocol that divided the parent. */
-  protocol: Protocol;
+export interface StoredSplit extends Pick<PinnedData, 'protocol' | 'angles' | 'fold'> {
   /** n indices into train, validation, test */
   parts: Uint8Array;
   /** n places in the parent, ascending */

@@ -149,7 +149,12 @@ function storedSplit(
   if (stored === undefined || typeof stored === 'string') return stored;
   const leakRemoved = parent && protocols[parent.protocol]?.leakRemoved;
   if (parent === undefined || leakRemoved === undefined) return 'a split without a parent';
-  return { ...stored, protocol: parent.protocol, leakRemoved };
+  const { protocol, angles, fold } = parent;
+  return {
+    ...{ ...stored, protocol, leakRemoved },
+    ...(angles !== undefined && { angles }),
+    ...(fold !== undefined && { fold }),
+  };
 }
 
 function padded(text: string): Uint8Array {

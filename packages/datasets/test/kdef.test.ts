@@ -14,6 +14,7 @@ import {
   openVersion,
   packArchive,
   readKdefName,
+  refineTraining,
   split,
   subjectName,
   syntheticKdef,
@@ -388,6 +389,28 @@ describe('generated portraits', () => {
     expect([fold.train.count, fold.validation.count, fold.test.count]).toEqual(
       [[0, 1, 4], [3], [2]].map((folds) => 7 * peopleIn(folds)),
     );
+    const { train, validation, test, leakRemoved } = fold;
+    const refined = refineTraining({
+      version,
+      parent: {
+        ...{ dataset: 'kdef', version: '0'.repeat(64), protocol: 'subject-folds' },
+        ...{ angles: 'frontal', fold: 2 },
+      },
+      parts: { train: train.indices, validation: validation.indices, test: test.indices, leakRemoved },
+      steps: [],
+      overrides: [{ image: train.indices[0] ?? -1, action: 'remove', original: false }],
+      outOfFold: null,
+      landmarks: null,
+    });
+    const own = openVersion(refined.version.bytes);
+    const again = split(own, pinned('subject-folds', { angles: 'frontal', fold: 2 }));
+    expect([...again.train.places]).toEqual([...train.indices].slice(1));
+    expect([...again.test.places]).toEqual([...test.indices]);
+    for (const other of [{ fold: 1 }, { fold: 2, angles: 'all' } as const, {}]) {
+      expect(() => split(own, pinned('subject-folds', other))).toThrow(
+        '(angles frontal, fold 2) when it was made',
+      );
+    }
     const whole = split(version, pinned('subject-folds', { angles: 'all' }));
     expect([whole.train.count, whole.validation.count, whole.test.count]).toEqual([0, 0, version.count]);
     expect(() => split(version, pinned('carved'))).toThrow('Use protocol "subject-folds"');

@@ -15,3 +15,8 @@ export interface Known {
 export function versionsOf(known: Known, dataset: string): readonly KnownVersion[] {
   return Object.hasOwn(known.datasets, dataset) ? (known.datasets[dataset] ?? []) : [];
 }
+
+/** What a spec takes that names no version: a refined one is taken by its hash alone. */
+export function newestImported(versions: readonly KnownVersion[]): KnownVersion | undefined {
+  return versions.find(({ summary }) => summary.parent === undefined);
+}

@@ -23,7 +23,7 @@ import {
   type StageSpec,
 } from '@ferment/contracts';
 import { splitSizes } from './cost.js';
-import { versionsOf, type Known, type KnownVersion } from './known.js';
+import { newestImported, versionsOf, type Known, type KnownVersion } from './known.js';
 
 export interface Resolved {
   /** Every data set pinned to a version and a protocol, in patches too; complete only where `problems` is empty. */
@@ -68,7 +68,8 @@ export function resolveSpec(spec: ExperimentSpec, known: Known): Resolved {
 }
 
 /** A data spec's open choices made, or why they cannot be. */
-type Pin = { version: string; protocol: Protocol; angles?: AngleChoice } | { findings: Finding[] };
+type Pin =
+  { version: string; protocol: Protocol; angles?: AngleChoice; folds?: number[] } | { findings: Finding[] };
 
 /** The part of a data spec that says which images. */
 type Source = {
@@ -84,7 +85,7 @@ function pin(source: Source, known: Known, path: (string | number)[]): Pin {
     findings: [{ path: [...path, key], message, suggestion }],
   });
   const versions = versionsOf(known, source.dataset);
-  const [newest] = versions;
+  const newest = newestImported(versions);
   if (!newest) {
     const names = Object.keys(known.datasets);
     const expected =
@@ -113,6 +114,7 @@ function pinProtocol(
   { version, summary }: KnownVersion,
   fail: (key: string, message: string) => Pin,
 ): Pin {
+  const { parent } = summary;
   const there = Object.keys(summary.protocols);
   const protocol = source.protocol ?? summary.defaultProtocol;
   if (protocol === null || there.length === 0) {
@@ -122,8 +124,10 @@ function pinProtocol(
     );
   }
   if (!there.includes(protocol)) {
-    return fail('protocol', `protocol "${protocol}" ${whyNot[protocol]}; expected ${oneOf(there)}`);
+    const why = parent ? 'is not the one that divided this refined version' : whyNot[protocol];
+    return fail('protocol', `protocol "${protocol}" ${why}; expected ${oneOf(there)}`);
   }
+  if (protocol === 'subject-folds' && parent) return pinFold(source, { version, parent }, fail);
   if (protocol === 'subject-folds') return { version, protocol, angles: source.angles ?? angleChoices[0] };
   for (const key of ['angles', 'folds'] as const) {
     if (source[key] === undefined) continue;
@@ -131,6 +135,24 @@ function pinProtocol(
     return fail(key, `${message} (only "subject-folds" has them)`);
   }
   return { version, protocol };
+}
+
+/** A refinement under `subject-folds` is of one fold: the version that it made has no other. */
+function pinFold(
+  source: Source,
+  { version, parent }: { version: string; parent: Pick<PinnedData, 'protocol' | 'angles' | 'fold'> },
+  fail: (key: string, message: string) => Pin,
+): Pin {
+  const { protocol, angles = angleChoices[0] } = parent;
+  const folds = parent.fold === undefined ? [] : [parent.fold];
+  if (source.angles !== undefined && source.angles !== angles)
+    return fail('angles', `this refined version has angles "${angles}" alone; expected that, or nothing`);
+  if (source.folds !== undefined && source.folds.join() !== folds.join())
+    return fail(
+      'folds',
+      `this refined version has fold ${folds.join()} alone; expected [${folds.join()}], or nothing`,
+    );
+  return { version, protocol, angles, folds };
 }
 
 const whyNot: Readonly<Record<Protocol, string>> = {
@@ -230,6 +252,12 @@ function scoredFindings({ data, evaluate }: ExperimentSpec, known: Known): Findi
     if (dataset === data.dataset || protocol !== 'subject-folds') return [];
     const test = summaryOf(known, entry, { protocol, angles })?.counts.test ?? [];
     if (test.some((count) => count > 0)) return [];
+    const refined = versionsOf(known, dataset).find(({ version }) => version === entry.version)?.summary
+      .parent;
+    if (refined) {
+      const message = `this refined version of "${dataset}" is one fold; expected the version it was made from, ${refined.version}`;
+      return [{ path: ['evaluate', 'on', index, 'version'], message, suggestion: null }];
+    }
     const message = `"${dataset}" has no ${angles ?? angleChoices[0]} picture`;
     return [{ path: ['evaluate', 'on', index, 'angles'], message, suggestion: null }];
   });

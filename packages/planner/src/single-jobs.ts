@@ -1,5 +1,6 @@
 import {
   jobCatalog,
+  type LedgerOverride,
   type JobKind,
   type JobParams,
   type PlannedInput,
@@ -35,4 +36,20 @@ export function importJob(params: JobParams<'import'>): PlannedJob {
 /** The table over an experiment's finished results; its key changes with every result that is added. */
 export function ablationJob(params: JobParams<'ablation'>): PlannedJob {
   return plannedJob('ablation', params, [], { stage: null, threads: 1, cost: null });
+}
+
+/**
+ * A refinement once more, with further overrides: of two about one picture the new one holds.
+ *
+ * @param made of the refinement that is reviewed; its inputs are those of the new one
+ */
+export function reviewJob(
+  made: { params: JobParams<'refine'>; inputs: PlannedInput[] },
+  overrides: readonly LedgerOverride[],
+): PlannedJob {
+  const byImage = new Map([...made.params.overrides, ...overrides].map((each) => [each.image, each]));
+  // The same decisions are the same job, in whatever order they were made.
+  const all = [...byImage.values()].sort((a, b) => a.image - b.image);
+  const params = { ...made.params, overrides: all };
+  return plannedJob('refine', params, made.inputs, { stage: null, threads: 1, cost: null });
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { formatProblem, parseSpecText } from '@ferment/contracts';
-import { resolveSpec, type Known } from '../src/index.js';
-import { known, planned, resolved, specText, version } from './support.js';
+import { plan, resolveSpec, type Known } from '../src/index.js';
+import { each, foldOf, known, parsed, planned, portraits, resolved, specText, version } from './support.js';
 
 /** What a person reads who submits this text. */
 function messages(text: string, from: Known = known): string[] {
@@ -61,6 +61,76 @@ ablation:
     const before = planned(text);
     expect(resolveSpec(resolved(text), later).spec).toEqual(resolved(text));
     expect(before.variants[1]?.spec.data.version).toBe('d'.repeat(64));
+  });
+});
+
+describe('a refined version', () => {
+  const made = {
+    dataset: 'fer2013',
+    steps: ['quality'],
+    overrides: 0,
+    removed: 9,
+    relabelled: 0,
+    aligned: 0,
+  };
+  const ledger = 'e'.repeat(64);
+  const carved = version('f', { carved: { train: 20_000, validation: 3_600, test: 3_589 } });
+  carved.summary.parent = { ...made, version: 'b'.repeat(64), protocol: 'carved', ledger };
+  const oneFold = { ...portraits('9'), version: '9'.repeat(64) };
+  const { subjectFolds: _folds, ...rest } = oneFold.summary;
+  const ofFold = { ...rest, protocols: { 'subject-folds': foldOf(each(80), each(28), each(28)) } };
+  const foldParent = { version: '8'.repeat(64), protocol: 'subject-folds', angles: 'all', fold: 3 } as const;
+  const later: Known = {
+    datasets: {
+      ...known.datasets,
+      fer2013: [carved, ...(known.datasets['fer2013'] ?? [])],
+      posed: [
+        { ...oneFold, summary: { ...ofFold, parent: { ...made, ...foldParent, ledger } } },
+        portraits('8'),
+      ],
+    },
+  };
+  const named = (data: string) => specText('', { 'dataset: fer2013': data });
+
+  it('is not what a spec takes that names none, in data or in a patch', () => {
+    const text = specText(`ablation:
+  design: one-at-a-time
+  factors: { data: { posed: { data.dataset: posed } } }
+`);
+    const { spec, problems } = resolveSpec(parsed(text), later);
+    expect(problems).toEqual([]);
+    expect(spec.data).toMatchObject({ version: 'b'.repeat(64), protocol: 'official' });
+    const { spec: alone } = resolveSpec(parsed(named('dataset: posed')), later);
+    expect(alone.data).toMatchObject({ version: '8'.repeat(64), folds: [0, 1, 2, 3, 4] });
+  });
+
+  it('is taken by its hash, under the protocol that divided it', () => {
+    const data = `dataset: fer2013, version: ${'f'.repeat(64)}`;
+    const { spec, problems } = resolveSpec(parsed(named(data)), later);
+    expect(problems).toEqual([]);
+    expect(spec.data).toMatchObject({ version: 'f'.repeat(64), protocol: 'carved' });
+    expect(plan(spec, later).jobs[0]?.params).toMatchObject({ data: { version: 'f'.repeat(64) } });
+    expect(messages(named(`${data}, protocol: official`), later)).toEqual([
+      expect.stringContaining('protocol "official" is not the one that divided this refined version'),
+    ]);
+  });
+
+  it('of a fold has that fold alone', () => {
+    const data = `dataset: posed, version: "${'9'.repeat(64)}"`;
+    const { spec, problems } = resolveSpec(parsed(named(data)), later);
+    expect(problems).toEqual([]);
+    expect(spec.data).toMatchObject({ protocol: 'subject-folds', angles: 'all', folds: [3] });
+    expect(new Set(plan(spec, later).trials.map(({ fold }) => fold))).toEqual(new Set([3]));
+    expect(messages(named(`${data}, folds: [0, 3]`), later)).toEqual([
+      expect.stringContaining('has fold 3 alone; expected [3], or nothing'),
+    ]);
+    expect(messages(named(`${data}, angles: frontal`), later)).toEqual([
+      expect.stringContaining('has angles "all" alone'),
+    ]);
+    const on = `evaluate: { on: [{ dataset: posed, version: "${'9'.repeat(64)}" }] }`;
+    expect(messages(specText(on), later)).toEqual([
+      expect.stringContaining(`expected the version it was made from, ${'8'.repeat(64)}`),
+    ]);
   });
 });
 

@@ -97,6 +97,42 @@ describe('data sets', () => {
   });
 });
 
+describe('a job beside all plans', () => {
+  test('reads outputs of stored jobs, and waits for those that have to be made again', async () => {
+    const { id: experiment } = await here.experiments.create(smallExperiment('behind'));
+    const [teacher] = await here.experiments.jobs(experiment);
+    if (!teacher) throw new Error('no teacher');
+    await here.finish(await here.take(teacher.id));
+    const input = { role: 'start', position: 0, from: teacher.key, output: 'best' };
+    const beside = { ...job('adversarial', 'beside', { name: 'beside' }), inputs: [input] };
+    const { id } = await here.jobs.submit(beside);
+    expect((await here.jobs.get(id))?.state).toBe('ready');
+    expect(await here.jobs.recipe(id)).toEqual({
+      kind: 'adversarial',
+      params: { name: 'beside' },
+      inputs: [input],
+    });
+
+    // The teacher's file is lost, and the only experiment that wanted it is cancelled.
+    await here.jobs.artifactCorrupt(hashFor(teacher.id, 'best'));
+    await here.experiments.cancel(experiment);
+    expect((await here.jobs.get(teacher.id))?.state).toBe('cancelled');
+    expect((await here.jobs.get(id))?.state).toBe('pending');
+    await here.jobs.submit(beside);
+    expect((await here.jobs.get(teacher.id))?.state).toBe('ready');
+    await here.finish(await here.take(teacher.id));
+    expect((await here.jobs.get(id))?.state).toBe('ready');
+  });
+
+  test('is refused where an input is of a job that nobody stored', async () => {
+    const from = keyOf('nobody');
+    const inputs = [{ role: 'start', position: 0, from, output: 'best' }];
+    await expect(here.jobs.submit({ ...job('adversarial', 'lost', {}), inputs })).rejects.toThrow(
+      `job ${from}, which is neither planned nor stored`,
+    );
+  });
+});
+
 describe('tables', () => {
   test('the table of an experiment is the newest that was computed for it, and says whether it is complete', async () => {
     const { id } = await here.experiments.create(smallExperiment('table'));

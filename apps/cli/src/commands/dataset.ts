@@ -11,8 +11,9 @@ import type { Context } from '../context.js';
 import { UsageError, WorkFailed } from '../errors.js';
 import { reasonInFull } from '../failures.js';
 import { columns, LiveLine } from '../output.js';
-import { duration, hasEnded } from '../progress.js';
-import { follow } from '../stream.js';
+import { followJob } from '../follow-job.js';
+import { duration } from '../progress.js';
+import { refinementCommands } from './refinement.js';
 
 /** A source of an import: its bytes, and how many there are (of a folder, before the archive's headers). */
 export interface Source {
@@ -73,37 +74,7 @@ export async function importDataset(
     skipBad: options.skipBad ?? false,
     synthetic: options.synthetic ?? false,
   });
-  return followJob(client, jobId, onProgress, signal);
-}
-
-async function followJob(
-  client: Client,
-  jobId: string,
-  onProgress: (line: string) => void,
-  signal: AbortSignal,
-): Promise<JobItem> {
-  const stop = new AbortController();
-  const both = AbortSignal.any([signal, stop.signal]);
-  const shown = (async () => {
-    for await (const frame of follow(client, { jobs: [jobId], signal: both }))
-      if (frame.name === 'progress') {
-        const { done, total, unit, rate } = frame.data.progress;
-        onProgress(
-          `importing ${done}/${total} ${unit}${rate === null ? '' : `  ${Math.round(rate)} ${unit}/s`}`,
-        );
-      }
-  })().catch(() => undefined);
-  try {
-    for (;;) {
-      const job = await client.job(jobId);
-      if (hasEnded(job.state)) return job;
-      if (signal.aborted) throw new WorkFailed('Stopped watching; the import goes on.');
-      await new Promise((done) => setTimeout(done, 200));
-    }
-  } finally {
-    stop.abort();
-    await shown;
-  }
+  return followJob(client, jobId, 'import', onProgress, signal);
 }
 
 export function datasetCommands(program: Command, context: Context): void {
@@ -135,10 +106,10 @@ export function datasetCommands(program: Command, context: Context): void {
         ).finally(() => line.clear());
         if (job.state !== 'succeeded') throw new WorkFailed(`Import ${job.state}: ${reasonInFull(job)}`);
         const found = await client.dataset(options.name);
-        const [newest] = found.versions;
+        const imported = found.versions.find(({ summary }) => summary.parent === undefined);
         out.answer(
           found,
-          `${options.name}@${newest?.version.slice(0, 12) ?? ''}  ${newest?.summary.images ?? 0} images`,
+          `${options.name}@${imported?.version.slice(0, 12) ?? ''}  ${imported?.summary.images ?? 0} images`,
         );
       },
     );
@@ -155,14 +126,17 @@ export function datasetCommands(program: Command, context: Context): void {
           String(summary.images),
           summary.defaultProtocol ?? '',
           summary.synthetic ? 'synthetic' : summary.format,
+          summary.parent?.version.slice(0, 12) ?? '',
           String(summary.skipped.length + (summary.skippedUnlisted ?? 0)),
           createdAt.slice(0, 16).replace('T', ' '),
         ]),
       );
-      const header = ['name', 'version', 'images', 'protocol', 'format', 'skipped', 'imported'];
+      const header = ['name', 'version', 'images', 'protocol', 'format', 'refined from', 'skipped', 'made'];
       output(command, context).answer(
         items,
         columns(header, rows, 'No data sets yet. Try: ferment dataset import FILE'),
       );
     });
+
+  refinementCommands(dataset, context);
 }

@@ -1,10 +1,4 @@
-import {
-  canonicalJson,
-  emotions,
-  JobFailure,
-  type ArtifactReference,
-  type JobParams,
-} from '@ferment/contracts';
+import { emotions, JobFailure, type ArtifactReference, type JobParams } from '@ferment/contracts';
 import {
   refineTraining,
   type DatasetVersion,
@@ -12,7 +6,7 @@ import {
   type OutOfFold,
   type Split,
 } from '@ferment/datasets';
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { HandlerContext } from '../child/context.js';
 import type { Handler } from './handler.js';
 import { imagesOf, versionOf } from './images.js';
@@ -25,23 +19,29 @@ export const refine: Handler<'refine'> = async ({ params, inputs }, context) => 
   const { train, validation, test, leakRemoved } = parts;
   const refined = refineTraining({
     version,
-    parent: { dataset: data.dataset, version: data.version, protocol: data.protocol },
+    parent: {
+      ...{ dataset: data.dataset, version: data.version, protocol: data.protocol },
+      ...(data.angles !== undefined && { angles: data.angles }),
+      ...(data.fold !== undefined && { fold: data.fold }),
+    },
     parts: { train: train.indices, validation: validation.indices, test: test.indices, leakRemoved },
     steps,
     overrides,
-    outOfFold: await outOfFoldOf(params, inputs.predictions, context),
+    outOfFold: await outOfFoldOf(params, version, inputs.predictions, context),
     landmarks: await landmarksOf(params, version, parts, context),
   });
-  const { rows, ...summary } = refined.ledger;
+  const { bytes, summary } = refined.version;
+  const { before, steps: done, rows } = refined.ledger.content;
   return {
-    outputs: {
-      dataset: refined.version,
-      ledger: new TextEncoder().encode(canonicalJson(refined.ledger)),
-    },
+    outputs: { dataset: bytes, ledger: refined.ledger.bytes },
     result: {
-      ...summary,
+      dataset: data.dataset,
+      version: hash('sha256', bytes, 'hex'),
+      bytes: bytes.length,
+      summary,
+      before,
+      steps: done,
       rows: rows.length,
-      version: createHash('sha256').update(refined.version).digest('hex'),
     },
   };
 };
@@ -49,6 +49,7 @@ export const refine: Handler<'refine'> = async ({ params, inputs }, context) => 
 /** Probabilities of every training image by the network that had not seen it; null where no step asks for them. */
 async function outOfFoldOf(
   { steps }: JobParams<'refine'>,
+  { stored }: DatasetVersion,
   predictions: readonly ArtifactReference[],
   context: HandlerContext,
 ): Promise<OutOfFold | null> {
@@ -56,13 +57,15 @@ async function outOfFoldOf(
   if (predictions.length === 0)
     throw new JobFailure('user', 'a labelErrors step needs predictions of the folds, and got none');
   const { decodePrediction, softmaxOf } = await import('@ferment/engine');
+  // Predictions name a picture by its place in the version that was imported; so does a refined version that is refined.
+  const imageAt = stored && new Map(Array.from(stored.places, (place, image) => [place, image]));
   const images: number[] = [];
   const probabilities: number[] = [];
-  for (const { hash } of predictions) {
-    const { logits, places } = decodePrediction(await context.read(hash));
+  for (const prediction of predictions) {
+    const { logits, places } = decodePrediction(await context.read(prediction.hash));
     places.forEach((place, row) => {
       const own = Array.from(logits.subarray(row * emotions.length, (row + 1) * emotions.length));
-      images.push(place);
+      images.push(imageAt?.get(place) ?? place);
       probabilities.push(...softmaxOf(own).probabilities);
     });
   }

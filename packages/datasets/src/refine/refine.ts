@@ -1,4 +1,6 @@
+import { hash } from 'node:crypto';
 import {
+  canonicalJson,
   emotions,
   JobFailure,
   refineStepNames,
@@ -17,13 +19,13 @@ import { align, type LandmarkSet } from './align-step.js';
 import { duplicates } from './duplicates.js';
 import { labelErrors, type OutOfFold } from './label-errors-step.js';
 import { quality } from './quality-step.js';
-import { refinedVersion } from './refined-version.js';
+import { refinedVersion, type RefinedVersion } from './refined-version.js';
 import type { Decision, WorkingSet } from './working-set.js';
 
 export interface Refinement {
   version: DatasetVersion;
   /** What the refined version says of its parent. */
-  parent: Pick<RefinedFrom, 'dataset' | 'version' | 'protocol'>;
+  parent: Pick<RefinedFrom, 'dataset' | 'version' | 'protocol' | 'angles' | 'fold'>;
   /** Places of the job's images in the version, ascending, and what the leak rule took: as `split` gives them. */
   parts: Record<SplitName, Int32Array> & { leakRemoved: number };
   steps: readonly RefineStep[];
@@ -34,15 +36,20 @@ export interface Refinement {
   landmarks: LandmarkSet | null;
 }
 
+export interface Refined {
+  version: RefinedVersion;
+  ledger: { bytes: Uint8Array; content: Ledger };
+}
+
 /**
  * Refines the training images of a job: overrides first, then each step on what the ones before left. Validation and
  * test keep their images and labels; only `align` with `apply: all` changes their pictures.
  *
- * @returns the bytes of the refined version, and a ledger with a row for every decision
+ * @returns the refined version, and a ledger with a row for every decision: its bytes are what the version names
  * @throws JobFailure `user` where a step would leave a class without training images, or an override names an image
  *   that it cannot decide on
  */
-export function refineTraining(refinement: Refinement): { version: Uint8Array; ledger: Ledger } {
+export function refineTraining(refinement: Refinement): Refined {
   const { version, parent, steps, overrides } = refinement;
   const state = new Refining(refinement);
   const before = state.classCounts();
@@ -58,11 +65,20 @@ export function refineTraining(refinement: Refinement): { version: Uint8Array; l
     relabelled: total('relabelled'),
     aligned: total('aligned'),
   };
-  const images = { ...refinement.parts, train: state.train };
-  return {
-    version: refinedVersion(version, images, state.labels, state.aligned, from),
-    ledger: { parent: from, before, steps: done, rows: state.rows },
+  const { parts } = refinement;
+  const ledger: Ledger = {
+    parent: from,
+    images: { train: [...parts.train], validation: [...parts.validation], test: [...parts.test] },
+    before,
+    steps: done,
+    rows: state.rows,
   };
+  const bytes = new TextEncoder().encode(canonicalJson(ledger));
+  const refined = refinedVersion(version, { ...parts, train: state.train }, state.labels, state.aligned, {
+    ...from,
+    ledger: hash('sha256', bytes, 'hex'),
+  });
+  return { version: refined, ledger: { bytes, content: ledger } };
 }
 
 export function nameOf(step: RefineStep): (typeof refineStepNames)[number] {

@@ -1,9 +1,15 @@
-import { splitNames, type RefinedFrom, type SplitName } from '@ferment/contracts';
+import { splitNames, type DatasetSummary, type SplitName } from '@ferment/contracts';
 import { clustersOf, countDuplicates, pixelHashes } from '../clusters.js';
 import { summarise } from '../protocols.js';
 import { splitSections } from '../stored-split.js';
 import { usages } from '../usages.js';
 import { encodeVersion, type DatasetVersion } from '../version-file.js';
+
+/** A version's bytes, and the summary in them. */
+export interface RefinedVersion {
+  bytes: Uint8Array;
+  summary: DatasetSummary;
+}
 
 /**
  * The file of a refined version: the images that remain, ascending by place, with their split and places.
@@ -19,8 +25,8 @@ export function refinedVersion(
   parts: Record<SplitName, ArrayLike<number>> & { leakRemoved: number },
   labels: Int32Array,
   changed: ReadonlyMap<number, Uint8Array>,
-  from: RefinedFrom,
-): Uint8Array {
+  from: NonNullable<DatasetSummary['parent']>,
+): RefinedVersion {
   const images = splitNames
     .flatMap((name, part) => Array.from(parts[name], (place) => ({ place, part })))
     .sort((a, b) => a.place - b.place);
@@ -39,29 +45,31 @@ export function refinedVersion(
   const own = { train: of('train'), validation: of('validation'), test: of('test') };
   const places = Int32Array.from(images, ({ place }) => place);
   // Rows that the import left out, and the folds, are told by the parent.
-  const { skippedUnlisted: _told, subjectFolds: _folds, ...summary } = version.summary;
-  return encodeVersion({
+  const { skippedUnlisted: _told, subjectFolds: _folds, ...told } = version.summary;
+  const summary: DatasetSummary = {
+    ...told,
+    images: images.length,
+    usages: countUsages(ownUsages),
+    ...countDuplicates(clustersOf(hashes), ownLabels),
+    skipped: [],
+    protocols: { [from.protocol]: summarise({ ...own, leakRemoved: parts.leakRemoved }, ownLabels) },
+    defaultProtocol: from.protocol,
+    parent: from,
+  };
+  const bytes = encodeVersion({
     count: images.length,
     size,
     pixels,
     labels: ownLabels,
     usages: ownUsages,
     hashes,
-    summary: {
-      ...summary,
-      images: images.length,
-      usages: countUsages(ownUsages),
-      ...countDuplicates(clustersOf(hashes), ownLabels),
-      skipped: [],
-      protocols: { [from.protocol]: summarise({ ...own, leakRemoved: parts.leakRemoved }, ownLabels) },
-      defaultProtocol: from.protocol,
-      parent: from,
-    },
+    summary,
     sections: new Map([
       ...gathered(version, places),
       ...splitSections({ parts: Uint8Array.from(images, ({ part }) => part), places }),
     ]),
   });
+  return { bytes, summary };
 }
 
 function countUsages(codes: Uint8Array): Record<string, number> {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { hash } from 'node:crypto';
 import {
   ledger as ledgerSchema,
   refineStep,
@@ -49,8 +50,13 @@ function refine(
     ...more,
   });
   // The ledger must be what the contract says, through JSON.
-  const ledger = ledgerSchema.parse(JSON.parse(JSON.stringify(result.ledger)));
-  return { refined: openVersion(result.version), ledger, bytes: result.version };
+  const ledger = ledgerSchema.parse(JSON.parse(Buffer.from(result.ledger.bytes).toString()));
+  expect(ledger).toEqual(result.ledger.content);
+  const { bytes, summary } = result.version;
+  const refined = openVersion(bytes);
+  expect(refined.summary).toEqual(summary);
+  expect(summary.parent?.ledger).toBe(hash('sha256', result.ledger.bytes, 'hex'));
+  return { refined, ledger, bytes };
 }
 
 const placesOf = (version: DatasetVersion, name: 'train' | 'validation' | 'test') => [

@@ -3,8 +3,8 @@ import type { Graph } from './graph.js';
 import { writeTrialSummaries } from './summaries.js';
 import { publishTable } from './tables.js';
 
-/** What an `import` job reports of the version it made. */
-export interface ImportResult {
+/** What an `import` or a `refine` job reports of the version it made. */
+export interface VersionResult {
   dataset: string;
   version: string;
   bytes: number;
@@ -20,12 +20,12 @@ export async function completionEffects(
 ): Promise<void> {
   switch (kind) {
     case 'import':
-      return publishVersion(graph, jobId, result as ImportResult);
+    case 'refine':
+      return publishVersion(graph, jobId, result as VersionResult);
     case 'evaluate':
       return writeTrialSummaries(graph.tx, jobId, result as EvaluationResult);
     case 'ablation':
       return publishTable(graph, jobId);
-    case 'refine':
     case 'train':
     case 'distill':
     case 'adversarial':
@@ -37,7 +37,7 @@ export async function completionEffects(
   }
 }
 
-async function publishVersion(graph: Graph, jobId: string, result: ImportResult): Promise<void> {
+async function publishVersion(graph: Graph, jobId: string, result: VersionResult): Promise<void> {
   const { dataset, version, bytes, summary } = result;
   await graph.tx.query('INSERT INTO dataset (name) VALUES ($1) ON CONFLICT (name) DO NOTHING', [dataset]);
   await graph.tx.query(

@@ -9,7 +9,8 @@ export interface KnownJob {
 }
 
 /**
- * The jobs with these keys, made (pending) where there were none; by key. Needs the graph's lock.
+ * The jobs with these keys, made (pending) where there were none; by key. Needs the graph's lock. Inputs are outputs of
+ * jobs of the list, or of jobs that are stored already.
  *
  * @param standalone wanted by the installation itself, without an experiment's demand
  */
@@ -51,6 +52,20 @@ export async function ensureJobs(
   return known;
 }
 
+/** A job, and those behind its inputs that have not succeeded: what it waits for. */
+export async function unfinishedBehind(tx: Queryable, id: string): Promise<KnownJob[]> {
+  const { rows } = await tx.query<KnownJob>(
+    `WITH RECURSIVE behind AS (
+       SELECT $1::uuid AS id
+       UNION
+       SELECT d.from_job_id FROM behind b JOIN job_dependency d ON d.job_id = b.id
+         JOIN job f ON f.id = d.from_job_id AND f.state <> 'succeeded')
+     SELECT j.id, j.state, j.failure_class AS "failureClass" FROM behind b JOIN job j ON j.id = b.id`,
+    [id],
+  );
+  return rows;
+}
+
 async function findJobs(tx: Queryable, keys: readonly string[]): Promise<Map<string, KnownJob>> {
   const { rows } = await tx.query<KnownJob & { key: string }>(
     'SELECT key, id, state, failure_class AS "failureClass" FROM job WHERE key = ANY($1)',
@@ -64,9 +79,13 @@ async function insertEdges(
   jobs: readonly PlannedJob[],
   known: Map<string, KnownJob>,
 ): Promise<void> {
+  const others = jobs
+    .flatMap(({ inputs }) => inputs.map(({ from }) => from))
+    .filter((key) => !known.has(key));
+  const stored = await findJobs(tx, others);
   const idOf = (key: string): string => {
-    const id = known.get(key)?.id;
-    if (id === undefined) throw new Error(`an input names job ${key}, which is not in the plan`);
+    const id = (known.get(key) ?? stored.get(key))?.id;
+    if (id === undefined) throw new Error(`an input names job ${key}, which is neither planned nor stored`);
     return id;
   };
   const edges = jobs.flatMap((job) =>

@@ -10,7 +10,7 @@ import type { Database } from '../postgres/database.js';
 import { revive } from './experiment-create.js';
 import { rerunProducers } from './failure.js';
 import { changeGraph } from './graph.js';
-import { ensureJobs } from './job-insert.js';
+import { ensureJobs, unfinishedBehind } from './job-insert.js';
 import { jobItems } from './job-views.js';
 import { curveOf, type StoredChunk } from './metrics.js';
 
@@ -25,19 +25,35 @@ export class Jobs {
   }
 
   /**
-   * Asks for a job that no experiment's plan holds: an import or a table. One with this key that exists is shared;
-   * one that failed for a passing reason, or was cancelled, is tried again.
+   * Asks for a job that no experiment's plan holds: an import, a table, a reviewed refinement. One with this key that
+   * exists is shared; one that failed for a passing reason, or was cancelled, is tried again. So are the jobs behind
+   * its inputs, which must be stored already.
    */
   submit(job: PlannedJob): Promise<{ id: string; created: boolean }> {
     return changeGraph(this.database, async (graph) => {
       const before = await graph.tx.query('SELECT FROM job WHERE key = $1', [job.key]);
       const known = (await ensureJobs(graph.tx, [job], true)).get(job.key);
       if (!known) throw new Error(`job ${job.key} was not stored`);
-      await graph.tx.query('UPDATE job SET standalone = true WHERE id = $1 AND NOT standalone', [known.id]);
-      await revive(graph, [known]);
-      await graph.refresh([known.id]);
+      const wanted = await unfinishedBehind(graph.tx, known.id);
+      const ids = wanted.map(({ id }) => id);
+      await graph.tx.query('UPDATE job SET standalone = true WHERE id = ANY($1) AND NOT standalone', [ids]);
+      await revive(graph, wanted);
+      await graph.refresh(ids);
       return { id: known.id, created: before.rowCount === 0 };
     });
+  }
+
+  /** What a job was asked for, as a plan says it; null when there is none of this id. */
+  async recipe(id: string): Promise<Pick<PlannedJob, 'kind' | 'params' | 'inputs'> | null> {
+    const { rows } = await this.database.pool.query<Pick<PlannedJob, 'kind' | 'params' | 'inputs'>>(
+      `SELECT j.kind, j.params, coalesce((
+         SELECT json_agg(json_build_object('role', d.role, 'position', d.position, 'from', f.key, 'output', d.output)
+           ORDER BY d.role, d.position)
+         FROM job_dependency d JOIN job f ON f.id = d.from_job_id WHERE d.job_id = j.id), '[]') AS inputs
+       FROM job j WHERE j.id = $1`,
+      [id],
+    );
+    return rows[0] ?? null;
   }
 
   /**
