@@ -59,19 +59,23 @@ async function importData(client) {
   if (job.state !== 'succeeded') throw new Error(`The import ${job.state}: ${job.reason}`);
 }
 
-/** Runs the experiment to its end; `strikes` hits it meanwhile. */
-async function run(client, text, strikes) {
+/**
+ * Runs the experiment to its end.
+ *
+ * @param strikesOf makes what hits it meanwhile, from a function that gives its jobs; null leaves it alone
+ */
+async function run(client, text, strikesOf) {
   const start = performance.now();
   const { id } = await client.submit({ text, fresh: true }, randomUUID());
   const stop = new AbortController();
   const byId = new Map();
-  const latest = () => [...byId.values()];
+  const strikes = strikesOf?.(() => [...byId.values()]);
   const refresh = async () => {
     for (const job of await client.jobs(id).catch(() => [])) byId.set(job.id, job);
   };
   await refresh();
   const refreshing = setInterval(() => void refresh(), 1000);
-  const stopUploads = strikes?.watchUploads(latest);
+  const stopUploads = strikes?.watchUploads();
   const striking = (async () => {
     if (!strikes) return;
     for await (const frame of cli.follow(client, { experiments: [id], signal: stop.signal })) {
@@ -89,7 +93,7 @@ async function run(client, text, strikes) {
   clearInterval(refreshing);
   await striking;
   const seconds = Math.round((performance.now() - start) / 1000);
-  return { id, seconds, ...watched };
+  return { id, seconds, strikes, ...watched };
 }
 
 /** What a run left: its tables without measured times, and what every job of every trial made. */
@@ -137,9 +141,9 @@ async function main() {
     const expected = await remains(client, alone);
     say(`left alone: succeeded in ${alone.seconds} s, ${Object.keys(expected.outputs).length} outputs`);
 
-    const strikes = new Strikes(folder, say);
     say('disturbed');
-    const disturbed = await run(client, text, strikes);
+    const disturbed = await run(client, text, (jobs) => new Strikes(folder, jobs, say));
+    const { strikes } = disturbed;
     const found = await remains(client, disturbed);
     say(`disturbed: ${disturbed.experiment.state} in ${disturbed.seconds} s`);
 

@@ -1,5 +1,5 @@
 // kill -9 at a chosen moment of a run: which process, during what, and the record of having hit it.
-import { readdirSync, readFileSync, watch } from 'node:fs';
+import { watch } from 'node:fs';
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -44,26 +44,26 @@ export class Processes {
     return Number(text.split('\n')[0]) || undefined;
   }
 
-  /** One of the processes that compute, which the worker started. */
-  async child() {
-    const parent = await this.worker();
-    for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-      try {
-        const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
-        const [state, of] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-        if (state !== 'Z' && Number(of) === parent) return Number(name);
-      } catch {
-        // It ended meanwhile.
-      }
-    }
-    return undefined;
+  /** The process that computes a job, as the worker's log names it. */
+  async child(job) {
+    const log = await readFile(join(this.folder, 'logs/worker.log'), 'utf8').catch(() => '');
+    const started = log
+      .split('\n')
+      .filter((line) => line.includes(job.id) && line.includes('"child":'))
+      .at(-1);
+    return started && JSON.parse(started).child;
   }
 }
 
 /** Strikes each process once, when its moment comes, and none while another one recovers. */
 export class Strikes {
-  constructor(folder, say) {
+  /**
+   * @param jobs what is known of the run's jobs now, attempts included
+   * @param say  is told of each kill
+   */
+  constructor(folder, jobs, say) {
     this.folder = folder;
+    this.jobs = jobs;
     this.say = say;
     this.processes = new Processes(folder);
     this.hits = [];
@@ -94,18 +94,18 @@ export class Strikes {
    * Waits for a file that is being stored and kills the worker that stores it. What it leaves half written is the
    * evidence: the moment counts only where a temporary file stays behind.
    */
-  watchUploads(jobs) {
+  watchUploads() {
     const folder = join(this.folder, 'artifacts/temporary');
     const stop = new AbortController();
     void (async () => {
       await mkdir(folder, { recursive: true });
-      const watcher = watch(folder, { signal: stop.signal }, () => void this.#upload(folder, jobs));
+      const watcher = watch(folder, { signal: stop.signal }, () => void this.#upload(folder));
       watcher.on('error', () => undefined);
     })();
     return () => stop.abort();
   }
 
-  async #upload(folder, jobs) {
+  async #upload(folder) {
     // The first uploads belong to imports; a checkpoint's comes while something trains.
     if (this.uploads.hit || this.busy || this.hits.length === 0) return;
     this.busy = true;
@@ -118,9 +118,8 @@ export class Strikes {
     const left = await readdir(folder).catch(() => []);
     if (left.length > 0) {
       this.uploads.hit = true;
-      const running = jobs().filter(({ state }) => state === 'running');
-      const [job] = running;
-      this.#record({ process: 'worker', during: 'an upload' }, pid, job, `temporary file ${left[0]}`);
+      const running = this.jobs().filter(({ state }) => state === 'running');
+      this.#record({ process: 'worker', during: 'an upload' }, pid, running, `temporary file ${left[0]}`);
     }
     await this.#recovered('worker', pid);
     this.busy = false;
@@ -128,44 +127,53 @@ export class Strikes {
 
   async #strike(strike, { job, progress }) {
     this.busy = true;
-    const pid = await this.processes[strike.process]();
+    const pid = await this.processes[strike.process](job);
     if (pid === undefined) {
       this.open.push(strike);
       this.busy = false;
       return;
     }
+    const before = this.#attempts(job);
     kill(pid);
-    this.#record(strike, pid, job, `${progress.done} of ${progress.total} ${progress.unit}`);
-    if (strike.process !== 'child') await this.#recovered(strike.process, pid);
-    else await pause(2000);
+    this.#record(strike, pid, [job], `${progress.done} of ${progress.total} ${progress.unit}`);
+    if (strike.process === 'child')
+      await until(`${job.kind} ${job.id} is taken up again`, () => this.#attempts(job) > before);
+    else await this.#recovered(strike.process, pid);
     this.busy = false;
   }
 
-  #record({ process, during }, pid, job, where) {
+  #attempts({ id }) {
+    return this.jobs().find((job) => job.id === id)?.attempts.length ?? 0;
+  }
+
+  #record({ process, during }, pid, jobs, where) {
     const hit = {
       time: new Date().toISOString(),
       process,
       pid,
       during,
-      job: job?.id ?? null,
-      kind: job?.kind ?? null,
-      stage: job?.stage ?? null,
+      jobs: jobs.map(({ id, kind, stage }) => ({ id, kind, stage })),
       where,
     };
     this.hits.push(hit);
-    this.say(
-      `kill -9 ${process} (${pid}) during ${during}: ${hit.kind} ${hit.stage ?? ''} ${hit.job}, ${where}`,
-    );
+    const names = jobs.map(({ id, kind, stage }) => `${kind} ${stage ?? ''} ${id}`).join(' and ');
+    this.say(`kill -9 ${process} (${pid}) during ${during}: ${names}, ${where}`);
   }
 
   async #recovered(name, before) {
-    const limit = Date.now() + 120_000;
-    for (;;) {
+    await until(`the ${name} runs again`, async () => {
       const now = await this.processes[name]();
-      if (now !== undefined && now !== before && alive(now)) return;
-      if (Date.now() > limit) throw new Error(`no ${name} runs two minutes after it was killed`);
-      await pause(100);
-    }
+      return now !== undefined && now !== before && alive(now);
+    });
+  }
+}
+
+/** Waits for a condition, two minutes at most. */
+async function until(what, condition) {
+  const limit = Date.now() + 120_000;
+  while (!(await condition())) {
+    if (Date.now() > limit) throw new Error(`two minutes after a kill it is not true that ${what}`);
+    await pause(100);
   }
 }
 
