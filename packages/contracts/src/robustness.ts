@@ -188,9 +188,9 @@ export const robustnessSpec = z
 export type RobustnessSpec = z.output<typeof robustnessSpec>;
 
 /**
- * The inner attack of adversarial training. `ramp` is the number of epochs over which epsilon (and with it the step
- * size) rises linearly from 0; 0 is none. `validation*` say how the robust validation accuracy of each epoch is measured:
- * PGD at the full epsilon with so many steps on the first so many validation images.
+ * The inner attack of a training. `ramp` is the number of epochs over which epsilon (and with it the step size) rises
+ * linearly from 0; 0 is none. `validation*` say how the robust validation accuracy of each epoch is measured: PGD at the
+ * full epsilon with so many steps on the first so many validation images.
  */
 const inner = {
   epsilon: epsilon.default(8 / 255),
@@ -200,6 +200,21 @@ const inner = {
   validationSteps: z.int().min(1).max(100).default(10),
   validationImages: z.int().min(1).max(1_000_000).default(1000),
 };
+
+export type InnerAttackSpec = z.output<z.ZodObject<typeof inner>>;
+
+/**
+ * A distillation that withstands attacks in the same training: weight L_adv is added to its loss, with pictures x' that
+ * raise L_adv. The clean terms (cross entropy, divergence from the teachers) are the distillation's already, so that
+ * - `trades` (Zhang et al., ICML 2019) is KL(p(x) || p(x')), the student with itself
+ * - `rslad` (Zi et al., ICCV 2021) is KL(p_T(x) || p(x')), p_T the probabilities of the teachers, calibrated and weighed
+ *   as for the distillation; the method's own weights, 5/6 beside 1/6 for x, give way to `weight`
+ */
+export const jointAdversarialSpec = z.strictObject({
+  term: z.enum(['trades', 'rslad']),
+  weight: bounded(0, 1000).default(1),
+  ...inner,
+});
 
 /** The registry of adversarial training methods; `version` is part of the job key. */
 export const adversarialCatalog = {

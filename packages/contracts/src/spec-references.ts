@@ -189,10 +189,37 @@ function attackFindings({ evaluate }: ExperimentSpec): Finding[] {
   return [finding(['evaluate', 'attacks'], 'the same attack stands twice at one epsilon')];
 }
 
+/** Whether a stage's network was trained against attacks. */
+function isRobust(spec: ExperimentSpec, name: string): boolean {
+  return memberStages(spec, name).every((member) => {
+    const stage = stageOf(spec, member);
+    if (stage?.kind === 'adversarial') return true;
+    if (stage?.kind !== 'distill' || stage.method.name !== 'eadd') return false;
+    return stage.method.adversarial !== null && stage.method.adversarial.weight > 0;
+  });
+}
+
+function robustTeacherWarnings(spec: ExperimentSpec): string[] {
+  return Object.entries(spec.stages).flatMap(([name, stage]) => {
+    if (stage.kind !== 'distill' || stage.method.name !== 'eadd') return [];
+    if (stage.method.adversarial?.term !== 'rslad') return [];
+    const standard = stage.teachers.filter((teacher) => !isRobust(spec, teacher));
+    if (standard.length === 0) return [];
+    return [
+      `stage "${name}" learns robustness from teachers that were not trained adversarially: ` +
+        `${standard.join(', ')}; expected stages of kind "adversarial", or adversarial.term "trades"`,
+    ];
+  });
+}
+
 /** What a spec does that a reader should know of; none of it stops the spec. */
 export function specWarnings(spec: ExperimentSpec): string[] {
+  const warnings = robustTeacherWarnings(spec);
   const result = stageOf(spec, spec.result);
-  if (!result || isTrainingKind(result.kind)) return [];
+  if (!result || isTrainingKind(result.kind)) return warnings;
   const members = memberStages(spec, spec.result).join(', ');
-  return [`the result "${spec.result}" is made of ${members}: it is scored, but not exported as one file`];
+  return [
+    ...warnings,
+    `the result "${spec.result}" is made of ${members}: it is scored, but not exported as one file`,
+  ];
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { jointAdversarialSpec } from './robustness.js';
 import { bounded, positive } from './scalars.js';
 
 const weightDecay = bounded(0, 1);
@@ -165,6 +166,8 @@ export const distillMethodSpec = z.discriminatedUnion('name', [
         epochs: z.int().min(1).max(10_000).optional(),
       })
       .prefault({}),
+    /** Attacks within the distillation; the default is an `adversarial` stage after it, or none. */
+    adversarial: jointAdversarialSpec.nullable().default(null),
   }),
 ]);
 export type DistillMethodSpec = z.output<typeof distillMethodSpec>;
@@ -178,6 +181,8 @@ export const componentVersions = {
   /** Named in a key only where a training rebalances. */
   rebalance: { 'class-weights': 1, 'effective-number': 1, 'balanced-sampler': 1, 'logit-adjustment': 1 },
   methods: { kd: 1, average: 1, best: 1, 'ca-mkd': 1, ebkd: 1, dkd: 1, eadd: 1 },
+  /** Named in a key only where a distillation has the term. */
+  jointAdversarial: { trades: 1, rslad: 1 },
   /** Of temperatures and fusion weights. */
   fit: 1,
   refine: { duplicates: 1, quality: 1, labelErrors: 1, align: 1 },

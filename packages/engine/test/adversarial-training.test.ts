@@ -1,9 +1,10 @@
-import { adversarialMethodSpec, type JobParams } from '@ferment/contracts';
+import { adversarialMethodSpec, distillMethodSpec, type JobParams } from '@ferment/contracts';
 import { describe, expect, it, jest } from '@jest/globals';
 import { readSafetensors } from '../src/files/safetensors.js';
 import { runRobustness } from '../src/robustness/index.js';
 import { classification, pgdAt, trades, type TaskStep } from '../src/tasks/index.js';
-import { describeTraining, TrainingStopped, type TrainingInputs } from '../src/train/index.js';
+import { describeTraining, openScorer, TrainingStopped, type TrainingInputs } from '../src/train/index.js';
+import { hostOf } from '../src/train/describe.js';
 import { openSession, writeFixed, writeFresh, type OpenedSession } from '../src/train/session.js';
 import { read, scope, tensor, type Tensor } from '../src/tensor/index.js';
 import {
@@ -95,7 +96,7 @@ describe('the losses', () => {
 function fresh(job: TrainingInputs, execution: 'captured' | 'eager' = 'captured'): OpenedSession {
   const program = describeTraining(job);
   const opened = openSession(program, execution);
-  writeFixed(opened.session, program, job, {});
+  writeFixed(opened.session, program, job, hostOf(job, program.task, { steps: 1, stepsPerEpoch: 1 }).tables);
   writeFresh(opened.session, program, job);
   return opened;
 }
@@ -242,6 +243,138 @@ async function robustness(weights: Uint8Array, { data }: TrainingInputs, epsilon
   );
   return result.attacks[0]?.accuracy ?? Number.NaN;
 }
+
+describe.each(['trades', 'rslad'] as const)('a distillation with %s in its loss', (term) => {
+  const attack = { term, stepSize: '4/255', steps: 3, validationSteps: 3 };
+  const taught = (adversarial: object = attack, train: TrainOverrides = {}) =>
+    smallJob({
+      teachers: [tinyVgg, { name: 'vgg', width: 0.125, dropout: 0 }],
+      // Equal weights, so that the teachers' mixture is the mean of what they say.
+      method: distillMethodSpec.parse({
+        name: 'eadd',
+        classStrength: false,
+        reliability: false,
+        adversarial,
+      }),
+      train: { ...still, updates: 1, ...train },
+    });
+  const gains = new Float32Array(7).fill(1);
+  const update = { indices, key, ...rates, gains };
+  const radius = Float32Array.of(0.03);
+  const steps = { indices, epsilon: radius, stepSize: radius };
+
+  it("agrees with eager execution on the same x and x'", () => {
+    const [captured, eager] = [fresh(taught()), fresh(taught(), 'eager')];
+    captured.adversarial?.run('inner-start', { indices, key, epsilon: radius });
+    captured.adversarial?.run('inner-step', steps);
+    const held = captured.session.read('inner');
+    const [a, b] = [captured, eager].map(({ session }) => {
+      session.write('inner', held);
+      const { loss, adversarial } = session.run('train', update);
+      const model = session.read('model');
+      session.dispose();
+      return { figures: [loss?.[0] ?? Number.NaN, adversarial?.[0] ?? Number.NaN], model };
+    });
+    expect(a?.figures[1]).toBeGreaterThan(0);
+    a?.figures.forEach((figure, at) => {
+      expect(Math.abs(figure / (b?.figures[at] ?? Number.NaN) - 1)).toBeLessThan(1e-5);
+    });
+    for (const [name, values] of Object.entries(a?.model ?? {}))
+      values.forEach((value, at) => {
+        expect(Math.abs(value - Number(b?.model[name]?.[at]))).toBeLessThan(1e-5);
+      });
+  });
+
+  it('takes batch-norm statistics from the clean pass alone, and its parameters follow the term', () => {
+    const models = [0, 1].map((weight) => {
+      const { session, adversarial } = fresh(taught({ ...attack, weight }));
+      adversarial?.run('inner-start', { indices, key, epsilon: radius });
+      adversarial?.run('inner-step', steps);
+      session.run('train', update);
+      const found = { statistics: buffers({ session, adversarial }), model: session.read('model') };
+      session.dispose();
+      return found;
+    });
+    const [without, having] = models;
+    expect(having?.statistics).toEqual(without?.statistics);
+    expect(having?.model).not.toEqual(without?.model);
+
+    // The same pictures, as a distillation without attacks sees them.
+    const plain = smallJob({
+      teachers: [tinyVgg],
+      method: distillMethodSpec.parse({ name: 'kd' }),
+      train: { ...still, updates: 1 },
+    });
+    const reference = fresh(plain);
+    reference.session.run('train', { indices, key, ...rates });
+    for (const [name, values] of Object.entries(buffers(reference)))
+      values.forEach((value, at) => {
+        expect(having?.statistics[name]?.[at]).toBeCloseTo(value, 5);
+      });
+    reference.session.dispose();
+  });
+
+  it('tells of the term and of robust validation accuracy, and has the outputs of any distillation', async () => {
+    // Two epochs of five updates.
+    const { rows, result } = await trained(taught({ ...attack, ramp: 1 }, { updates: 10 }));
+    rows.forEach(({ values }, step) => {
+      expect(values['train.adversarial']).toBeGreaterThanOrEqual(0);
+      expect(values['train.epsilon']).toBeCloseTo((8 / 255) * Math.min(1, (step + 1) / 5), 7);
+      const [label = 0, distilled = 0, robust = 0] = ['crossEntropy', 'distillation', 'adversarial'].map(
+        (name) => values[`train.${name}`] ?? Number.NaN,
+      );
+      expect(values['train.loss']).toBeCloseTo(0.1 * label + 0.9 * distilled + robust, 4);
+    });
+    expect(result.curve).toHaveLength(2);
+    for (const { values } of result.curve)
+      expect(values['validation.robustAccuracy']).toBeLessThanOrEqual(
+        values['validation.accuracy'] ?? Number.NaN,
+      );
+    expect(result.robust).toBeNull();
+    expect(Object.keys(readSafetensors(result.last).tensors).some((name) => name.startsWith('robust.'))).toBe(
+      false,
+    );
+  });
+});
+
+describe('a distillation with RSLAD in its loss', () => {
+  it("moves the student away from the calibrated teachers' mixture of x", async () => {
+    const job = smallJob({
+      teachers: [tinyVgg, { name: 'vgg', width: 0.125, dropout: 0 }],
+      method: distillMethodSpec.parse({
+        name: 'eadd',
+        classStrength: false,
+        reliability: false,
+        adversarial: { term: 'rslad' },
+      }),
+      train: still,
+    });
+    const { session, adversarial } = fresh(job);
+    adversarial?.run('inner-start', { indices, key, epsilon: Float32Array.of(0.03) });
+    const held = Float32Array.from(session.read('inner')['clean'] ?? []);
+    session.dispose();
+
+    const { train, mean, std } = job.data;
+    const count = indices.length;
+    const first = { ...train, count, pixels: train.pixels.subarray(0, count * train.size ** 2) };
+    const expected = new Array<number>(count * 7).fill(0);
+    for (const teacher of job.teachers) {
+      const scorer = openScorer(teacher, first, { mean, std });
+      const logits = await scorer.logits(first, new AbortController().signal);
+      scorer.dispose();
+      const powers = logits.map((logit) => Math.exp(logit / (teacher.temperature ?? Number.NaN)));
+      powers.forEach((power, at) => {
+        const from = at - (at % 7);
+        const total = powers.subarray(from, from + 7).reduce((sum, other) => sum + other, 0);
+        expected[at] = (expected[at] ?? 0) + power / total / 2;
+      });
+    }
+    expect(held).toHaveLength(expected.length);
+    held.forEach((share, at) => {
+      expect(share).toBeCloseTo(expected[at] ?? Number.NaN, 5);
+    });
+  });
+});
 
 describe('an adversarial job', () => {
   it('needs an adversarial method', async () => {

@@ -17,7 +17,7 @@ import {
   strengthByLabel,
   strengthWeights,
 } from '../src/tasks/index.js';
-import { read, scope, tensor, valueAndGradients, type Tensor } from '../src/tensor/index.js';
+import { add, read, scope, tensor, valueAndGradients, type Tensor } from '../src/tensor/index.js';
 
 interface Fixture {
   student: number[][];
@@ -58,10 +58,13 @@ interface Given {
   temperatures?: number[];
   strengths?: number[][];
   gains?: number[];
+  /** How far an attack moves each logit of the student. */
+  moved?: number[][];
 }
 
 /** Loss and gradient by the student's logits of a whole distillation task on the fixture's batch. */
 function lossOf(method: DistillMethodSpec, given: Given = {}): { loss: number; gradient: number[] } {
+  const { moved } = given;
   const { teachers, outOfFold, temperatures, strengths, gains } = { ...fixture, ...given };
   const task = distill({
     classes,
@@ -83,6 +86,9 @@ function lossOf(method: DistillMethodSpec, given: Given = {}): { loss: number; g
       task.compute({
         batch: { images: student, labels: whole(fixture.labels), indices: whole(fixture.indices) },
         student: (images) => images,
+        ...(moved && {
+          attacked: { images: matrix(moved), studentApart: (moves: Tensor) => add(student, moves) },
+        }),
         teachers: teachers.map((rows) => () => matrix(rows)),
         tables,
         inputs: {
@@ -313,6 +319,83 @@ describe('eadd', () => {
     const even = lossOf(neither, { strengths: equal, gains: ones, outOfFold: null });
     expectClose([even.loss], [lossOf(method({ name: 'average' })).loss], 1e-5);
     expect(lossOf(method({ name: 'eadd', calibrated: false })).loss).not.toBeCloseTo(base, 4);
+  });
+});
+
+describe('eadd with an adversarial term', () => {
+  const moved = fixture.student.map((row, image) => row.map((_, c) => Math.sin(3 * image + 2 * c)));
+  const images = moved.length;
+  const softmax = (row: number[], temperature = 1) => {
+    const powers = row.map((logit) => Math.exp(logit / temperature));
+    return powers.map((power) => power / powers.reduce((sum, item) => sum + item, 0));
+  };
+  const attacked = fixture.student.map((row, image) =>
+    softmax(row.map((logit, c) => logit + (moved[image]?.[c] ?? Number.NaN))),
+  );
+  const kl = (p: number[], q: number[]) =>
+    p.reduce((sum, share, c) => sum + share * Math.log(share / (q[c] ?? Number.NaN)), 0);
+  const { temperatures, teachers } = fixture;
+
+  /** KL(p(x) || p(x')) and its gradient by the logits of x, which x' has its own from. */
+  const trades = () => {
+    const clean = fixture.student.map((row) => softmax(row));
+    const terms = clean.map((p, image) => kl(p, attacked[image] ?? []));
+    return {
+      loss: terms.reduce((sum, term) => sum + term, 0) / images,
+      gradient: clean.flatMap((p, image) =>
+        p.map((share, c) => {
+          const other = attacked[image]?.[c] ?? Number.NaN;
+          return (other - share + share * (Math.log(share / other) - (terms[image] ?? 0))) / images;
+        }),
+      ),
+    };
+  };
+  /** KL(sum_k w_k p_k(x) || p(x')), teachers calibrated, and the same gradient. */
+  const rslad = (weights: number[][]) => {
+    const mixture = fixture.student.map((row, image) =>
+      row.map((_, c) =>
+        teachers.reduce((sum, rows, k) => {
+          const shares = softmax(rows[image] ?? [], temperatures[k]);
+          return sum + (weights[image]?.[k] ?? Number.NaN) * (shares[c] ?? Number.NaN);
+        }, 0),
+      ),
+    );
+    return {
+      loss: mixture.reduce((sum, p, image) => sum + kl(p, attacked[image] ?? []), 0) / images,
+      gradient: mixture.flatMap((p, image) =>
+        p.map((share, c) => ((attacked[image]?.[c] ?? Number.NaN) - share) / images),
+      ),
+    };
+  };
+
+  it.each([
+    ['trades', {}, trades],
+    ['rslad', {}, () => rslad(fixture.weights['eadd'] ?? [])],
+    ['rslad', { labelFree: true }, () => rslad(fixture.weights['eadd label-free'] ?? [])],
+    ['rslad', { target: 'dkd' }, () => rslad(fixture.weights['eadd'] ?? [])],
+  ] as const)('%s %j adds weight times the term, whose gradient arrives', (term, given, expected) => {
+    const plain = lossOf(method({ name: 'eadd', ...given }));
+    const { loss, gradient } = lossOf(
+      method({ name: 'eadd', ...given, adversarial: { term, weight: 2.5 } }),
+      { moved },
+    );
+    const added = expected();
+    expect(added.loss).toBeGreaterThan(0.01);
+    expectClose([loss - plain.loss], [2.5 * added.loss], 5e-6);
+    expectClose(
+      gradient.map((slope, at) => slope - (plain.gradient[at] ?? Number.NaN)),
+      added.gradient.map((slope) => 2.5 * slope),
+      2e-6,
+    );
+  });
+
+  it.each(['trades', 'rslad'] as const)('%s of weight 0 is the plain method', (term) => {
+    const joint = method({ name: 'eadd', adversarial: { term, weight: 0 } });
+    expect(lossOf(joint, { moved })).toEqual(lossOf(method({ name: 'eadd' })));
+  });
+
+  it('needs the attacked batch', () => {
+    expect(() => lossOf(method({ name: 'eadd', adversarial: { term: 'trades' } }))).toThrow('attacked');
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { divergence } from '../src/attacks/index.js';
+import { divergence, divergenceFrom } from '../src/attacks/index.js';
 import {
   innerFetches,
   innerInputs,
@@ -9,10 +9,12 @@ import {
 } from '../src/attacks/inner.js';
 import { attackedModel } from '../src/attacks/program.js';
 import { capture, interpret, type Program } from '../src/capture/index.js';
+import { smoothLabels } from '../src/tasks/index.js';
 import { cast, multiply, read, scope, tensor } from '../src/tensor/index.js';
 import { variableSpecs } from '../src/train/specs.js';
 import { drawnModel } from './support/attacks.js';
 import { patternImages } from './support/pattern-images.js';
+import { inferEagerly } from './support/run-model.js';
 import { tinyVgg } from './support/training.js';
 
 const [size, batch] = [16, 8];
@@ -31,6 +33,8 @@ function opened(objective: InnerObjective, open: typeof capture | typeof interpr
   const fetches = innerFetches<typeof inputs>(program, network, {
     pictures: (step) => multiply(cast(step.inputs.pixels, 'float32'), 1 / 255),
     labels: (step) => step.inputs.labels,
+    // Probabilities that no network gives: what a teacher says is for the program around the attack.
+    taught: (_, step) => smoothLabels(step.inputs.labels, 7, 0.3),
   });
   const state = { model: variableSpecs(model), inner: innerState(program) };
   const session: Program<typeof state, typeof inputs, keyof typeof fetches> = open({
@@ -46,6 +50,7 @@ function opened(objective: InnerObjective, open: typeof capture | typeof interpr
     start: (radius: number, key = 1) =>
       session.run('inner-start', {
         pixels: set.pixels,
+        labels: set.labels,
         key: Int32Array.of(0, key),
         epsilon: Float32Array.of(radius),
       }),
@@ -110,9 +115,9 @@ describe("PGD-AT's inner attack", () => {
   });
 });
 
-describe("TRADES's inner attack", () => {
+describe.each(['divergence', 'divergenceFromTeachers'] as const)('the inner attack by %s', (objective) => {
   it('starts at x + 0.001 N(0, 1)', () => {
-    const { session, start, attacked } = opened('divergence');
+    const { session, start, attacked } = opened(objective);
     start(epsilon);
     const moved = moves(attacked());
     // 2048 values: standard errors of 2.2e-5 and 1.6 %.
@@ -122,7 +127,54 @@ describe("TRADES's inner attack", () => {
   });
 });
 
-describe.each<InnerObjective>(['crossEntropy', 'divergence'])('the inner attack by %s', (objective) => {
+describe("RSLAD's inner attack", () => {
+  it("raises KL(p || p(x')) from the probabilities p that it was given for x", () => {
+    const { session, start, step, attacked } = opened('divergenceFromTeachers');
+    start(epsilon);
+    const given = Float32Array.from(session.read('inner')['clean'] ?? []);
+    set.labels.forEach((label, image) => {
+      for (let c = 0; c < 7; c += 1)
+        expect(given[image * 7 + c]).toBeCloseTo(c === label ? 0.7 + 0.3 / 7 : 0.3 / 7, 6);
+    });
+    const apart = () => {
+      const unit = attacked().map((value) => (value - 0.5) / 0.25);
+      const { logits } = inferEagerly(model, weights, unit, [batch, size, size, 1]);
+      return scope(() => {
+        const [p, z] = [tensor(given, [batch, 7], 'float32'), tensor(logits, [batch, 7], 'float32')];
+        return read(divergenceFrom(p, z))[0] ?? Number.NaN;
+      });
+    };
+    const distances = [apart()];
+    for (let count = 0; count < 3; count += 1) {
+      step(epsilon, epsilon / 4);
+      distances.push(apart());
+    }
+    expect(distances).toEqual([...distances].sort((a, b) => a - b));
+    expect(new Set(distances).size).toBe(4);
+    expect(session.read('inner')['clean']).toEqual(given);
+    session.dispose();
+  });
+
+  it('takes a probability of zero as it is', () => {
+    const [p, z] = [
+      [1, 0],
+      [-2, 1],
+    ];
+    const found = scope(
+      () =>
+        read(
+          divergenceFrom(
+            tensor(Float32Array.from(p), [1, 2], 'float32'),
+            tensor(Float32Array.from(z), [1, 2], 'float32'),
+          ),
+        )[0],
+    );
+    expect(found).toBeCloseTo(Math.log(1 + Math.exp(3)), 5);
+  });
+});
+
+const every: InnerObjective[] = ['crossEntropy', 'divergence', 'divergenceFromTeachers'];
+describe.each(every)('the inner attack by %s', (objective) => {
   it('moves every step within the ball, away from x', () => {
     const { session, start, step, attacked } = opened(objective);
     start(epsilon);

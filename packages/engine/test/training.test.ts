@@ -179,6 +179,16 @@ const tasks = [
       train: { rebalance: { method: 'balanced-sampler' as const } },
     },
   },
+  {
+    task: 'eadd with attacks',
+    job: {
+      teachers: [tinyVgg, small],
+      method: distillMethodSpec.parse({
+        name: 'eadd',
+        adversarial: { term: 'rslad', steps: 2, ramp: 2, validationSteps: 2 },
+      }),
+    },
+  },
 ];
 
 describe.each(tasks)('a run of $task', ({ job: wanted }) => {

@@ -69,6 +69,11 @@ const componentsOf: { [K in JobKind]: (params: JobParams<K>) => Versions } = {
   distill: ({ model, train, method }) => ({
     ...trainingVersions(model, train),
     [`method.${method.name}`]: componentVersions.methods[method.name],
+    ...(method.name === 'eadd' &&
+      method.adversarial && {
+        [`adversarial.${method.adversarial.term}`]:
+          componentVersions.jointAdversarial[method.adversarial.term],
+      }),
   }),
   adversarial: ({ model, train, method }) => ({
     ...trainingVersions(model, train),

@@ -4,6 +4,7 @@ import {
   estimateModelCost,
   membersOf,
   splitSummaryOf,
+  type InnerAttackSpec,
   type JobCost,
   type JobParams,
   type NetworkSpec,
@@ -47,6 +48,9 @@ function macsOf(network: NetworkSpec, data: PinnedData): number {
   );
 }
 
+const allMacs = (networks: readonly NetworkSpec[], data: PinnedData) =>
+  networks.reduce((sum, network) => sum + macsOf(network, data), 0);
+
 /** Optimizer steps of an epoch over n images: the last partial batch is left out. */
 function stepsOfEpoch(train: TrainSpec, images: number): number {
   return Math.max(1, Math.floor(images / train.batch));
@@ -71,33 +75,49 @@ export function trainingCost(
   const images = updates * train.batch;
   const validated = Math.ceil(updates / stepsOfEpoch(train, sizes.train)) * sizes.validation;
   const own = macsOf(model, data);
-  const taught = teachers.reduce((sum, teacher) => sum + macsOf(teacher, data), 0);
+  const taught = allMacs(teachers, data);
   return {
     images: images + validated,
     macs: images * (passesOfTrainingStep * own + taught) + validated * own,
   };
 }
 
-/**
- * Work of an adversarial training: an attack on every batch before its update (which TRADES makes on both versions of
- * the picture), and one on validation images each epoch.
- */
+/** Multiply-accumulates of the attacks of a training: on every batch before its update, on validation images each epoch. */
+function attackMacs(params: JobParams<'train'>, attack: InnerAttackSpec, sizes: SplitSizes): number {
+  const { data, model, train } = params;
+  const updates = updatesOf(train, sizes.train);
+  const epochs = Math.ceil(updates / stepsOfEpoch(train, sizes.train));
+  const validated = epochs * Math.min(attack.validationImages, sizes.validation);
+  const steps = updates * train.batch * attack.steps + validated * attack.validationSteps;
+  return steps * passesOfAttackStep * macsOf(model, data);
+}
+
+/** Work of an adversarial training: its attacks besides, and in TRADES a step on both versions of the picture. */
 export function adversarialCost(params: JobParams<'adversarial'>, sizes: SplitSizes): JobCost {
   const { data, model, train, method } = params;
   const { images, macs } = trainingCost(params, [], sizes);
-  const updates = updatesOf(train, sizes.train);
-  const own = macsOf(model, data);
-  const attacked = updates * train.batch;
   const second = method.name === 'trades' ? passesOfTrainingStep : 0;
-  const epochs = Math.ceil(updates / stepsOfEpoch(train, sizes.train));
-  const validated = epochs * Math.min(method.validationImages, sizes.validation);
-  return {
-    images,
-    macs:
-      macs +
-      attacked * (method.steps * passesOfAttackStep + second) * own +
-      validated * method.validationSteps * passesOfAttackStep * own,
-  };
+  const both = updatesOf(train, sizes.train) * train.batch * second * macsOf(model, data);
+  return { images, macs: macs + both + attackMacs(params, method, sizes) };
+}
+
+/**
+ * Work of a distillation; with an adversarial term that of its attacks besides, a step on both versions of the picture,
+ * and for RSLAD the teachers' answers once more, which the attack moves away from.
+ */
+export function distillCost(
+  params: JobParams<'distill'>,
+  teachers: readonly NetworkSpec[],
+  sizes: SplitSizes,
+): JobCost {
+  const { data, model, train, method } = params;
+  const { images, macs } = trainingCost(params, teachers, sizes);
+  const attack = method.name === 'eadd' ? method.adversarial : null;
+  if (!attack) return { images, macs };
+  const taught = attack.term === 'rslad' ? allMacs(teachers, data) : 0;
+  const perImage = passesOfTrainingStep * macsOf(model, data) + taught;
+  const both = updatesOf(train, sizes.train) * train.batch * perImage;
+  return { images, macs: macs + both + attackMacs(params, attack, sizes) };
 }
 
 /** Work of predicting one part of the images. */

@@ -20,6 +20,7 @@ import {
 } from '@ferment/contracts';
 import {
   adversarialCost,
+  distillCost,
   evaluationCost,
   foldSizes,
   partCost,
@@ -280,7 +281,7 @@ class StageJobs {
       ],
       name,
       params.train.threads,
-      () => this.sizes && trainingCost(params, models, this.sizes),
+      () => this.sizes && distillCost(params, models, this.sizes),
     );
   }
 

@@ -92,6 +92,7 @@ describe('contentKey', () => {
       augmentation: expect.any(Number),
       rebalance: versionOfEach(['class-weights', 'effective-number', 'balanced-sampler', 'logit-adjustment']),
       methods: versionOfEach(['kd', 'average', 'best', 'ca-mkd', 'ebkd', 'dkd', 'eadd']),
+      jointAdversarial: versionOfEach(['trades', 'rslad']),
       fit: expect.any(Number),
       refine: versionOfEach(['duplicates', 'quality', 'labelErrors', 'align']),
       split: expect.any(Number),

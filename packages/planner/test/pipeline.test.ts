@@ -215,6 +215,100 @@ result: lite
   });
 });
 
+describe('a student that learns and withstands at once', () => {
+  const plain = 'method: { name: eadd, outOfFold: { folds: 2, epochs: 1 } }';
+  const joint = (term: string, more = '') =>
+    pipeline({
+      'result: robust': 'result: student',
+      [plain]: `method: { name: eadd, outOfFold: { folds: 2, epochs: 1 }, adversarial: ${term}${more} }`,
+    });
+  const without = planned(pipeline({ 'result: robust': 'result: student' }));
+  const studentOf = (made: typeof without) => jobOf(made, made.trials[0]?.jobs['student']);
+  const costOf = (text: string) => studentOf(planned(text)).cost?.macs ?? Number.NaN;
+
+  it('is the same work as before where it has no such term, and other work for each term', () => {
+    const key = (text: string) => studentOf(planned(text)).key;
+    expect(key(joint('null'))).toBe(studentOf(without).key);
+    const keys = [
+      studentOf(without).key,
+      key(joint('{ term: trades }')),
+      key(joint('{ term: rslad }')),
+      key(joint('{ term: rslad, weight: 2 }')),
+    ];
+    expect(new Set(keys).size).toBe(4);
+    expect(
+      key(joint('{ term: rslad, epsilon: 8/255, stepSize: 2/255, steps: 10, ramp: 0, weight: 1 }')),
+    ).toBe(keys[2]);
+  });
+
+  it('is read, evaluated and exported from its best checkpoint, as any student', () => {
+    const made = planned(joint('{ term: trades }'));
+    const evaluated = jobOf(made, made.trials[0]?.jobs['evaluate:fer2013']);
+    expect(evaluated.inputs).toContainEqual(
+      expect.objectContaining({ role: 'checkpoint', from: studentOf(made).key, output: 'best' }),
+    );
+  });
+
+  it('is compared with the two stages by a factor', () => {
+    const factor = 'joint: { on: { result: student, stages.student.method.adversarial: { term: trades } } }';
+    const made = planned(pipeline({}, `ablation: { design: one-at-a-time, factors: { ${factor} } }\n`));
+    const results = made.trials
+      .filter(({ seed }) => seed === 0)
+      .map(({ variant, jobs }) => {
+        const evaluated = jobOf(made, jobs['evaluate:fer2013']);
+        const read = evaluated.inputs.find(({ role }) => role === 'checkpoint');
+        return [variant, jobOf(made, read?.from).kind, read?.output];
+      });
+    expect(results).toEqual([
+      ['baseline', 'adversarial', 'robust'],
+      ['joint-on', 'distill', 'best'],
+    ]);
+    expect(made.trials.find(({ variant }) => variant === 'joint-on')?.jobs).not.toHaveProperty('robust');
+  });
+
+  it('costs the attack, a step on both versions of a picture, and for rslad the teachers once more', () => {
+    const own = (steps: number) => costOf(joint(`{ term: trades, steps: ${steps}, validationImages: 1 }`));
+    const attackStep = own(11) - own(10);
+    expect(attackStep).toBeGreaterThan(0);
+    // Without its attack, trades is a second step on the student: three passes, an attack's step is two.
+    const second = (3 / 2) * attackStep;
+    const validation = costOf(joint('{ term: trades, steps: 10, validationImages: 2 }')) - own(10);
+    expect(own(10)).toBeCloseTo(
+      (studentOf(without).cost?.macs ?? 0) + second + 10 * attackStep + validation,
+      -4,
+    );
+    const teachers = costOf(joint('{ term: rslad }')) - costOf(joint('{ term: trades }'));
+    const plainCost = studentOf(without).cost?.macs ?? 0;
+    expect(teachers).toBeGreaterThan(0);
+    expect(teachers).toBeLessThan(plainCost);
+  });
+
+  it('learns from the teachers it has: the preview names those that were not trained adversarially', () => {
+    const warning = (teachers: string) =>
+      `stage "student" learns robustness from teachers that were not trained adversarially: ${teachers}; ` +
+      'expected stages of kind "adversarial", or adversarial.term "trades"';
+    const about = (text: string) =>
+      planned(text).warnings.filter((line) => line.includes('learns robustness'));
+    expect(about(joint('{ term: rslad }'))).toEqual([warning('rn, vgg, mb')]);
+    expect(about(joint('{ term: trades }'))).toEqual([]);
+    expect(about(joint('null'))).toEqual([]);
+    const robust = (teachers: string) =>
+      joint('{ term: rslad }', ', classStrength: false, reliability: false')
+        .replace('teachers: [rn, vgg, mb]', `teachers: ${teachers}`)
+        .replace(
+          '  robust:\n',
+          `  hard: { kind: adversarial, seed: 0, start: rn, method: { name: pgd-at } }
+  harder: { kind: adversarial, seed: 0, start: vgg, method: { name: trades } }
+  strong: { kind: ensemble, members: [hard, harder] }
+  mixed: { kind: ensemble, members: [hard, mb] }
+  robust:
+`,
+        );
+    expect(about(robust('[hard, harder, strong]'))).toEqual([]);
+    expect(about(robust('[hard, mixed, mb]'))).toEqual([warning('mixed, mb')]);
+  });
+});
+
 describe('a pipeline that cannot run', () => {
   it.each([
     [

@@ -1,7 +1,7 @@
 export type { Attack } from './attack.js';
 export { Attacker, rightOf, type AttackedBatch, type AttackSession, type Pictures } from './attacker.js';
 export { ascend, ballTolerance, extent, project, verifyInside } from './ball.js';
-export { divergence, objectives, type Objective, type ObjectiveName } from './objectives.js';
+export { divergence, divergenceFrom, objectives, type Objective, type ObjectiveName } from './objectives.js';
 export {
   attackDefinition,
   attackedModel,

@@ -2,6 +2,7 @@ import {
   add,
   argMax,
   exp,
+  log,
   logSoftmax,
   multiply,
   oneHot,
@@ -51,4 +52,19 @@ export type ObjectiveName = keyof typeof objectives;
 export function divergence(clean: Tensor, attacked: Tensor): Tensor {
   const [logClean, logAttacked] = [logSoftmax(clean), logSoftmax(attacked)];
   return sum(multiply(exp(logClean), subtract(logClean, logAttacked)));
+}
+
+/** Keeps the logarithm of a probability that rounded to zero finite; no probability above it notices. */
+const smallest = 1e-20;
+
+/**
+ * KL(p || p(x')), sum over classes and batch, from probabilities p that are given: the objective of RSLAD (Zi et al.,
+ * ICCV 2021, eq. 5), where p are a teacher's at x.
+ *
+ * @param probabilities [batch, classes], rows sum to 1
+ * @param attacked      logits at x', [batch, classes]
+ */
+export function divergenceFrom(probabilities: Tensor, attacked: Tensor): Tensor {
+  const logGiven = log(add(probabilities, smallest));
+  return sum(multiply(probabilities, subtract(logGiven, logSoftmax(attacked))));
 }

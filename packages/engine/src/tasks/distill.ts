@@ -15,9 +15,10 @@ import {
   type Tensor,
 } from '../tensor/index.js';
 import { decoupledDistillation } from './decoupled.js';
+import { adversarialTerm, jointAdversarial } from './joint-adversarial.js';
 import { distillation, softDivergence } from './losses.js';
 import type { Classification } from './rebalance.js';
-import type { Task, TaskStep, TensorSpecs } from './task.js';
+import type { Task, TaskStep, TaughtStep, TensorSpecs } from './task.js';
 import { column, shares } from './teacher-weights/columns.js';
 import { confidenceWeights } from './teacher-weights/ca-mkd.js';
 import {
@@ -78,40 +79,37 @@ function inputsOf({ classes, method }: DistillOptions): TensorSpecs {
 }
 
 /** Logits of teacher k divided by its temperature, where teachers are calibrated. */
-function calibrated(logits: Tensor, k: number, { tables }: TaskStep): Tensor {
+function calibrated(logits: Tensor, k: number, { tables }: TaughtStep): Tensor {
   const temperatures = tables[names.temperatures];
   return temperatures ? divide(logits, slice(temperatures, [k], [1])) : logits;
 }
 
-interface Weighed {
-  /** [batch, teachers], rows sum to 1. */
-  readonly weights: Tensor;
-  /** [batch], or null where every image counts the same. */
-  readonly gains: Tensor | null;
+/** EADD's weights, [batch, teachers]; see the switches of the method in the contracts. */
+function weighByEmotion(method: Method<'eadd'>, targets: readonly Tensor[], step: TaughtStep): Tensor {
+  const strengths = required(step.tables[names.strengths], names.strengths);
+  const reliability = method.reliability ? reliabilityOf(method, targets, step) : null;
+  const strength = method.labelFree
+    ? expectedStrength(strengths, mixtureOf(targets, null))
+    : strengthByLabel(strengths, step.batch.labels);
+  return emotionAwareWeights(strength, reliability, method.lambda);
 }
 
-/** EADD's weights and gains; see the switches of the method in the contracts. */
-function weighByEmotion(method: Method<'eadd'>, targets: readonly Tensor[], step: TaskStep): Weighed {
-  const { batch, tables, inputs } = step;
-  const strengths = required(tables[names.strengths], names.strengths);
+/** What each image counts, [batch]; null where every image counts the same. */
+function gainsOf(
+  method: DistillMethodSpec,
+  targets: readonly Tensor[],
+  { batch, inputs }: TaskStep,
+): Tensor | null {
+  if (method.name !== 'eadd') return null;
   const gains = required(inputs[names.gains], names.gains);
-  const reliability = method.reliability ? reliabilityOf(method, targets, step) : null;
-  if (!method.labelFree) {
-    const strength = strengthByLabel(strengths, batch.labels);
-    const weights = emotionAwareWeights(strength, reliability, method.lambda);
-    return { weights, gains: gather(gains, batch.labels) };
-  }
-  const probabilities = weightedSum(targets.map(shares), null);
-  const strength = expectedStrength(strengths, probabilities);
-  const expectedGains = matMul(probabilities, reshape(gains, [gains.size(0), 1]));
-  return {
-    weights: emotionAwareWeights(strength, reliability, method.lambda),
-    gains: reshape(expectedGains, [probabilities.size(0)]),
-  };
+  if (!method.labelFree) return gather(gains, batch.labels);
+  const probabilities = mixtureOf(targets, null);
+  const expected = matMul(probabilities, reshape(gains, [gains.size(0), 1]));
+  return reshape(expected, [probabilities.size(0)]);
 }
 
 /** [batch, teachers]: how far each teacher can be relied on for each image, from predictions out of fold. */
-function reliabilityOf(method: Method<'eadd'>, targets: readonly Tensor[], step: TaskStep): Tensor {
+function reliabilityOf(method: Method<'eadd'>, targets: readonly Tensor[], step: TaughtStep): Tensor {
   const { batch, tables } = step;
   // On images that a teacher was trained on its error says nothing: predictions out of fold do, where there are any.
   const unseen = targets.map((target, k) => {
@@ -121,8 +119,8 @@ function reliabilityOf(method: Method<'eadd'>, targets: readonly Tensor[], step:
   return method.labelFree ? entropyWeights(unseen) : confidenceWeights(unseen, batch.labels);
 }
 
-/** Weights of the teachers for each image; null where all weigh the same. */
-function weigh(method: DistillMethodSpec, targets: readonly Tensor[], step: TaskStep): Weighed | null {
+/** Weights of the teachers for each image, [batch, teachers], rows sum to 1; null where all weigh the same. */
+function weigh(method: DistillMethodSpec, targets: readonly Tensor[], step: TaughtStep): Tensor | null {
   switch (method.name) {
     case 'kd':
     case 'average':
@@ -130,9 +128,9 @@ function weigh(method: DistillMethodSpec, targets: readonly Tensor[], step: Task
     case 'dkd':
       return null;
     case 'ca-mkd':
-      return { weights: confidenceWeights(targets, step.batch.labels), gains: null };
+      return confidenceWeights(targets, step.batch.labels);
     case 'ebkd':
-      return { weights: entropyWeights(targets), gains: null };
+      return entropyWeights(targets);
     case 'eadd':
       return weighByEmotion(method, targets, step);
   }
@@ -150,6 +148,11 @@ function weightedSum(values: readonly Tensor[], weights: Tensor | null): Tensor 
   return weights ? total : multiply(total, 1 / values.length);
 }
 
+/** sum_k w_k softmax(z_k): the teachers' mean prediction where there are no weights. */
+function mixtureOf(targets: readonly Tensor[], weights: Tensor | null): Tensor {
+  return weightedSum(targets.map(shares), weights);
+}
+
 /** Mean of K logits, as one reduction: oneDNN would fuse their sum with the last layers, and round otherwise. */
 function meanLogits(logits: readonly Tensor[]): Tensor {
   const stacked = concatenate(
@@ -164,18 +167,19 @@ function distilled(
   method: DistillMethodSpec,
   logits: Tensor,
   targets: readonly Tensor[],
-  weighed: Weighed | null,
-  { batch, inputs }: TaskStep,
+  weights: Tensor | null,
+  step: TaskStep,
 ): Tensor {
+  const { batch, inputs } = step;
   const { temperature } = method;
-  const weights = weighed?.weights ?? null;
-  const average = (term: Tensor) => mean(weighed?.gains ? multiply(term, weighed.gains) : term);
+  const gains = gainsOf(method, targets, step);
+  const average = (term: Tensor) => mean(gains ? multiply(term, gains) : term);
   if (isDecoupled(method)) {
     const fused = weights ? weightedSum(targets, weights) : meanLogits(targets);
     const term = decoupledDistillation(logits, fused, batch.labels, method);
     return multiply(average(term), required(inputs[names.warmup], names.warmup));
   }
-  if (!weighed)
+  if (!weights)
     return weightedSum(
       targets.map((target) => distillation(logits, target, temperature)),
       null,
@@ -191,38 +195,50 @@ function distilled(
  *
  * The methods differ in the weights w and the gains g (see the contracts); with one teacher and g = 1 all but `dkd` are
  * Hinton's KD. `dkd`: L = CE + min(epoch / warmup, 1) (alpha TCKD + beta NCKD) towards the mean of the teachers'
- * logits. `eadd` with target `dkd` puts those terms, towards sum_k w_k z_k, in the place of the divergences.
+ * logits. `eadd` with target `dkd` puts those terms, towards sum_k w_k z_k, in the place of the divergences; with an
+ * adversarial term, `weight` times it is added (see adversarialTerm), towards sum_k w_k softmax(z_k) in RSLAD.
  */
 export function distill(options: DistillOptions): Task {
   const { classes, classification, method, teachers: count } = options;
   const ceWeight = method.name === 'dkd' ? 1 : method.ceWeight;
   const distillWeight = method.name === 'dkd' ? 1 : method.distillWeight;
+  const joint = jointAdversarial(method);
+  const targetsOf = (step: TaughtStep): Tensor[] => {
+    const { batch, teachers } = step;
+    if (teachers.length !== count)
+      throw new Error(`the task is for ${count} teachers, the step has ${teachers.length}`);
+    return teachers.map((teacher, k) => stopGradient(calibrated(teacher(batch.images), k, step)));
+  };
   return {
     tables: { ...classification.tables, ...tablesOf(options) },
     inputs: inputsOf(options),
+    mixture(step) {
+      const targets = targetsOf(step);
+      return mixtureOf(targets, weigh(method, targets, step));
+    },
     compute(step) {
-      const { batch, student, teachers } = step;
-      if (teachers.length !== count)
-        throw new Error(`the task is for ${count} teachers, the step has ${teachers.length}`);
-      const targets = teachers.map((teacher, k) => stopGradient(calibrated(teacher(batch.images), k, step)));
+      const { batch, student } = step;
+      const targets = targetsOf(step);
       const logits = student(batch.images);
       const labelLoss = classification.loss(logits, batch.labels, step.tables);
-      const weighed = weigh(method, targets, step);
-      const divergence = distilled(method, logits, targets, weighed, step);
-      const loss = add(multiply(labelLoss, ceWeight), multiply(divergence, distillWeight));
-      const entropies = weighed && mean(weightEntropy(weighed.weights));
+      const weights = weigh(method, targets, step);
+      const divergence = distilled(method, logits, targets, weights, step);
+      const learnt = add(multiply(labelLoss, ceWeight), multiply(divergence, distillWeight));
+      const robust = joint && adversarialTerm(joint, step, logits, () => mixtureOf(targets, weights));
+      const entropies = weights && mean(weightEntropy(weights));
       return {
-        loss,
+        loss: joint && robust ? add(learnt, multiply(robust, joint.weight)) : learnt,
         logits,
         metrics: {
           crossEntropy: labelLoss,
           distillation: divergence,
+          ...(robust && { adversarial: robust }),
           ...(entropies ? { [names.weightEntropy]: entropies } : {}),
         },
-        ...(weighed && entropies
+        ...(weights && entropies
           ? {
               observations: {
-                [names.weightSums]: matMul(oneHot(batch.labels, classes), weighed.weights, true),
+                [names.weightSums]: matMul(oneHot(batch.labels, classes), weights, true),
                 [names.weightEntropy]: entropies,
               },
             }

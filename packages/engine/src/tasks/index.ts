@@ -5,6 +5,7 @@ export * from './decoupled.js';
 export { distill, names as distillNames, type DistillOptions } from './distill.js';
 export * from './distill-host.js';
 export * from './host.js';
+export { jointAdversarial } from './joint-adversarial.js';
 export * from './losses.js';
 export * from './rebalance.js';
 export { supervised } from './supervised.js';

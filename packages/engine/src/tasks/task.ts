@@ -16,7 +16,7 @@ export interface TaskModels {
   readonly teachers: readonly ((images: Tensor) => Tensor)[];
 }
 
-/** What an adversarial training sees besides. */
+/** What a training with an inner attack sees besides. */
 export interface AttackedStep {
   /** The batch's images as the inner attack left them, normalised. */
   readonly images: Tensor;
@@ -34,6 +34,9 @@ export interface TaskStep extends TaskModels {
   /** The task's own inputs of this step, by the names it declared. */
   readonly inputs: Readonly<Record<string, Tensor>>;
 }
+
+/** What is known of a batch before the student has seen it. */
+export type TaughtStep = Pick<TaskStep, 'batch' | 'teachers' | 'tables'>;
 
 export interface TaskResult {
   /** Scalar that is differentiated. */
@@ -55,4 +58,6 @@ export interface Task {
   /** What the step is told anew each time, beside the trainer's own inputs. */
   readonly inputs: TensorSpecs;
   readonly compute: (step: TaskStep) => TaskResult;
+  /** The weighed teachers' probabilities, [batch, classes], which an inner attack may move the student away from. */
+  readonly mixture?: (step: TaughtStep) => Tensor;
 }

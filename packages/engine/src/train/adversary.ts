@@ -1,4 +1,4 @@
-import type { AdversarialMethodSpec, AttackRun } from '@ferment/contracts';
+import type { AttackRun, InnerAttackSpec } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
 import { setImmediate } from 'node:timers/promises';
 import { Attacker, rightOf, verifyInside } from '../attacks/index.js';
@@ -14,11 +14,16 @@ export type AdversarialSession = Program<
   AdversarialFetch
 >;
 
+/** The inner attack of a training, by the name that messages call it. */
+export interface InnerAttack extends InnerAttackSpec {
+  readonly name: string;
+}
+
 /** The attacking side of an adversarial training: on each update's batch, and on the validation images. */
 export class Adversary {
   constructor(
     private readonly session: AdversarialSession,
-    private readonly method: AdversarialMethodSpec,
+    private readonly method: InnerAttack,
     private readonly run: { readonly seed: number; readonly stepsPerEpoch: number },
   ) {}
 

@@ -5,7 +5,7 @@ import {
   type AdversarialMethodSpec,
   type DistillMethodSpec,
 } from '@ferment/contracts';
-import type { InnerProgram } from '../attacks/inner.js';
+import type { InnerObjective, InnerProgram } from '../attacks/inner.js';
 import { createModel } from '../models/index.js';
 import { createOptimizer } from '../optimizers/index.js';
 import {
@@ -16,6 +16,7 @@ import {
   distill,
   DistillHost,
   distillNames,
+  jointAdversarial,
   pgdAt,
   strengthWeights,
   supervised,
@@ -25,6 +26,7 @@ import {
   type Task,
   type TaskHost,
 } from '../tasks/index.js';
+import type { InnerAttack } from './adversary.js';
 import type { TrainingProgram } from './program.js';
 import { channelsOf, classes, evaluationBatch, type Teacher, type TrainingInputs } from './inputs.js';
 import { frozenNetwork } from './network.js';
@@ -41,13 +43,25 @@ function methodOf({ params }: TrainingInputs): DistillMethodSpec {
 }
 
 /** The method of an adversarial training; null for any other training. */
-export function adversarialMethodOf({ params, method }: TrainingInputs): AdversarialMethodSpec | null {
+function adversarialMethodOf({ params, method }: TrainingInputs): AdversarialMethodSpec | null {
   if (method !== 'adversarial') return null;
   if ('method' in params && isAdversarial(params.method)) return params.method;
   throw new JobFailure(
     'user',
     `an adversarial training needs a method: ${adversarialMethodNames.join(' or ')}`,
   );
+}
+
+/** The attack on each update's pictures and what it raises; null for a training without one. */
+export function innerAttackOf(
+  inputs: TrainingInputs,
+): { attack: InnerAttack; objective: InnerObjective } | null {
+  const method = adversarialMethodOf(inputs);
+  if (method) return { attack: method, objective: method.name === 'trades' ? 'divergence' : 'crossEntropy' };
+  const joint = inputs.method === 'distill' ? jointAdversarial(methodOf(inputs)) : null;
+  if (!joint) return null;
+  const objective = joint.term === 'trades' ? 'divergence' : 'divergenceFromTeachers';
+  return { attack: { ...joint, name: `distillation with ${joint.term}` }, objective };
 }
 
 const nameOf = ({ name }: Teacher, index: number) => name ?? `teacher${index}`;
@@ -70,10 +84,9 @@ function taskOf(inputs: TrainingInputs): Task {
 }
 
 function innerOf(inputs: TrainingInputs, images: InnerProgram['images']): InnerProgram | null {
-  const method = adversarialMethodOf(inputs);
-  if (!method) return null;
-  const objective = method.name === 'trades' ? 'divergence' : 'crossEntropy';
-  return { objective, batch: inputs.params.train.batch, images, classes };
+  const inner = innerAttackOf(inputs);
+  if (!inner) return null;
+  return { objective: inner.objective, batch: inputs.params.train.batch, images, classes };
 }
 
 /** The text of the program that a job's parameters describe; neither seed nor length of the run are part of it. */

@@ -9,7 +9,7 @@ import { decodeCheckpoint, encodeCheckpoint, type CheckpointScalars, type Values
 import { balanced, DataOrder, shuffled } from './data-order.js';
 import type { TrainingProgram } from './program.js';
 import { Adversary } from './adversary.js';
-import { adversarialMethodOf, hostOf } from './describe.js';
+import { hostOf, innerAttackOf } from './describe.js';
 import type { TrainingInputs, TrainingOptions, TrainingResult } from './inputs.js';
 import { metricSeries, splitLogits } from './score.js';
 import { diverged, readFinite, writeFixed, writeFresh, type OpenedSession, type Session } from './session.js';
@@ -61,9 +61,9 @@ export class Run {
     const { stepsPerEpoch } = this.order;
     this.steps = train.updates ?? (train.epochs ?? 0) * stepsPerEpoch;
     this.host = hostOf(inputs, program.task, { steps: this.steps, stepsPerEpoch });
-    const method = adversarialMethodOf(inputs);
+    const inner = innerAttackOf(inputs);
     this.adversary =
-      method && adversarial ? new Adversary(adversarial, method, { seed, stepsPerEpoch }) : null;
+      inner && adversarial ? new Adversary(adversarial, inner.attack, { seed, stepsPerEpoch }) : null;
     writeFixed(session, program, inputs, this.host.tables);
     if (inputs.resume) this.restore(inputs.resume);
     else writeFresh(session, program, inputs);
@@ -82,6 +82,11 @@ export class Run {
     if (state.scalars.best && state.best) this.best = { ...state.scalars.best, weights: state.best };
     if (state.scalars.robust && state.robust)
       this.robust = { ...state.scalars.robust, weights: state.robust };
+  }
+
+  /** Whether the most robust weights are an output: a distillation with an attack has those of any distillation. */
+  private get keepsRobust(): boolean {
+    return this.inputs.method === 'adversarial';
   }
 
   private get epoch(): number {
@@ -103,7 +108,7 @@ export class Run {
       epoch: at / this.order.stepsPerEpoch,
       steps: this.steps,
       best: this.best && { step: this.best.step, metric: this.best.metric },
-      ...(this.adversary
+      ...(this.keepsRobust
         ? { robust: this.robust && { step: this.robust.step, metric: this.robust.metric } }
         : {}),
       ...(kind === 'resumable' ? this.progressSoFar() : {}),
@@ -203,13 +208,13 @@ export class Run {
     };
   }
 
-  /** Attacks the validation images, where the training is adversarial. */
+  /** Attacks the validation images, where the training has an attack. */
   private async robustValidation(): Promise<Record<string, number>> {
     if (!this.adversary) return {};
     const { validation } = this.inputs.data;
     const { signal } = this.options;
     const metric = await this.adversary.robustAccuracy(validation, this.program.evaluationBatch, signal);
-    if (!this.robust || metric > this.robust.metric)
+    if (this.keepsRobust && (!this.robust || metric > this.robust.metric))
       this.robust = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
     return { 'validation.robustAccuracy': metric };
   }

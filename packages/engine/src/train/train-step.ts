@@ -57,6 +57,14 @@ export function augmented(
   return augment(cast(gather(images, indices), 'float32'), foldIn(key, 0), program.augment);
 }
 
+/** The frozen teachers as functions of normalised pictures. */
+export function frozenTeachers(
+  { teachers, normalisation }: TrainingProgram,
+  state: Parameters<typeof frozenLogits>[2],
+): ((images: Tensor) => Tensor)[] {
+  return teachers.map((teacher, index) => frozenLogits(teacherRole(index), teacher, state, normalisation));
+}
+
 /** The batch, normalised: as augmented, or as the inner attack holds it (x and x'). */
 function pictures(program: TrainingProgram, step: Arguments): { images: Tensor; attacked: Tensor | null } {
   const { normalisation, inner } = program;
@@ -73,7 +81,7 @@ function pictures(program: TrainingProgram, step: Arguments): { images: Tensor; 
 
 /** One update: the batch's pictures, augmented, through the task; its gradients through the optimizer. */
 export function trainStep(program: TrainingProgram, step: Arguments): StepResult<TrainingState> {
-  const { student, teachers, task, normalisation } = program;
+  const { student, task } = program;
   const { state, inputs } = step;
   const labels = gather(state.data.labels, inputs.indices);
   const { images, attacked } = pictures(program, step);
@@ -87,9 +95,7 @@ export function trainStep(program: TrainingProgram, step: Arguments): StepResult
     const computed = task.compute({
       batch: { images, labels, indices: inputs.indices },
       student: (x) => student.forward(x, pass),
-      teachers: teachers.map((teacher, index) =>
-        frozenLogits(teacherRole(index), teacher, state, normalisation),
-      ),
+      teachers: frozenTeachers(program, state),
       tables: state.tables,
       inputs,
       ...(attacked && { attacked: { images: attacked, studentApart: apart } }),
