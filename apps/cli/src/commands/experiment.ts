@@ -32,10 +32,11 @@ function axes({ variants, seeds, trials }: Preview): string {
 export function describePreview(preview: Preview): string {
   const { trainings, jobs, compute } = preview;
   const saved = trainings.withoutSharing - trainings.planned;
+  const folds = trainings.outOfFold > 0 ? `, ${trainings.outOfFold} of them out of fold` : '';
   const kinds = Object.entries(jobs.byKind).map(([kind, count]) => `${count} ${kind}`);
   const lines = [
     `${axes(preview)} = ${preview.trials} trials`,
-    `trainings: ${trainings.planned} (${trainings.withoutSharing} without sharing, ${saved} saved), ${trainings.outOfFold} of them out of fold, ${trainings.cached} already done`,
+    `trainings: ${trainings.planned} (${trainings.withoutSharing} without sharing, ${saved} saved)${folds}, ${trainings.cached} already done`,
     `jobs: ${jobs.total} (${kinds.join(', ')}), ${jobs.cached} already done`,
     `compute: ${(compute.macs / 1e12).toFixed(2)} T multiply-accumulates (${(compute.macsWithoutSharing / 1e12).toFixed(2)} T without sharing)`,
   ];
