@@ -3,7 +3,7 @@ import type { SpecProblem } from './plan.js';
 import { findingsOf, type Finding } from './spec-findings.js';
 import { referenceFindings } from './spec-references.js';
 import { lineAt, readSource, sourceLimits, type Positions } from './spec-source.js';
-import { experimentSpec, type ExperimentSpec } from './spec.js';
+import { experimentSpec, parseSpec, type ExperimentSpec } from './spec.js';
 import { countVariants, designFindings, variantsOf, variantSpec, type Variant } from './variants.js';
 
 /** A spec with its defaults written out, or everything that is wrong with it. */
@@ -69,7 +69,7 @@ function check(value: unknown, positions: Positions | null): ParsedSpec {
       line: positions === null ? null : lineAt(positions, path),
       suggestion,
     }));
-  const parsed = experimentSpec.safeParse(value);
+  const parsed = parseSpec(value);
   if (!parsed.success) {
     return { ok: false, problems: problemsOf(findingsOf(experimentSpec, value, parsed.error.issues)) };
   }

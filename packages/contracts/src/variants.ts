@@ -1,7 +1,7 @@
 import { referenceFindings } from './spec-references.js';
 import { applyPatch } from './patches.js';
 import { findingsOf, type Finding } from './spec-findings.js';
-import { experimentSpec, type AblationSpec, type ExperimentSpec, type Patch } from './spec.js';
+import { experimentSpec, parseSpec, type AblationSpec, type ExperimentSpec, type Patch } from './spec.js';
 
 /** What the spec as written is called among its variants. */
 export const baselineName = 'baseline';
@@ -111,7 +111,7 @@ export function variantSpec(spec: ExperimentSpec, variant: Variant): VariantSpec
     findings: findings.map((finding) => atPatch(variant, finding)),
   });
   if (patched.findings.length > 0) return refuse(patched.findings);
-  const parsed = experimentSpec.safeParse(patched.value);
+  const parsed = parseSpec(patched.value);
   if (!parsed.success) return refuse(findingsOf(experimentSpec, patched.value, parsed.error.issues));
   const references = referenceFindings(parsed.data);
   return references.length > 0 ? refuse(references) : { spec: parsed.data, findings: [] };

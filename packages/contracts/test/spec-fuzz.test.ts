@@ -175,6 +175,9 @@ describe('hostile input', () => {
     const parsed = parseSpecText(valid);
     if (!parsed.ok) throw new Error(parsed.problems.map((problem) => problem.message).join('\n'));
     const places = placesOf(parsed.value);
+    // Found by drawing: a length that is no number.
+    const unmeasurable = { length: [{ toString: null }] };
+    expectAnswer(parseSpecValue(replaced(parsed.value, ['stages', 'student', 'teachers'], unmeasurable)), 0);
     fc.assert(
       fc.property(anything, fc.constantFrom(...places), (value, place) => {
         expectAnswer(parseSpecValue(value), 0);

@@ -8,7 +8,7 @@ import type {
 import { evaluationResult, jobCatalog, jobItem } from '@ferment/contracts';
 import { experimentTables } from '@ferment/statistics';
 import request from 'supertest';
-import { claim, until, type Installation } from './installation.js';
+import { claim, summary, until, type Installation } from './installation.js';
 
 async function jobOf({ api, secrets }: Installation, id: string): Promise<JobItem> {
   const answer = await request(api.url)
@@ -20,6 +20,19 @@ async function jobOf({ api, secrets }: Installation, id: string): Promise<JobIte
 
 const put = ({ store }: Installation, text: string) => store.put(Buffer.from(text));
 
+/** What a job of this kind reports; a refinement has removed nothing. */
+function resultOf(job: JobItem, evaluationOf: (job: JobItem) => EvaluationResult): object {
+  if (job.kind === 'evaluate') return evaluationOf(job);
+  if (job.kind !== 'refine') return {};
+  const { data, steps } = jobCatalog.refine.params.parse(job.params);
+  const { dataset, version, protocol } = data;
+  const parent = {
+    ...{ dataset, version, protocol, steps: steps.flatMap((step) => Object.keys(step)), overrides: 0 },
+    ...{ removed: 0, relabelled: 0, aligned: 0, ledger: job.key },
+  };
+  return { dataset, version: job.key, bytes: 1, summary: { ...summary, parent } };
+}
+
 /** Ends a trial as its worker would, with real files; each file says its role and the trial's seed. */
 export async function finishTrial(
   installation: Installation,
@@ -28,7 +41,7 @@ export async function finishTrial(
 ): Promise<void> {
   const done = async (job: JobItem) => {
     const roles = Object.keys(jobCatalog[job.kind as keyof typeof jobCatalog].outputs);
-    const result = job.kind === 'evaluate' ? evaluationOf(job) : {};
+    const result = resultOf(job, evaluationOf);
     const outputs: Record<string, ArtifactReference> = {};
     for (const role of roles) {
       const text = role === 'metrics' ? JSON.stringify(result) : `${role} of seed ${trial.seed}`;
