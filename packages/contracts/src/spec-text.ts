@@ -1,9 +1,10 @@
 import { canonicalJson } from './canonical.js';
 import type { SpecProblem } from './plan.js';
-import { findingsOf, type Finding } from './spec-findings.js';
+import { parseSpec } from './parse-spec.js';
+import type { Finding } from './spec-findings.js';
 import { referenceFindings } from './spec-references.js';
 import { lineAt, readSource, sourceLimits, type Positions } from './spec-source.js';
-import { experimentSpec, parseSpec, type ExperimentSpec } from './spec.js';
+import type { ExperimentSpec } from './spec.js';
 import { countVariants, designFindings, variantsOf, variantSpec, type Variant } from './variants.js';
 
 /** A spec with its defaults written out, or everything that is wrong with it. */
@@ -69,11 +70,8 @@ function check(value: unknown, positions: Positions | null): ParsedSpec {
       line: positions === null ? null : lineAt(positions, path),
       suggestion,
     }));
-  const parsed = parseSpec(value);
-  if (!parsed.success) {
-    return { ok: false, problems: problemsOf(findingsOf(experimentSpec, value, parsed.error.issues)) };
-  }
-  const spec = parsed.data;
+  const { spec, findings: invalid } = parseSpec(value);
+  if (spec === null) return { ok: false, problems: problemsOf(invalid) };
   const references = referenceFindings(spec);
   const findings = references.length > 0 ? references : ablationFindings(spec);
   if (findings.length > 0) return { ok: false, problems: problemsOf(findings) };

@@ -156,21 +156,4 @@ export const experimentSpec = z.strictObject({
   ablation: ablationSpec.nullable().default(null),
 });
 export type ExperimentSpec = z.output<typeof experimentSpec>;
-
-/**
- * Parses any value as a spec. The length checks of zod 4 look at `length` before the type is known and compare it with a
- * number: an object whose `length` has no primitive value makes them throw, which is a refusal here.
- */
-export function parseSpec(value: unknown): z.ZodSafeParseResult<ExperimentSpec> {
-  try {
-    return experimentSpec.safeParse(value);
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error;
-    const message = 'expected text, numbers, lists and keys with values, none of them named "length"';
-    return {
-      success: false,
-      error: new z.ZodError<ExperimentSpec>([{ code: 'custom', path: [], message, input: value }]),
-    };
-  }
-}
 export type ExperimentSpecInput = z.input<typeof experimentSpec>;

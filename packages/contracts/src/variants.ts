@@ -1,7 +1,8 @@
 import { referenceFindings } from './spec-references.js';
 import { applyPatch } from './patches.js';
-import { findingsOf, type Finding } from './spec-findings.js';
-import { experimentSpec, parseSpec, type AblationSpec, type ExperimentSpec, type Patch } from './spec.js';
+import { parseSpec } from './parse-spec.js';
+import type { Finding } from './spec-findings.js';
+import type { AblationSpec, ExperimentSpec, Patch } from './spec.js';
 
 /** What the spec as written is called among its variants. */
 export const baselineName = 'baseline';
@@ -112,9 +113,9 @@ export function variantSpec(spec: ExperimentSpec, variant: Variant): VariantSpec
   });
   if (patched.findings.length > 0) return refuse(patched.findings);
   const parsed = parseSpec(patched.value);
-  if (!parsed.success) return refuse(findingsOf(experimentSpec, patched.value, parsed.error.issues));
-  const references = referenceFindings(parsed.data);
-  return references.length > 0 ? refuse(references) : { spec: parsed.data, findings: [] };
+  if (parsed.spec === null) return refuse(parsed.findings);
+  const references = referenceFindings(parsed.spec);
+  return references.length > 0 ? refuse(references) : parsed;
 }
 
 /** Moves a finding to the patch that caused it, or to the variant where no patch names its path. */
