@@ -1,6 +1,6 @@
 import type { Handler } from './handler.js';
 import { assertTrainedApart, imagesOf, trainingsBehind } from './images.js';
-import { startOf, trainNetwork } from './training.js';
+import { trainNetwork } from './training.js';
 
 /** Goes on with a trained network, against attacks on its training images. */
 export const adversarial: Handler<'adversarial'> = async (
@@ -9,7 +9,7 @@ export const adversarial: Handler<'adversarial'> = async (
 ) => {
   const parts = await imagesOf(params.data, inputs.data, context);
   await assertTrainedApart(trainingsBehind(inputParams, 'start').flat(), params.data, parts, context);
-  const start = await startOf(inputs.start, context);
+  const start = await context.read(inputs.start.hash);
   const state = resume === null ? null : await context.read(resume.hash);
   const { outputs, result, robust } = await trainNetwork(
     { method: 'adversarial', params, parts, teachers: [], start, resume: state },

@@ -2,6 +2,7 @@ import { JobFailure, type ArtifactReference, type PinnedData, type TrainedNetwor
 import type { Network } from '@ferment/engine';
 import type { HandlerContext } from '../child/context.js';
 import { assertSameShape, trainingsBehind } from './images.js';
+import { statedInput } from './normalisation.js';
 
 /** A network that another job made, and the trainings behind it. */
 export interface GivenNetwork {
@@ -39,7 +40,6 @@ export async function networksOf(
 /** Mean and standard deviation of the pictures that a network was trained on, of its first member's where it has several. */
 export async function normalisationOf(network: Network): Promise<{ mean: number; std: number }> {
   const { networkMembers, readSafetensors } = await import('@ferment/engine');
-  const { statedInput } = await import('./normalisation.js');
   const [first] = networkMembers(network);
   if (first === undefined) throw new JobFailure('user', 'the network has no members');
   return statedInput(readSafetensors(first.weights).metadata);

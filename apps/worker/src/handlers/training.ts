@@ -1,4 +1,4 @@
-import { JobFailure, type ArtifactReference, type JobParams, type TrainingKind } from '@ferment/contracts';
+import { JobFailure, type JobParams, type TrainingKind } from '@ferment/contracts';
 import type { Split } from '@ferment/datasets';
 import type { Teacher } from '@ferment/engine';
 import { computedOn } from '../child/computed-on.js';
@@ -22,11 +22,6 @@ interface Trained {
   /** The checkpoint with the best robust validation accuracy; null but for an adversarial training. */
   robust: Uint8Array | null;
   result: Json;
-}
-
-/** The weights that a training starts from. */
-export function startOf({ hash }: ArtifactReference, context: HandlerContext): Promise<Uint8Array> {
-  return context.read(hash);
 }
 
 /** Runs the engine's trainer, with its events going to the context. */
