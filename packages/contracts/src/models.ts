@@ -35,7 +35,7 @@ export const modelCatalog = {
     params: z.strictObject({ name: z.literal('vgg'), width, dropout: dropout.default(0) }),
   },
   hybrid: {
-    version: 1,
+    version: 2,
     title: 'Hybrid student: inverted residuals and transformer blocks in turn',
     minimumSize: 16,
     params: z.strictObject({

@@ -23,6 +23,11 @@ export function kaimingNormal(fan: number): Initialiser {
   return normal(Math.sqrt(2 / fan));
 }
 
+/** Normal with variance 1 / fan-in (LeCun et al., Efficient BackProp, 1998, section 4.6). */
+export function lecunNormal(fanIn: number): Initialiser {
+  return normal(1 / Math.sqrt(fanIn));
+}
+
 /** What PyTorch gives a linear layer's weight and bias when nothing else is said: uniform within 1 / sqrt(fan-in). */
 export function linearDefault(fanIn: number): Initialiser {
   return uniformWithin(1 / Math.sqrt(fanIn));
