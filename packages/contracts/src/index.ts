@@ -1,4 +1,4 @@
-export * from './architectures.js';
+export * from './architectures/index.js';
 export * from './canonical.js';
 export * from './data.js';
 export * from './emotions.js';

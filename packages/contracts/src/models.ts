@@ -17,6 +17,31 @@ export const modelCatalog = {
     minimumSize: 32,
     params: z.strictObject({ name: z.literal('resnet18'), stem, width }),
   },
+  seresnet18: {
+    version: 1,
+    title: 'SE-ResNet-18 (Hu et al., CVPR 2018), timm names',
+    minimumSize: 32,
+    params: z.strictObject({ name: z.literal('seresnet18'), stem, width }),
+  },
+  resemotenet: {
+    version: 1,
+    title: "ResEmoteNet (Roy et al., 2024), the authors' names",
+    minimumSize: 16,
+    params: z.strictObject({
+      name: z.literal('resemotenet'),
+      width,
+      /** Whether its channels are weighed by squeeze-and-excitation (off: C2 of its Table IV). */
+      squeeze: z.boolean().default(true),
+      /** First convolutions left out: 1 is C3, 2 is C4. */
+      withoutConvolutions: z.int().min(0).max(2).default(0),
+      /** First residual blocks left out: 1 is C5, 2 is C6. */
+      withoutResiduals: z.int().min(0).max(2).default(0),
+      /** After the first two max pools. */
+      convolutionDropout: dropout.default(0.2),
+      /** After each hidden linear layer. */
+      dropout: dropout.default(0.5),
+    }),
+  },
   'mobilenetv3-large': {
     version: 1,
     title: 'MobileNetV3-Large (Howard et al., ICCV 2019), torchvision names',
@@ -27,6 +52,35 @@ export const modelCatalog = {
       width,
       dropout: dropout.default(0.2),
     }),
+  },
+  'efficientnet-b3': {
+    version: 1,
+    title: 'EfficientNet-B3 (Tan & Le, ICML 2019), torchvision names',
+    minimumSize: 32,
+    params: z.strictObject({
+      name: z.literal('efficientnet-b3'),
+      stem,
+      width,
+      dropout: dropout.default(0.3),
+      stochasticDepth: dropout.default(0.2),
+    }),
+  },
+  'convnext-tiny': {
+    version: 1,
+    title: 'ConvNeXt-Tiny (Liu et al., CVPR 2022), torchvision names',
+    minimumSize: 32,
+    params: z.strictObject({
+      name: z.literal('convnext-tiny'),
+      stem,
+      width,
+      stochasticDepth: dropout.default(0.1),
+    }),
+  },
+  shufflenetv2: {
+    version: 1,
+    title: 'ShuffleNetV2 (Ma et al., ECCV 2018), torchvision names',
+    minimumSize: 32,
+    params: z.strictObject({ name: z.literal('shufflenetv2'), stem, width }),
   },
   vgg: {
     version: 1,
@@ -53,7 +107,12 @@ export const modelNames = Object.keys(modelCatalog) as ModelName[];
 
 export const modelSpec = z.discriminatedUnion('name', [
   modelCatalog.resnet18.params,
+  modelCatalog.seresnet18.params,
+  modelCatalog.resemotenet.params,
   modelCatalog['mobilenetv3-large'].params,
+  modelCatalog['efficientnet-b3'].params,
+  modelCatalog['convnext-tiny'].params,
+  modelCatalog.shufflenetv2.params,
   modelCatalog.vgg.params,
   modelCatalog.hybrid.params,
 ]);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { makeDivisible } from '../src/architectures.js';
+import { makeDivisible } from '../src/architectures/index.js';
 import { estimateModelCost } from '../src/model-cost.js';
 import { modelSpec, type ModelSpec } from '../src/models.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { distillMethodSpec, type ModelSpec } from '@ferment/contracts';
+import { distillMethodSpec, modelSpec, type ModelSpec } from '@ferment/contracts';
 import { encodeGraph, graphText, traceProgram } from '../src/capture/index.js';
 import { describeTraining, trainingDefinition } from '../src/train/index.js';
 import { largestDifference, smallJob, tinyVgg, trained, type TrainOverrides } from './support/training.js';
@@ -11,6 +11,11 @@ const models: ModelSpec[] = [
   tinyVgg,
   { name: 'resnet18', stem: 'small', width: 0.125 },
   { name: 'mobilenetv3-large', stem: 'small', width: 0.25, dropout: 0.2 },
+  { name: 'seresnet18', stem: 'small', width: 0.125 },
+  modelSpec.parse({ name: 'resemotenet', width: 0.05 }),
+  modelSpec.parse({ name: 'efficientnet-b3', width: 0.1 }),
+  modelSpec.parse({ name: 'convnext-tiny', width: 0.1 }),
+  modelSpec.parse({ name: 'shufflenetv2', width: 0.25 }),
   { name: 'hybrid', width: 0.25, dropout: 0.1, transformer: true, depth: [1, 1] },
 ];
 const teachers: ModelSpec[] = [tinyVgg, { name: 'resnet18', stem: 'imagenet', width: 0.125 }];

@@ -10,8 +10,14 @@ describe('modelCost', () => {
     ['resnet18', 'small', 48, 1250, 0],
     ['mobilenetv3-large', 'imagenet', 48, 14.2, 1],
     ['mobilenetv3-large', 'imagenet', 112, 59.4, 1],
+    ['efficientnet-b3', 'imagenet', 48, 57.9, 1],
+    ['efficientnet-b3', 'imagenet', 224, 961, 0],
+    ['convnext-tiny', 'imagenet', 48, 185, 0],
+    ['convnext-tiny', 'imagenet', 224, 4455, 0],
+    ['resemotenet', undefined, 48, 242, 0],
+    ['resemotenet', undefined, 64, 337, 0],
   ] as const)('counts %s with the %s stem at %i pixels', async (name, stem, size, expected, digits) => {
-    const { macs } = await modelCost(modelSpec.parse({ name, stem }), size, 3);
+    const { macs } = await modelCost(modelSpec.parse({ name, ...(stem && { stem }) }), size, 3);
     expect(Number((macs / 1e6).toFixed(digits))).toBe(expected);
   });
 
@@ -21,6 +27,12 @@ describe('modelCost', () => {
     modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet', width }),
     modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small', width }),
     modelSpec.parse({ name: 'vgg', width }),
+    ...['seresnet18', 'efficientnet-b3', 'convnext-tiny', 'shufflenetv2'].flatMap((name) =>
+      ['imagenet', 'small'].map((stem) => modelSpec.parse({ name, stem, width })),
+    ),
+    modelSpec.parse({ name: 'resemotenet', width }),
+    modelSpec.parse({ name: 'resemotenet', width, squeeze: false, withoutConvolutions: 1 }),
+    modelSpec.parse({ name: 'resemotenet', width, withoutConvolutions: 2, withoutResiduals: 2 }),
     modelSpec.parse({ name: 'hybrid', width }),
     modelSpec.parse({ name: 'hybrid', width, transformer: false, depth: [3, 0] }),
   ]);

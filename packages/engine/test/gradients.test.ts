@@ -45,6 +45,13 @@ const cases: Case[] = [
   { name: 'sin', inputs: [{ shape: [4] }], compute: ops.sin },
   { name: 'cos', inputs: [{ shape: [4] }], compute: ops.cos },
   { name: 'sigmoid', inputs: [{ shape: [4] }], compute: ops.sigmoid },
+  { name: 'silu', inputs: [{ shape: [6] }], compute: ops.silu },
+  {
+    name: 'concatenate, last axis',
+    inputs: [{ shape: [2, 3] }, { shape: [2, 2] }],
+    compute: (a, b) => ops.concatenate([a, b, a], -1),
+  },
+  { name: 'slice', inputs: [{ shape: [3, 4] }], compute: (x) => ops.slice(x, [0, 1], [-1, 2]) },
   { name: 'relu', inputs: [{ shape: [9], draw: awayFromZero }], compute: ops.relu },
   { name: 'relu6', inputs: [{ shape: [20], draw: aroundClip }], compute: ops.relu6 },
   { name: 'hardSigmoid', inputs: [{ shape: [20], draw: aroundHard }], compute: ops.hardSigmoid },

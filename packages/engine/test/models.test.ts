@@ -34,6 +34,11 @@ const pictures = (images: number, size: number, channels: number): Float32Array 
 const variants = modelNames.flatMap((name): [ModelName, Record<string, unknown>][] => {
   const { shape } = modelCatalog[name].params;
   if ('stem' in shape) return ['imagenet', 'small'].map((stem) => [name, { stem }]);
+  if ('withoutResiduals' in shape)
+    return [{}, { squeeze: false }, { withoutConvolutions: 2 }, { withoutResiduals: 2 }].map((options) => [
+      name,
+      options,
+    ]);
   if (!('transformer' in shape)) return [[name, {}]];
   return [{}, { transformer: false }, { depth: [0, 1] }].map((options) => [name, options]);
 });
@@ -120,6 +125,11 @@ it.each([
   ['resnet18', { stem: 'small' }, 11_172_423],
   ['mobilenetv3-large', { stem: 'imagenet' }, 4_210_999],
   ['mobilenetv3-large', { stem: 'small' }, 4_210_999],
+  ['resemotenet', {}, 80_238_599],
+  ['efficientnet-b3', {}, 10_706_991],
+  ['convnext-tiny', {}, 27_825_511],
+  // torchvision's 2,278,604 with 1000 classes.
+  ['shufflenetv2', { stem: 'imagenet' }, 1_260_779],
   ['vgg', {}, 584_679],
   ['hybrid', {}, 349_903],
   ['hybrid', { transformer: false }, 574_207],
@@ -155,6 +165,11 @@ describe('initial values', () => {
     ['mobilenetv3-large', 'features.13.block.2.fc1.weight', Math.sqrt(2 / 40)],
     ['mobilenetv3-large', 'classifier.0.weight', 0.01],
     ['vgg', 'features.5.0.weight', Math.sqrt(2 / (9 * 32))],
+    ['convnext-tiny', 'features.3.1.block.3.weight', 0.02],
+    ['efficientnet-b3', 'features.2.0.block.0.0.weight', Math.sqrt(2 / 48)],
+    // PyTorch's own: uniform within 1 / sqrt(fan-in).
+    ['resemotenet', 'residual_block1.conv1.weight', Math.sqrt(1 / (9 * 64) / 3)],
+    ['shufflenetv2', 'stage3.1.branch2.0.weight', Math.sqrt(1 / 28 / 3)],
     // Positions on the scale of the tokens, weights of variance 1 / inputs: 96 x 0.25 channels, 4 heads of 6.
     ['hybrid', 'stages.1.transformer.pos_embed', 2],
     ['hybrid', 'stages.1.transformer.blocks.1.attn.qkv.weight', Math.sqrt(1 / 24)],

@@ -28,6 +28,11 @@ function trainParams(model: object): JobParams<'train'> {
 describe.each([
   { name: 'resnet18', width: 0.125 },
   { name: 'mobilenetv3-large', width: 0.25 },
+  { name: 'seresnet18', width: 0.125 },
+  { name: 'resemotenet', width: 0.05 },
+  { name: 'efficientnet-b3', width: 0.1 },
+  { name: 'convnext-tiny', width: 0.1 },
+  { name: 'shufflenetv2', width: 0.25 },
   { name: 'vgg', width: 0.25 },
   { name: 'hybrid', width: 0.25 },
 ])('from training to export: %j', (model) => {

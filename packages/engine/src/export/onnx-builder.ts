@@ -164,7 +164,10 @@ export class OnnxBuilder {
     return name;
   }
 
-  /** An input that is a variable, under its own name and in the file's layout. */
+  /**
+   * An input that is a variable, under its own name and in the file's layout; but a layer's scale, which stands beside
+   * rows of channels, without the file's further axes.
+   */
   weight(node: NodeDef, index: number): string {
     const read = this.from(node, index);
     const name =
@@ -172,7 +175,8 @@ export class OnnxBuilder {
     const variable = this.traced.model.variables.find((candidate) => candidate.name === name);
     const data = name === undefined ? undefined : this.weights[name];
     if (!variable || !data) throw new OnnxExportError(node, `input ${index} is no variable with values`);
-    return this.initializer(variable.name, fileShape(variable), () => toFileLayout(variable, data));
+    const shape = variable.layout === 'channels' ? variable.shape : fileShape(variable);
+    return this.initializer(variable.name, shape, () => toFileLayout(variable, data));
   }
 
   /** An input that the program's text fixes. */

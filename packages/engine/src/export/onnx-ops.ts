@@ -210,6 +210,37 @@ const transpose: Translation = (builder, node) => {
   builder.emit(node, 'Transpose', [builder.plain(node, 0)], { perm });
 };
 
+/** Axes here to axes of pictures in ONNX, which has the channels before height and width. */
+const pictureAxes = [0, 2, 3, 1];
+
+/** A block of some axes; what is taken whole is not named, so that the batch stays free. */
+const slice: Translation = (builder, node) => {
+  const [begin, size] = [1, 2].map((index) => Array.from(builder.constant(node, index).data));
+  const axes = (begin ?? []).flatMap((_, axis) => (size?.[axis] === -1 ? [] : [axis]));
+  const starts = axes.map((axis) => begin?.[axis] ?? 0);
+  const ends = axes.map((axis) => (begin?.[axis] ?? 0) + (size?.[axis] ?? 0));
+  const picture = builder.isPicture(node, 0);
+  const named = picture ? axes.map((axis) => pictureAxes[axis] ?? axis) : axes;
+  const bounds = Object.entries({ starts, ends, axes: named }).map(([name, values]) =>
+    builder.integers(`${node.name}/${name}`, values),
+  );
+  if (picture) builder.emitPicture(node, 'Slice', [builder.picture(node, 0), ...bounds]);
+  else builder.emit(node, 'Slice', [builder.plain(node, 0), ...bounds]);
+};
+
+/** The axis is the last input. */
+const concat: Translation = (builder, node) => {
+  const parts = Array.from({ length: attributeOf(node, 'N', 'int') }, (_, index) => index);
+  const axis = builder.constant(node, parts.length).data[0] ?? 0;
+  if (parts.some((index) => builder.isPicture(node, index))) {
+    const inputs = parts.map((index) => builder.picture(node, index));
+    builder.emitPicture(node, 'Concat', inputs, { axis: pictureAxes[axis] ?? axis });
+  } else {
+    const inputs = parts.map((index) => builder.plain(node, index));
+    builder.emit(node, 'Concat', inputs, { axis });
+  }
+};
+
 /** Each part is what a scalar index picks. */
 const unpack: Translation = (builder, node) => {
   const axis = attributeOf(node, 'axis', 'int');
@@ -280,4 +311,6 @@ export const translations: Readonly<Record<string, Translation>> = {
   Reshape: reshape,
   Transpose: transpose,
   Unpack: unpack,
+  Slice: slice,
+  ConcatV2: concat,
 };

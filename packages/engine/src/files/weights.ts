@@ -8,11 +8,13 @@ const fileAxes: Record<Layout, readonly number[] | null> = {
   conv: [3, 2, 0, 1],
   depthwise: [2, 3, 0, 1],
   linear: [1, 0],
+  channels: null,
   vector: null,
 };
 
 /** The shape a variable has in files, in PyTorch's order of axes. */
 export function fileShape({ layout, shape }: VariableDefinition): number[] {
+  if (layout === 'channels') return [...shape, 1, 1];
   return fileAxes[layout]?.map((axis) => shape[axis] ?? 1) ?? [...shape];
 }
 

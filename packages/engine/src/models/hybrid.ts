@@ -6,9 +6,17 @@ import {
   makeDivisible,
   type ModelSpec,
 } from '@ferment/contracts';
-import { defineModel, dropout, globalAveragePool, sequential, type Layer, type Model } from '../nn/index.js';
+import {
+  defineModel,
+  dropout,
+  globalAveragePool,
+  sequential,
+  type Layer,
+  type Model,
+  type Scope,
+} from '../nn/index.js';
 import { relu } from '../tensor/index.js';
-import { invertedResidual, normalised } from './inverted-residual.js';
+import { invertedResidual, mobileSqueeze, normalised } from './inverted-residual.js';
 import type { ModelInput } from './model-input.js';
 import { transformerBlocks, transformerLinear } from './transformer.js';
 
@@ -28,7 +36,19 @@ export function hybrid(
   { size, channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
-    const shared = { kernel: 3, squeeze: true, activation: relu, norm: {} } as const;
+    const residual = (
+      place: Scope,
+      expanded: number,
+      shape: { inputs: number; outputs: number; stride: number },
+    ) =>
+      invertedResidual(place, {
+        ...shape,
+        expanded,
+        kernel: 3,
+        squeeze: mobileSqueeze(expanded),
+        activation: relu,
+        norm: {},
+      });
     let inputs = makeDivisible(hybridStem * width);
     let side = Math.ceil(size / 2);
     const layers: Layer[] = [
@@ -38,7 +58,7 @@ export function hybrid(
       const place = scope.at('stages').at(index);
       const outputs = makeDivisible(stage.channels * width);
       const expanded = expansion * inputs;
-      layers.push(invertedResidual(place.at('mbconv'), { ...shared, inputs, expanded, outputs, stride }));
+      layers.push(residual(place.at('mbconv'), expanded, { inputs, outputs, stride }));
       side = Math.ceil(side / stride);
       inputs = outputs;
       if (!blocks || count === 0) return;
@@ -58,8 +78,8 @@ export function hybrid(
         return;
       }
       for (let block = 0; block < count; block += 1) {
-        const same = { inputs, outputs, expanded: blocks.expansion * inputs, stride: 1 };
-        layers.push(invertedResidual(place.at('blocks').at(block), { ...shared, ...same }));
+        const same = { inputs, outputs, stride: 1 };
+        layers.push(residual(place.at('blocks').at(block), blocks.expansion * inputs, same));
       }
     });
     layers.push(globalAveragePool, dropout(rate), transformerLinear(scope.at('head'), inputs, classes));

@@ -1,9 +1,14 @@
 import { JobFailure, modelCatalog, type ModelName, type ModelSpec } from '@ferment/contracts';
 import type { Model } from '../nn/index.js';
+import { convnextTiny } from './convnext-tiny.js';
+import { efficientnetB3 } from './efficientnet-b3.js';
 import { hybrid } from './hybrid.js';
 import { mobilenetV3Large } from './mobilenetv3-large.js';
 import type { ModelInput } from './model-input.js';
+import { resEmoteNet } from './resemotenet.js';
 import { resnet18 } from './resnet18.js';
+import { seresnet18 } from './seresnet18.js';
+import { shufflenetV2 } from './shufflenetv2.js';
 import { vgg } from './vgg.js';
 
 export type { ModelInput } from './model-input.js';
@@ -15,7 +20,12 @@ type Implementations = {
 /** One implementation for every entry of the contracts' catalog; a missing one does not compile. */
 const implementations: Implementations = {
   resnet18,
+  seresnet18,
+  resemotenet: resEmoteNet,
   'mobilenetv3-large': mobilenetV3Large,
+  'efficientnet-b3': efficientnetB3,
+  'convnext-tiny': convnextTiny,
+  shufflenetv2: shufflenetV2,
   vgg,
   hybrid,
 };

@@ -5,12 +5,14 @@ import {
   kaimingNormal,
   sequential,
   squeezeExcite,
+  stochasticDepth,
   type BatchNormOptions,
   type Conv2dOptions,
   type Layer,
   type Scope,
+  type SqueezeExciteOptions,
 } from '../nn/index.js';
-import { add } from '../tensor/index.js';
+import { add, hardSigmoid, relu } from '../tensor/index.js';
 
 export type NormSettings = Omit<BatchNormOptions, 'channels'>;
 
@@ -36,15 +38,22 @@ export interface InvertedResidualOptions {
   /** Of the depthwise convolution. */
   readonly kernel: number;
   readonly stride: number;
-  /** Whether the expanded channels are weighted by squeeze-and-excitation. */
-  readonly squeeze: boolean;
+  /** How the expanded channels are weighted by squeeze-and-excitation; null where they are not. */
+  readonly squeeze: Omit<SqueezeExciteOptions, 'channels'> | null;
   readonly activation: Layer;
   readonly norm: NormSettings;
+  /** Probability that a picture's residual is dropped; default 0. */
+  readonly stochasticDepth?: number;
+}
+
+/** Squeeze-and-excitation as torchvision's MobileNetV3 has it: a quarter of the channels, ReLU, then hard sigmoid. */
+export function mobileSqueeze(expanded: number): Omit<SqueezeExciteOptions, 'channels'> {
+  return { squeezed: squeezeChannels(expanded), activation: relu, gate: hardSigmoid };
 }
 
 /**
- * Inverted residual, or MBConv (Sandler et al., CVPR 2018), with squeeze-and-excitation as MobileNetV3 has it (figure
- * 4), under torchvision's names. The input is added where the shape allows.
+ * Inverted residual, or MBConv (Sandler et al., CVPR 2018), with squeeze-and-excitation between its convolutions as
+ * MobileNetV3 (figure 4) and EfficientNet have it, under torchvision's names. The input is added where the shape allows.
  */
 export function invertedResidual(scope: Scope, options: InvertedResidualOptions): Layer {
   const { inputs, expanded, outputs, kernel, stride, squeeze, activation, norm } = options;
@@ -61,11 +70,10 @@ export function invertedResidual(scope: Scope, options: InvertedResidualOptions)
     initial: kaimingNormal(kernel * kernel * expanded),
   };
   layers.push(normalised(next(), depthwise, norm, activation));
-  if (squeeze)
-    layers.push(squeezeExcite(next(), { channels: expanded, squeezed: squeezeChannels(expanded) }));
+  if (squeeze) layers.push(squeezeExcite(next(), { channels: expanded, ...squeeze }));
   layers.push(normalised(next(), { inputs: expanded, outputs, kernel: 1 }, norm));
 
-  const residual = sequential(layers);
-  if (stride !== 1 || inputs !== outputs) return residual;
+  if (stride !== 1 || inputs !== outputs) return sequential(layers);
+  const residual = sequential([...layers, stochasticDepth(options.stochasticDepth ?? 0)]);
   return (x, pass) => add(residual(x, pass), x);
 }

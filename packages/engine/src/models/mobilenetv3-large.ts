@@ -18,7 +18,7 @@ import {
   type Model,
 } from '../nn/index.js';
 import { hardSwish, relu } from '../tensor/index.js';
-import { invertedResidual, normalised } from './inverted-residual.js';
+import { invertedResidual, mobileSqueeze, normalised } from './inverted-residual.js';
 import { threeChannels, type ModelInput } from './model-input.js';
 
 /** torchvision's settings, without which its weights do not carry over. */
@@ -53,7 +53,7 @@ export function mobilenetV3Large(
           ...{ inputs, expanded, outputs, norm },
           kernel: block.kernel,
           stride: block.stride,
-          squeeze: block.squeeze,
+          squeeze: block.squeeze ? mobileSqueeze(expanded) : null,
           activation: block.activation === 'relu' ? relu : hardSwish,
         }),
       );

@@ -9,39 +9,14 @@ import {
   sequential,
   type Layer,
   type Model,
-  type Scope,
 } from '../nn/index.js';
-import { add, relu } from '../tensor/index.js';
+import { relu } from '../tensor/index.js';
+import { basicBlock, type BasicBlockOptions } from './basic-block.js';
 import { threeChannels, type ModelInput } from './model-input.js';
 
-/** Two 3x3 convolutions and a shortcut (He et al., figure 5 left); a 1x1 projection where the shape changes. */
-function basicBlock(scope: Scope, inputs: number, outputs: number, stride: number): Layer {
-  const residual = sequential([
-    conv2d(scope.at('conv1'), { inputs, outputs, kernel: 3, stride }),
-    batchNorm2d(scope.at('bn1'), { channels: outputs }),
-    relu,
-    conv2d(scope.at('conv2'), { inputs: outputs, outputs, kernel: 3 }),
-    batchNorm2d(scope.at('bn2'), { channels: outputs }),
-  ]);
-  const projection = scope.at('downsample');
-  const shortcut =
-    stride === 1 && inputs === outputs
-      ? sequential([])
-      : sequential([
-          conv2d(projection.at(0), { inputs, outputs, kernel: 1, stride }),
-          batchNorm2d(projection.at(1), { channels: outputs }),
-        ]);
-  return (x, pass) => relu(add(residual(x, pass), shortcut(x, pass)));
-}
-
-/**
- * ResNet-18 (He et al., CVPR 2016) with torchvision's names and settings.
- *
- * `stem: 'imagenet'` is the 7x7 convolution of stride 2 and the max pooling; `'small'` a 3x3 convolution of stride 1
- * and no pooling, for pictures of 32 to 64 pixels. `width` scales every channel count, rounded to multiples of 8.
- */
-export function resnet18(
-  { stem, width }: Extract<ModelSpec, { name: 'resnet18' }>,
+/** Four stages of basic blocks between the stem and the mean over the map (He et al., CVPR 2016, table 1). */
+export function residualNetwork(
+  { stem, width, weigh }: { stem: 'imagenet' | 'small'; width: number } & Pick<BasicBlockOptions, 'weigh'>,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -62,11 +37,28 @@ export function resnet18(
       const outputs = makeDivisible(stage.channels * width);
       for (let block = 0; block < resnet18BlocksPerStage; block += 1) {
         const stride = block === 0 ? stage.stride : 1;
-        layers.push(basicBlock(scope.at(`layer${index + 1}`).at(block), inputs, outputs, stride));
+        layers.push(
+          basicBlock(scope.at(`layer${index + 1}`).at(block), {
+            inputs,
+            outputs,
+            stride,
+            ...(weigh && { weigh }),
+          }),
+        );
         inputs = outputs;
       }
     });
     layers.push(globalAveragePool, linear(scope.at('fc'), { inputs, outputs: classes }));
     return sequential(layers);
   });
+}
+
+/**
+ * ResNet-18 (He et al., CVPR 2016) with torchvision's names and settings.
+ *
+ * `stem: 'imagenet'` is the 7x7 convolution of stride 2 and the max pooling; `'small'` a 3x3 convolution of stride 1
+ * and no pooling, for pictures of 32 to 64 pixels. `width` scales every channel count, rounded to multiples of 8.
+ */
+export function resnet18(spec: Extract<ModelSpec, { name: 'resnet18' }>, input: ModelInput): Model {
+  return residualNetwork(spec, input);
 }

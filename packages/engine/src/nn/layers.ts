@@ -7,13 +7,11 @@ import {
   constant,
   conv2d as convolve,
   depthwiseConv2d,
-  hardSigmoid,
   less,
   matMul,
   maxPool,
   mean,
   multiply,
-  relu,
   uniform,
   type Tensor,
   type Window,
@@ -109,16 +107,18 @@ export interface LinearOptions {
   readonly initialBias?: Initialiser;
 }
 
-function linearVariables(
-  scope: Scope,
-  { inputs, outputs, initial, initialBias }: LinearOptions,
-): { weight: string; bias: string } {
-  const weight = scope.variable('weight', {
+function linearWeight(scope: Scope, { inputs, outputs, initial }: LinearOptions): string {
+  return scope.variable('weight', {
     shape: [inputs, outputs],
     role: 'parameter',
     layout: 'linear',
     initial: initial ?? linearDefault(inputs),
   });
+}
+
+function linearVariables(scope: Scope, options: LinearOptions): { weight: string; bias: string } {
+  const { inputs, outputs, initialBias } = options;
+  const weight = linearWeight(scope, options);
   const bias = scope.variable('bias', {
     shape: [outputs],
     role: 'parameter',
@@ -132,6 +132,12 @@ function linearVariables(
 export function linear(scope: Scope, options: LinearOptions): Layer {
   const { weight, bias } = linearVariables(scope, options);
   return (x, pass) => biasAdd(matMul(x, pass.value(weight)), pass.value(bias));
+}
+
+/** A fully connected layer without bias: [batch, inputs] -> [batch, outputs]; variable `weight`. */
+export function linearWithoutBias(scope: Scope, options: Omit<LinearOptions, 'initialBias'>): Layer {
+  const weight = linearWeight(scope, options);
+  return (x, pass) => matMul(x, pass.value(weight));
 }
 
 /**
@@ -156,6 +162,19 @@ export function dropout(rate: number): Layer {
   };
 }
 
+/**
+ * Drops each picture's whole residual with this probability while training and scales the rest up (Huang et al., ECCV
+ * 2016; torchvision's mode `row`): [batch, height, width, channels].
+ */
+export function stochasticDepth(rate: number): Layer {
+  if (rate === 0) return (x) => x;
+  return (x, pass) => {
+    if (!pass.training) return x;
+    const keep = cast(less(uniform(pass.nextKey(), [x.size(0), 1, 1, 1]), 1 - rate), 'float32');
+    return multiply(x, multiply(keep, 1 / (1 - rate)));
+  };
+}
+
 /** Max pooling layer; `padding` defaults to 0. */
 export function maxPool2d(kernel: number, stride: number, padding = 0): Layer {
   return (x) => maxPool(x, kernel, { stride, padding });
@@ -164,31 +183,24 @@ export function maxPool2d(kernel: number, stride: number, padding = 0): Layer {
 /** Mean over the picture: [batch, height, width, channels] -> [batch, channels]. */
 export const globalAveragePool: Layer = (x) => mean(x, [1, 2]);
 
-/**
- * Squeeze-and-excitation (Hu et al., CVPR 2018) as torchvision's MobileNetV3 has it: ReLU, then hard sigmoid;
- * variables `fc1.*`, `fc2.*` of 1x1 convolutions with bias.
- */
+export interface SqueezeExciteOptions {
+  readonly channels: number;
+  readonly squeezed: number;
+  /** Between the two layers. */
+  readonly activation: (x: Tensor) => Tensor;
+  /** What turns the second layer's answer into a weight. */
+  readonly gate: (x: Tensor) => Tensor;
+}
+
+/** Squeeze-and-excitation (Hu et al., CVPR 2018); variables `fc1.*`, `fc2.*` of 1x1 convolutions with bias. */
 export function squeezeExcite(
   scope: Scope,
-  { channels, squeezed, initial }: { channels: number; squeezed: number; initial?: Initialiser },
+  { channels, squeezed, activation, gate }: SqueezeExciteOptions,
 ): Layer {
-  const given = initial ? { initial } : {};
-  const fc1 = conv2d(scope.at('fc1'), {
-    inputs: channels,
-    outputs: squeezed,
-    kernel: 1,
-    bias: true,
-    ...given,
-  });
-  const fc2 = conv2d(scope.at('fc2'), {
-    inputs: squeezed,
-    outputs: channels,
-    kernel: 1,
-    bias: true,
-    ...given,
-  });
+  const fc1 = conv2d(scope.at('fc1'), { inputs: channels, outputs: squeezed, kernel: 1, bias: true });
+  const fc2 = conv2d(scope.at('fc2'), { inputs: squeezed, outputs: channels, kernel: 1, bias: true });
   return (x, pass) => {
     const pooled = mean(x, [1, 2], true);
-    return multiply(x, hardSigmoid(fc2(relu(fc1(pooled, pass)), pass)));
+    return multiply(x, gate(fc2(activation(fc1(pooled, pass)), pass)));
   };
 }

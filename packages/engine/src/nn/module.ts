@@ -5,9 +5,9 @@ import { foldIn, type Tensor } from '../tensor/index.js';
 /**
  * How a variable's axes are laid out here and in files (PyTorch's order):
  * `conv` [kernel, kernel, in, out] here, [out, in, kernel, kernel] in files; `depthwise` [kernel, kernel, channels, 1],
- * [channels, 1, kernel, kernel]; `linear` [in, out], [out, in]; `vector` the same in both.
+ * [channels, 1, kernel, kernel]; `linear` [in, out], [out, in]; `channels` [channels], [channels, 1, 1]; `vector` the same in both.
  */
-export type Layout = 'conv' | 'depthwise' | 'linear' | 'vector';
+export type Layout = 'conv' | 'depthwise' | 'linear' | 'channels' | 'vector';
 
 /** Makes a variable's first values on the host, row-major in the layout used here. */
 export type Initialiser = (random: RandomStream, shape: Shape) => Float32Array;

@@ -1,7 +1,7 @@
 import { attribute, elements } from '../capture/graph-def.js';
 import { execute, executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
-import { differentiable, differentiableOp, stopGradient } from './tape.js';
+import { differentiable, differentiableOp } from './tape.js';
 import { constant, describe, integers, scalar, type Tensor } from './tensor.js';
 
 /** Reorders the axes: output axis i is input axis `order[i]`. */
@@ -101,12 +101,13 @@ export function unstack(x: Tensor): Tensor[] {
   return parts;
 }
 
-/** Joins along one axis; no gradient. */
-export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
+/** Joins along one axis, counted from the first or, below 0, from the end. */
+export function concatenate(parts: readonly Tensor[], along: number): Tensor {
   const first = parts[0];
   if (!first) throw new RangeError('nothing to concatenate');
   // The op wants two parts at least.
-  if (parts.length === 1) return stopGradient(first);
+  if (parts.length === 1) return first;
+  const axis = along < 0 ? along + first.rank : along;
   const attributes = {
     T: attribute.type(first.dtype),
     N: attribute.int(parts.length),
@@ -114,16 +115,38 @@ export function concatenate(parts: readonly Tensor[], axis: number): Tensor {
   };
   const total = parts.reduce((count, part) => count + part.size(axis), 0);
   const shape = first.shape.map((size, index) => (index === axis ? total : size));
-  return executeOne('ConcatV2', attributes, [...parts, scalar(axis, 'int32')], { shape, dtype: first.dtype });
+  const output = executeOne('ConcatV2', attributes, [...parts, scalar(axis, 'int32')], {
+    shape,
+    dtype: first.dtype,
+  });
+  differentiable('ConcatV2', [...parts], [output], ([gradient], needed) => {
+    let from = 0;
+    return parts.map((part, index) => {
+      const begin = part.shape.map((_, at) => (at === axis ? from : 0));
+      from += part.size(axis);
+      return gradient && needed[index] ? slice(gradient, begin, part.shape) : null;
+    });
+  });
+  return output;
 }
 
-/** A block of `size` from `begin`; no gradient. */
+/** A block of `size` from `begin`; a size of -1 is all that is left, so that exports keep the batch free. */
 export function slice(x: Tensor, begin: readonly number[], size: readonly number[]): Tensor {
   const attributes = { T: attribute.type(x.dtype), Index: attribute.type('int32') };
-  return executeOne('Slice', attributes, [x, integers(begin), integers(size)], {
-    shape: size,
-    dtype: x.dtype,
+  const shape = size.map((length, at) => (length < 0 ? x.size(at) - (begin[at] ?? 0) : length));
+  const inputs = [x, integers(begin), integers(size)];
+  const output = executeOne('Slice', attributes, inputs, { shape, dtype: x.dtype });
+  differentiable('Slice', [x], [output], ([gradient]) => {
+    if (!gradient) return [null];
+    const around = x.shape.flatMap((length, at) => {
+      const before = begin[at] ?? 0;
+      return [before, length - before - (shape[at] ?? 0)];
+    });
+    const type = { T: attribute.type(x.dtype), Tpaddings: attribute.type('int32') };
+    const paddings = constant(around, [x.rank, 2], 'int32');
+    return [executeOne('Pad', type, [gradient, paddings], x)];
   });
+  return output;
 }
 
 /** Rows of `x` by index along the first axis; no gradient. Indices are not read back to be checked. */

@@ -147,6 +147,17 @@ export function hardSwish(x: Tensor): Tensor {
   return multiply(x, hardSigmoid(x));
 }
 
+/** x sigmoid(x), PyTorch's SiLU (Ramachandran et al., 2017). The gradient is s + x s (1 - s). */
+export function silu(x: Tensor): Tensor {
+  const value = stopGradient(x);
+  const share = executeOne('Sigmoid', { T: attribute.type(x.dtype) }, [value], x);
+  const output = multiply(value, share);
+  differentiable('Silu', [x], [output], ([gradient]) => [
+    gradient ? multiply(gradient, add(share, multiply(output, subtract(1, share)))) : null,
+  ]);
+  return output;
+}
+
 /**
  * x Phi(x) with the normal distribution function itself, not its tanh approximation (Hendrycks & Gimpel, 2016;
  * PyTorch's GELU). The gradient is Phi(x) + x phi(x); phi's factor 1 / sqrt(2 pi) goes into the exponent.

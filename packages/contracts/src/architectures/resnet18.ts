@@ -1,0 +1,45 @@
+import type { CostOf } from './cost-of.js';
+import { makeDivisible } from './divisible.js';
+import { Walk, type ModelCost, type ModelInput } from './walk.js';
+
+/** ResNet-18 (He et al., CVPR 2016, table 1): four stages of two basic blocks; `channels` at width 1. */
+export const resnet18Stages = [
+  { channels: 64, stride: 1 },
+  { channels: 128, stride: 2 },
+  { channels: 256, stride: 2 },
+  { channels: 512, stride: 2 },
+] as const;
+export const resnet18BlocksPerStage = 2;
+
+function cost({ width, stem, squeeze }: { width: number; stem: 'imagenet' | 'small'; squeeze: boolean }) {
+  return ({ size }: ModelInput, classes: number): ModelCost => {
+    const first = makeDivisible(resnet18Stages[0].channels * width);
+    const walk = new Walk(size, 3);
+    if (stem === 'imagenet') {
+      walk.convolution(first, 7, 2);
+      walk.size = Math.ceil(walk.size / 2);
+    } else {
+      walk.convolution(first, 3);
+    }
+    for (const { channels, stride } of resnet18Stages) {
+      const outputs = makeDivisible(channels * width);
+      for (let index = 0; index < resnet18BlocksPerStage; index += 1) {
+        walk.basicBlock(outputs, index === 0 ? stride : 1);
+        if (squeeze) walk.squeezeExcite(seresnet18Squeezed(outputs));
+      }
+    }
+    walk.linear(walk.channels, classes);
+    return walk;
+  };
+}
+
+export const resnet18Cost: CostOf<'resnet18'> = ({ width, stem }, input, classes) =>
+  cost({ width, stem, squeeze: false })(input, classes);
+
+/** Channels of the bottleneck of SE-ResNet-18's squeeze-and-excitation: a sixteenth, in eights (timm's). */
+export function seresnet18Squeezed(channels: number): number {
+  return Math.max(8, Math.floor((channels / 16 + 4) / 8) * 8);
+}
+
+export const seresnet18Cost: CostOf<'seresnet18'> = ({ width, stem }, input, classes) =>
+  cost({ width, stem, squeeze: true })(input, classes);
