@@ -58,28 +58,30 @@ if (majority.length !== version.count)
     `${majority.length} rows of votes for ${version.count} images: they do not belong together`,
   );
 
-const flagged = new Set(
+/** What became of each flagged label: `remove`, `relabel` or `review`. */
+const flagged = new Map(
   ledger.rows
     .filter(({ step, reason }) => step === 'labelErrors' && reason === 'label')
-    .map(({ image }) => image),
+    .map(({ image, action }) => [image, action]),
 );
 const gone = new Set(
   ledger.rows
     .filter(({ step, action }) => step !== 'labelErrors' && action === 'remove')
     .map(({ image }) => image),
 );
-const groups = {
-  flagged: { images: 0, voted: 0, disagree: 0 },
-  unflagged: { images: 0, voted: 0, disagree: 0 },
-};
+const empty = () => ({ images: 0, voted: 0, disagree: 0 });
+const groups = { flagged: empty(), unflagged: empty() };
 const { train } = split(version, data);
 train.places.forEach((image, at) => {
   if (gone.has(image)) return;
-  const group = groups[flagged.has(image) ? 'flagged' : 'unflagged'];
-  group.images += 1;
-  if (majority[image] === null) return;
-  group.voted += 1;
-  if (majority[image] !== train.labels[at]) group.disagree += 1;
+  const action = flagged.get(image);
+  const counted = action === undefined ? ['unflagged'] : ['flagged', `flagged: ${action}`];
+  for (const group of counted.map((name) => (groups[name] ??= empty()))) {
+    group.images += 1;
+    if (majority[image] === null) continue;
+    group.voted += 1;
+    if (majority[image] !== train.labels[at]) group.disagree += 1;
+  }
 });
 const steps = ledger.steps.map(({ step, removed, relabelled, review, aligned, unaligned }) => ({
   step,
@@ -100,7 +102,7 @@ else {
     );
   for (const [name, { images, voted, disagree }] of Object.entries(groups))
     console.log(
-      `${name.padEnd(10)} ${images} images, ${voted} with a majority of votes: ` +
+      `${name.padEnd(15)} ${images} images, ${voted} with a majority of votes: ` +
         `${disagree} labels disagree with it (${((100 * disagree) / Math.max(1, voted)).toFixed(1)} %)`,
     );
 }

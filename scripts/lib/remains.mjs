@@ -35,15 +35,19 @@ export function differences(one, other) {
   return [...keys].filter((key) => !isDeepStrictEqual(one[key], other[key]));
 }
 
-/** Seconds that the jobs of each stage took, summed, most first: jobs run side by side, so the sum is not wall time. */
+/**
+ * Seconds that the attempts at the jobs of each stage took, summed, most first. Attempts run side by side, so the sum is
+ * not wall time; what a job waited between two of them is not in it.
+ */
 export function secondsByStage(jobs) {
   const stages = new Map();
-  for (const job of jobs) {
-    if (job.cached || !job.startedAt || !job.endedAt) continue;
-    const name = job.stage === null ? job.kind : `${job.kind} ${job.stage}`;
+  for (const { kind, stage, attempts } of jobs) {
+    if (attempts.length === 0) continue;
+    const name = stage === null ? kind : `${kind} ${stage}`;
     const found = stages.get(name) ?? { name, jobs: 0, seconds: 0 };
     found.jobs += 1;
-    found.seconds += (Date.parse(job.endedAt) - Date.parse(job.startedAt)) / 1000;
+    for (const { startedAt, endedAt } of attempts)
+      if (endedAt) found.seconds += (Date.parse(endedAt) - Date.parse(startedAt)) / 1000;
     stages.set(name, found);
   }
   return [...stages.values()].sort((one, other) => other.seconds - one.seconds);

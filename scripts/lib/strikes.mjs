@@ -74,6 +74,8 @@ export class Strikes {
     ];
     this.uploads = { process: 'worker', during: 'an upload', hit: false };
     this.busy = false;
+    /** The job that last told how far it is. */
+    this.latest = [];
   }
 
   /** What was not struck: its moment never came. */
@@ -84,6 +86,7 @@ export class Strikes {
 
   /** A running job has told how far it is. */
   async progress(moment) {
+    this.latest = [moment.job];
     const at = this.open.findIndex(({ when }) => when(moment));
     if (at < 0 || this.busy) return;
     const [strike] = this.open.splice(at, 1);
@@ -118,7 +121,9 @@ export class Strikes {
     const left = await readdir(folder).catch(() => []);
     if (left.length > 0) {
       this.uploads.hit = true;
-      const running = this.jobs().filter(({ state }) => state === 'running');
+      // What is known of the jobs is up to a second old.
+      const known = this.jobs().filter(({ state }) => state === 'running');
+      const running = known.length > 0 ? known : this.latest;
       this.#record({ process: 'worker', during: 'an upload' }, pid, running, `temporary file ${left[0]}`);
     }
     await this.#recovered('worker', pid);

@@ -26,6 +26,22 @@ export type OptimizerSpec = z.output<typeof optimizerSpec>;
 export const scheduleSpec = z.discriminatedUnion('name', [
   z.strictObject({ name: z.literal('constant'), warmup: bounded(0, 1000).default(0) }),
   z.strictObject({ name: z.literal('cosine'), warmup: bounded(0, 1000).default(0) }),
+  z.strictObject({
+    name: z.literal('step'),
+    warmup: bounded(0, 1000).default(0),
+    /** Epochs, from the first update, after which the rate is multiplied by `factor`, again and again. */
+    every: bounded(0.01, 1000),
+    factor: bounded(1e-6, 1).default(0.1),
+  }),
+  z.strictObject({
+    name: z.literal('one-cycle'),
+    /** Part of the run in which the rate rises. */
+    rise: bounded(0.01, 0.99).default(0.3),
+    /** The run starts at the optimizer's rate divided by this … */
+    startDivisor: bounded(1, 1e6).default(25),
+    /** … and ends at that divided by this. */
+    endDivisor: bounded(1, 1e9).default(1e4),
+  }),
 ]);
 export type ScheduleSpec = z.output<typeof scheduleSpec>;
 
@@ -176,7 +192,7 @@ export type DistillMethodSpec = z.output<typeof distillMethodSpec>;
 export const componentVersions = {
   trainer: 1,
   optimizers: { sgd: 1, adamw: 1 },
-  schedules: { constant: 1, cosine: 1 },
+  schedules: { constant: 1, cosine: 1, step: 1, 'one-cycle': 1 },
   augmentation: 1,
   /** Named in a key only where a training rebalances. */
   rebalance: { 'class-weights': 1, 'effective-number': 1, 'balanced-sampler': 1, 'logit-adjustment': 1 },

@@ -2,12 +2,15 @@ import { describe, expect, it } from '@jest/globals';
 import {
   canonicalSpec,
   formatProblem,
+  modelNames,
   parseSpecText,
   parseSpecValue,
   stageTraining,
   type ExperimentSpec,
 } from '../src/index.js';
 import { editDistance, nearestName } from '../src/nearest.js';
+
+const models = modelNames.map((name) => `"${name}"`).join(', ');
 
 const spec = `specVersion: 1
 name: demo
@@ -181,16 +184,14 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'name: vgg, width: 0.5',
       'name: resnet, width: 0.5',
       [
-        'spec.yaml:8 stages.teacher.model.name: expected one of "resnet18", "mobilenetv3-large", "vgg", "hybrid", got "resnet". Did you mean "resnet18"?',
+        `spec.yaml:8 stages.teacher.model.name: expected one of ${models}, got "resnet". Did you mean "resnet18"?`,
       ],
     ],
     [
       'a model without a name',
       'name: vgg, width: 0.5',
       'width: 0.5',
-      [
-        'spec.yaml:8 stages.teacher.model.name: missing; expected one of "resnet18", "mobilenetv3-large", "vgg", "hybrid".',
-      ],
+      [`spec.yaml:8 stages.teacher.model.name: missing; expected one of ${models}.`],
     ],
     [
       'an unknown method',

@@ -27,6 +27,34 @@ describe('learningRate', () => {
     expect(rates[99]).toBeCloseTo(0.2 * (1 + Math.cos(Math.PI * 0.99)), 12);
   });
 
+  it('falls by a factor every so many epochs, counted from the first update', () => {
+    const step = (at: number) =>
+      learningRate({ name: 'step', warmup: 1, every: 2.5, factor: 0.1 }, 0.4, at, length);
+    expect(step(4)).toBeCloseTo(0.2, 12);
+    expect(step(24)).toBe(0.4);
+    expect(step(25)).toBeCloseTo(0.04, 12);
+    expect(step(49)).toBeCloseTo(0.04, 12);
+    expect(step(99)).toBeCloseTo(0.0004, 12);
+  });
+
+  // torch.optim.lr_scheduler.OneCycleLR(max_lr=0.4, cycle_momentum=False), PyTorch 2.15.
+  it.each([
+    [
+      100,
+      0.3,
+      25,
+      1e4,
+      { 0: 0.016, 10: 0.11806557938564, 29: 0.4, 30: 0.3997986141138, 60: 0.2357120362141, 99: 1.6e-6 },
+    ],
+    [7, 0.25, 10, 100, { 0: 0.04, 1: 0.39776839907978, 2: 0.34666376399158, 4: 0.12720486333159, 6: 0.0004 }],
+  ])('is one cycle of %i updates as PyTorch has it', (steps, rise, startDivisor, endDivisor, expected) => {
+    for (const [step, rate] of Object.entries(expected)) {
+      const spec = { name: 'one-cycle', rise, startDivisor, endDivisor } as const;
+      const found = learningRate(spec, 0.4, Number(step), { steps, stepsPerEpoch: 10 });
+      expect(found).toBeCloseTo(rate, 9);
+    }
+  });
+
   it('measures the cosine from the end of warm-up', () => {
     expect(curve('cosine', 2)[60]).toBeCloseTo(0.2, 12);
   });

@@ -88,7 +88,12 @@ describe('contentKey', () => {
     expect(versions).toEqual({
       trainer: expect.any(Number),
       optimizers: { sgd: expect.any(Number), adamw: expect.any(Number) },
-      schedules: { constant: expect.any(Number), cosine: expect.any(Number) },
+      schedules: {
+        constant: expect.any(Number),
+        cosine: expect.any(Number),
+        step: expect.any(Number),
+        'one-cycle': expect.any(Number),
+      },
       augmentation: expect.any(Number),
       rebalance: versionOfEach(['class-weights', 'effective-number', 'balanced-sampler', 'logit-adjustment']),
       methods: versionOfEach(['kd', 'average', 'best', 'ca-mkd', 'ebkd', 'dkd', 'eadd']),
