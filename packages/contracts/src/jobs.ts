@@ -212,7 +212,7 @@ export const jobCatalog = {
     retry,
   },
   ablation: {
-    version: 4,
+    version: 5,
     params: ablationParams,
     inputs: {},
     outputs: { table: 'table' },

@@ -9,7 +9,9 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
     `spec ${table.specHash}`,
     `seeds ${list(seeds)} (${seeds.length} planned for each configuration)`,
     ...foldLines(table),
-    `test figures are of each trial's best checkpoint by ${selectMetric}, chosen on validation only`,
+    ...leftOutLines(sections),
+    `test figures are of each trial's best checkpoint by ${selectMetric} (of an adversarial training: by robust ` +
+      'accuracy), chosen on validation only',
     'intervals cover the variation over seeds, on one fixed set of test images',
   ];
   // Two sections of one data set differ only in their test images: what they share is said once.
@@ -20,6 +22,21 @@ export function headerLines(table: Omit<AblationTable, 'header'>): string[] {
     lines.push('UNEQUAL n: configurations do not all have the same number of seeds');
   }
   return lines;
+}
+
+interface Named {
+  readonly variant: string;
+  readonly factors: Readonly<Record<string, string>>;
+}
+
+/** That a configuration which bears the name of a part is the baseline without it. */
+export function leftOutLines(sections: readonly { readonly configurations: readonly Named[] }[]): string[] {
+  const all = sections.flatMap(({ configurations }) => configurations);
+  const leftOut = all.filter(({ variant, factors }) => factors[variant] === 'off');
+  const names = [...new Set(leftOut.map(({ variant }) => variant))];
+  return names.length === 0
+    ? []
+    : [`a configuration named after a part is the baseline without it: ${list(names)}`];
 }
 
 /** What n counts where data have folds. */

@@ -1,5 +1,5 @@
 import type { RobustnessColumn, RobustnessSection, RobustnessTable } from '@ferment/contracts';
-import { fixedStagesLines, foldLines, list, sectionName, trialsLines } from './header.js';
+import { fixedStagesLines, foldLines, leftOutLines, list, sectionName, trialsLines } from './header.js';
 import { attackTitle, epsilonText } from './robustness-columns.js';
 
 /** What a reader must know before the figures: marks first, then data, attacks, and what an interval covers. */
@@ -11,6 +11,7 @@ export function robustnessHeader(table: Omit<RobustnessTable, 'header'>): string
     `spec ${table.specHash}`,
     `seeds ${list(seeds)} (${seeds.length} planned for each configuration)`,
     ...foldLines(table),
+    ...leftOutLines(sections),
     'figures are of the checkpoint that each trial kept, chosen on validation only',
     'intervals cover the variation over seeds, on one fixed set of test images',
     ...new Set(sections.flatMap(dataLines)),

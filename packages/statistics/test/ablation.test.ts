@@ -60,7 +60,14 @@ describe('ablation table, one at a time', () => {
     expect(header).toContain('conditional on fixed teachers (rn, vgg)');
     expect(header).toContain('cd'.repeat(32));
     expect(header).toContain('seeds 0, 1, 2, 3, 4');
-    expect(header).toContain('validation.macroF1, chosen on validation only');
+    expect(header).toContain(
+      'validation.macroF1 (of an adversarial training: by robust accuracy), chosen on validation only',
+    );
+    expect(header).not.toContain('named after a part');
+    const leftOut = [...runs('baseline', baseline), ...runs('dynamics', without, { dynamics: 'off' })];
+    expect(ablationTable(inputOf(leftOut)).header).toContain(
+      'a configuration named after a part is the baseline without it: dynamics',
+    );
     expect(table.sections[0]).toMatchObject({
       dataset: 'fer2013',
       protocol: 'carved',
