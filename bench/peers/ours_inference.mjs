@@ -1,0 +1,74 @@
+// Inference by the engine's captured graph: one turn of bench/inference.mjs. Prints one JSON line.
+// Arguments: model (JSON), pixels on a side, channels, where to write the ONNX export (or "-"). Threads and oneDNN come
+// from the environment.
+import { writeFile } from 'node:fs/promises';
+import { estimateModelCost } from '@ferment/contracts';
+import {
+  createModel,
+  openScorer,
+  runExport,
+  runRobustness,
+  weightsToTensors,
+  writeSafetensors,
+} from '@ferment/engine';
+
+const [text, ...rest] = process.argv.slice(2);
+const model = JSON.parse(text);
+const [size, channels] = rest.slice(0, 2).map(Number);
+const file = rest[2];
+const threads = Number(process.env.TF_NUM_INTRAOP_THREADS);
+const normalisation = { mean: 0.5, std: 0.25 };
+
+// Any finite weights take the same time; batch norm keeps the activations in range.
+const elements = (shape) => shape.reduce((product, length) => product * length, 1);
+const network = createModel(model, { size, channels });
+const weight = ({ layout }, at) =>
+  layout === 'vector' || layout === 'channels' ? 1 : Math.sin(at * 12.9898) * 0.05;
+const values = Object.fromEntries(
+  network.variables.map((variable) => [
+    variable.name,
+    Float32Array.from({ length: elements(variable.shape) }, (_, at) => weight(variable, at)),
+  ]),
+);
+const weights = writeSafetensors(weightsToTensors(network, values));
+
+const count = 512;
+const images = {
+  pixels: Uint8Array.from({ length: count * size * size * channels }, (_, at) => (at * 7919) % 251),
+  labels: Int32Array.from({ length: count }, (_, at) => at % 7),
+  count,
+  size,
+  channels,
+};
+const places = Int32Array.from({ length: count }, (_, at) => at);
+const { signal } = new AbortController();
+const { result } = await runRobustness(
+  {
+    ...{ model, weights, threads, seed: 0, resume: null, ...normalisation },
+    test: { ...images, indices: places, places },
+    spec: { attackImages: 1, attacks: [], corruptions: null, latency: true },
+  },
+  { signal, checkpoint: async () => undefined, progress: () => undefined },
+);
+
+const scorer = openScorer({ model, weights }, images, normalisation);
+await scorer.logits(images, signal);
+const started = performance.now();
+let done = 0;
+while (performance.now() - started < 3000) {
+  await scorer.logits(images, signal);
+  done += count;
+}
+const imagesPerSecond = (done * 1000) / (performance.now() - started);
+
+const { onnx } = await runExport({ model, weights, size, channels, ...normalisation });
+if (file !== '-') await writeFile(file, onnx);
+const { median, p95 } = result.cost.latency;
+const { macs } = estimateModelCost(model, { size, channels });
+console.log(
+  JSON.stringify({
+    ...{ median, p95, imagesPerSecond, macs },
+    parameters: scorer.parameters,
+    onnxBytes: onnx.length,
+  }),
+);
