@@ -88,7 +88,7 @@ describe('examples/eadd.yaml', () => {
   });
 });
 
-describe.each(['eadd-full', 'robust-student', 'across', 'alignment'])('examples/%s.yaml', (name) => {
+describe.each(['eadd-full', 'robust-student', 'across', 'alignment', 'resemotenet'])('examples/%s.yaml', (name) => {
   it('is planned', () => {
     const { made } = example(name);
     expect(made.warnings.filter((warning) => warning.includes('same work'))).toEqual([]);
