@@ -13,12 +13,12 @@ const pixels = (batch) =>
     [batch, channels, size, size],
   );
 
-async function timed(batch, milliseconds) {
+async function timed(batch, milliseconds, warmUp, fewest) {
   const input = pixels(batch);
-  for (let run = 0; run < 10; run += 1) await session.run({ pixels: input });
+  for (let run = 0; run < warmUp; run += 1) await session.run({ pixels: input });
   const times = [];
   const started = performance.now();
-  while (performance.now() - started < milliseconds || times.length < 20) {
+  while (performance.now() - started < milliseconds || times.length < fewest) {
     const before = performance.now();
     await session.run({ pixels: input });
     times.push(performance.now() - before);
@@ -28,8 +28,8 @@ async function timed(batch, milliseconds) {
   return { median: quantile(0.5), p95: quantile(0.95), mean: times.reduce((a, b) => a + b) / times.length };
 }
 
-const one = await timed(1, 2000);
-const many = await timed(128, 3000);
+const one = await timed(1, 2000, 20, 20);
+const many = await timed(128, 3000, 1, 2);
 const { version } = createRequire(import.meta.url)('onnxruntime-node/package.json');
 console.log(
   JSON.stringify({

@@ -32,7 +32,7 @@ const values = Object.fromEntries(
 );
 const weights = writeSafetensors(weightsToTensors(network, values));
 
-const count = 512;
+const count = 128;
 const images = {
   pixels: Uint8Array.from({ length: count * size * size * channels }, (_, at) => (at * 7919) % 251),
   labels: Int32Array.from({ length: count }, (_, at) => at % 7),
