@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { modelNames, modelSpec } from '@ferment/contracts';
-import { engineEnvironment, turn } from './lib/peer.mjs';
+import { engineEnvironment, median, turn } from './lib/peer.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -19,7 +19,6 @@ const { values, positionals } = parseArgs({
 });
 const { threads, size } = values;
 const channels = '1';
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 
 /** A model of the catalog, with a stem where it has one: `resnet18`, `resnet18:imagenet`. */
 function parsed(name) {

@@ -3,7 +3,7 @@
 // Without --python it makes a virtual environment with torch in the per-user cache (a large download, once).
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
-import { engineEnvironment, peerPython, turn } from './lib/peer.mjs';
+import { engineEnvironment, median, peerPython, turn } from './lib/peer.mjs';
 
 const workloads = {
   vgg: { batch: 64, size: 48, steps: 20 },
@@ -23,7 +23,6 @@ const { values, positionals } = parseArgs({
 });
 const say = (line) => values.json || console.log(line);
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const { threads } = values;
 const python = values.python ?? (await peerPython('torch', ['torch', 'torchvision'], say));
 const ours = engineEnvironment(threads);

@@ -35,3 +35,6 @@ export async function turn(program, args, threads, environment = {}) {
   const { stdout } = await run(program, args, { ...options, env });
   return JSON.parse(stdout.trim().split('\n').at(-1));
 }
+
+/** The middle one; of an even number, the upper of the two in the middle. */
+export const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];

@@ -1,6 +1,6 @@
 // Inference by the engine's captured graph: one turn of bench/inference.mjs. Prints one JSON line.
-// Arguments: model (JSON), pixels on a side, channels, where to write the ONNX export (or "-"). Threads and oneDNN come
-// from the environment.
+// Arguments: model (JSON), pixels on a side, channels, where to write the ONNX export. Threads and oneDNN come from
+// the environment.
 import { writeFile } from 'node:fs/promises';
 import { estimateModelCost } from '@ferment/contracts';
 import {
@@ -62,7 +62,7 @@ while (performance.now() - started < 3000) {
 const imagesPerSecond = (done * 1000) / (performance.now() - started);
 
 const { onnx } = await runExport({ model, weights, size, channels, ...normalisation });
-if (file !== '-') await writeFile(file, onnx);
+await writeFile(file, onnx);
 const { median, p95 } = result.cost.latency;
 const { macs } = estimateModelCost(model, { size, channels });
 console.log(
