@@ -1,5 +1,6 @@
 import {
   jobCatalog,
+  trainSpec,
   type ArtifactReference,
   type ImportParams,
   type InputShape,
@@ -185,16 +186,12 @@ export function trainParams(version: string, epochs: number): JobParams<'train'>
   return {
     data: dataOf(version),
     model: { name: 'vgg', width: 0.25, dropout: 0 },
-    train: {
+    train: trainSpec.parse({
       epochs,
       batch: 20,
-      optimizer: { name: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
       schedule: { name: 'cosine', warmup: 0 },
-      augment: 'standard',
-      labelSmoothing: 0,
-      rebalance: null,
       threads: 1,
-    },
+    }),
     select: { metric: 'validation.macroF1' },
     seed: 0,
   };

@@ -7,6 +7,7 @@ export * from './failures.js';
 export * from './jobs.js';
 export * from './metrics.js';
 export * from './model-cost.js';
+export * from './mixing.js';
 export * from './models.js';
 export * from './nearest.js';
 export * from './patches.js';

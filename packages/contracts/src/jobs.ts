@@ -5,7 +5,7 @@ import { ledgerOverride, refineStep } from './refine.js';
 import { adversarialMethodSpec, robustnessSpec } from './robustness.js';
 import { identifier, seed } from './scalars.js';
 import { fusionSpec, selectSpec } from './spec.js';
-import { distillMethodSpec, trainSpec } from './training.js';
+import { distillMethodSpec, testTimeSpec, trainSpec } from './training.js';
 
 /** What an artifact holds. The bytes are content-addressed; the role names how a job produced or uses them. */
 export const artifactKinds = [
@@ -84,6 +84,7 @@ const predictParams = z.strictObject({
 const evaluateParams = z.strictObject({
   data: pinnedData,
   model: networkSpec,
+  testTime: testTimeSpec.default('none'),
   robustness: robustnessSpec.nullable().default(null),
 });
 
@@ -141,7 +142,7 @@ export const jobCatalog = {
   train: {
     version: 1,
     params: trainParams,
-    inputs: { data: optional('dataset') },
+    inputs: { data: optional('dataset'), start: optional('checkpoint') },
     outputs: { best: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
     retry,

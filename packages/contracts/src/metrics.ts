@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { angleChoices } from './data.js';
 import { emotions } from './emotions.js';
 import { robustnessResult } from './robustness.js';
+import { testTimeSpec } from './training.js';
 
 /**
  * One row a step: the values known then. Series names are dotted: `train.loss`, `train.accuracy`,
@@ -61,6 +62,8 @@ export const evaluationResult = z.object({
   testDeduplicated: splitMetrics.pick({ images: true, accuracy: true, macroF1: true }),
   parameters: z.int(),
   macs: z.int(),
+  /** Views of each picture whose logits were averaged. */
+  testTime: testTimeSpec.default('none'),
   /** Attacks, corruptions, cost and sanity checks; null where none was asked for. */
   robustness: robustnessResult.nullable(),
 });

@@ -7,6 +7,22 @@ const dropout = bounded(0, 0.9);
 const blocks = z.int().min(0).max(8);
 
 /**
+ * ArcFace's head (Deng et al., CVPR 2019) in place of the last layer: an embedding, and logits that are `scale` times the
+ * cosines between it and each class. While training, `margin` (radians) is added to the angle to the label; it is 0 for
+ * `plainEpochs`, then rises linearly over `rampEpochs`. Left out: a linear layer.
+ */
+export const headSpec = z.strictObject({
+  name: z.literal('arcface'),
+  margin: bounded(0, 1.5).default(0.35),
+  scale: bounded(0.1, 1000).default(30),
+  embedding: z.int().min(2).max(4096).default(512),
+  plainEpochs: bounded(0, 10_000).default(5),
+  rampEpochs: bounded(0, 10_000).default(10),
+});
+export type HeadSpec = z.output<typeof headSpec>;
+const head = headSpec.optional();
+
+/**
  * The registry of architectures: what a spec may name, with its parameters. The engine has one implementation
  * file for each entry; `version` is part of every job key and is bumped when the same parameters give another network.
  */
@@ -15,13 +31,13 @@ export const modelCatalog = {
     version: 1,
     title: 'ResNet-18 (He et al., CVPR 2016), torchvision names',
     minimumSize: 32,
-    params: z.strictObject({ name: z.literal('resnet18'), stem, width }),
+    params: z.strictObject({ name: z.literal('resnet18'), stem, width, head }),
   },
   seresnet18: {
     version: 1,
     title: 'SE-ResNet-18 (Hu et al., CVPR 2018), timm names',
     minimumSize: 32,
-    params: z.strictObject({ name: z.literal('seresnet18'), stem, width }),
+    params: z.strictObject({ name: z.literal('seresnet18'), stem, width, head }),
   },
   resemotenet: {
     version: 1,
@@ -40,6 +56,7 @@ export const modelCatalog = {
       convolutionDropout: dropout.default(0.2),
       /** After each hidden linear layer. */
       dropout: dropout.default(0.5),
+      head,
     }),
   },
   'mobilenetv3-large': {
@@ -51,6 +68,7 @@ export const modelCatalog = {
       stem,
       width,
       dropout: dropout.default(0.2),
+      head,
     }),
   },
   'efficientnet-b3': {
@@ -63,6 +81,7 @@ export const modelCatalog = {
       width,
       dropout: dropout.default(0.3),
       stochasticDepth: dropout.default(0.2),
+      head,
     }),
   },
   'convnext-tiny': {
@@ -74,19 +93,20 @@ export const modelCatalog = {
       stem,
       width,
       stochasticDepth: dropout.default(0.1),
+      head,
     }),
   },
   shufflenetv2: {
     version: 1,
     title: 'ShuffleNetV2 (Ma et al., ECCV 2018), torchvision names',
     minimumSize: 32,
-    params: z.strictObject({ name: z.literal('shufflenetv2'), stem, width }),
+    params: z.strictObject({ name: z.literal('shufflenetv2'), stem, width, head }),
   },
   vgg: {
     version: 1,
     title: 'Plain 7-convolution network (32, 32 s2, 64, 64 s2, 128, 128 s2, 256 s2; BN, ReLU, GAP, FC)',
     minimumSize: 16,
-    params: z.strictObject({ name: z.literal('vgg'), width, dropout: dropout.default(0) }),
+    params: z.strictObject({ name: z.literal('vgg'), width, dropout: dropout.default(0), head }),
   },
   hybrid: {
     version: 2,
@@ -98,6 +118,7 @@ export const modelCatalog = {
       dropout: dropout.default(0),
       transformer: z.boolean().default(true),
       depth: z.tuple([blocks, blocks]).default([2, 2]),
+      head,
     }),
   },
 } as const;

@@ -1,4 +1,5 @@
 import { canonicalJson } from './canonical.js';
+import { mixingProblem, type MixedTraining } from './mixing.js';
 import { modelCatalog } from './models.js';
 import { nearestName } from './nearest.js';
 import { attackRunName, attackRuns } from './robustness.js';
@@ -70,12 +71,17 @@ function stageFindings(spec: ExperimentSpec, name: string, stage: StageSpec): Fi
     case 'refine':
       return refineFindings(spec, name, stage);
     case 'train':
-      return sizeFindings(spec, name, stage);
+      return [
+        ...sizeFindings(spec, name, stage),
+        ...startFindings(spec, name, stage),
+        ...mixFindings(spec, name, null),
+      ];
     case 'distill':
       return [
         ...sizeFindings(spec, name, stage),
         ...startFindings(spec, name, stage),
         ...teacherFindings(spec, name, stage),
+        ...mixFindings(spec, name, stage.method),
       ];
     case 'ensemble': {
       const { weights } = stage.fusion;
@@ -89,9 +95,18 @@ function stageFindings(spec: ExperimentSpec, name: string, stage: StageSpec): Fi
       return Math.abs(sum - 1) < 1e-6 ? [] : [finding(path, `expected weights whose sum is 1, got ${sum}`)];
     }
     case 'adversarial':
+      return mixFindings(spec, name, stage.method);
     case 'calibrate':
       return [];
   }
+}
+
+function mixFindings(spec: ExperimentSpec, name: string, method: MixedTraining['method']): Finding[] {
+  const training = stageTraining(spec, name);
+  const problem = training && mixingProblem({ ...training, method });
+  if (problem === null) return [];
+  const key = training?.train.mixup === 0 ? 'cutmix' : 'mixup';
+  return [finding(['stages', name, 'train', key], problem)];
 }
 
 function tooSmall(spec: ExperimentSpec, name: string, model: StageOf<'train'>['model']): Finding[] {
@@ -114,7 +129,11 @@ function refineFindings(spec: ExperimentSpec, name: string, { steps }: StageOf<'
   });
 }
 
-function startFindings(spec: ExperimentSpec, name: string, stage: StageOf<'distill'>): Finding[] {
+function startFindings(
+  spec: ExperimentSpec,
+  name: string,
+  stage: StageOf<'train'> | StageOf<'distill'>,
+): Finding[] {
   const start = stage.start === undefined ? null : stageTraining(spec, stage.start);
   if (start === null || canonicalJson(start.model) === canonicalJson(stage.model)) return [];
   const message = 'expected a stage with the same model, whose weights this stage can start from';
@@ -129,10 +148,14 @@ export function needsOutOfFold({ method }: StageOf<'distill'>): boolean {
 function teacherFindings(spec: ExperimentSpec, name: string, stage: StageOf<'distill'>): Finding[] {
   if (!needsOutOfFold(stage)) return [];
   return stage.teachers.flatMap((teacher, index) => {
-    const kind = stageOf(spec, teacher)?.kind;
-    if (kind === 'train') return [];
+    const found = stageOf(spec, teacher);
+    const apart = found?.kind === 'train' && found.start === undefined;
+    if (apart) return [];
+    // What a network has seen before is not known fold by fold.
+    const what =
+      found?.kind === 'train' ? 'starts from another stage' : `is a stage of kind "${found?.kind}"`;
     const message =
-      `"${teacher}" is a stage of kind "${kind}", which has no out-of-fold predictions; expected "train", ` +
+      `"${teacher}" ${what}, which has no out-of-fold predictions; expected "train" from scratch, ` +
       'or a method with classStrength and reliability false';
     return [finding(['stages', name, 'teachers', index], message)];
   });

@@ -4,7 +4,7 @@ import { modelSpec } from './models.js';
 import { ledgerOverride, refineStep } from './refine.js';
 import { robustnessSpec, adversarialMethodSpec } from './robustness.js';
 import { bounded, identifier, seed, sha256 } from './scalars.js';
-import { distillMethodSpec, rebalanceSpec, trainSpec } from './training.js';
+import { distillMethodSpec, rebalanceSpec, testTimeSpec, trainSpec } from './training.js';
 
 /** Decides on the training images, one ledger row each, and makes a data-set version of what remains. */
 const refineStage = z.strictObject({
@@ -15,6 +15,9 @@ const refineStage = z.strictObject({
   overrides: z.array(ledgerOverride).max(100_000).default([]),
 });
 
+/** A stage whose best weights this one starts from (fresh optimizer and schedule). */
+const start = identifier.optional();
+
 /** A `refine` stage whose version is trained on, in place of the data set as it was imported. */
 const data = identifier.optional();
 
@@ -22,6 +25,7 @@ const trainStage = z.strictObject({
   kind: z.literal('train'),
   seed: seed.optional(),
   data,
+  start,
   model: modelSpec,
   train: trainSpec,
 });
@@ -31,8 +35,7 @@ const distillStage = z.strictObject({
   seed: seed.optional(),
   data,
   teachers: z.array(identifier).min(1).max(16),
-  /** A stage whose best weights the student starts from (fresh optimizer and schedule). */
-  start: identifier.optional(),
+  start,
   model: modelSpec,
   method: distillMethodSpec,
   train: trainSpec,
@@ -126,6 +129,8 @@ export const evaluateSpec = z.strictObject({
       }),
     )
     .default([]),
+  /** Views of each picture whose logits are averaged, of clean images alone. */
+  testTime: testTimeSpec.default('none'),
   ...robustnessSpec.shape,
 });
 export type EvaluateSpec = z.output<typeof evaluateSpec>;

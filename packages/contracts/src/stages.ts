@@ -39,7 +39,7 @@ export function stageReferences(name: string, stage: StageSpec): StageReference[
     case 'refine':
       return [];
     case 'train':
-      return one('data', stage.data);
+      return [...one('data', stage.data), ...one('start', stage.start)];
     case 'distill':
       return [...one('data', stage.data), ...many('teachers', stage.teachers), ...one('start', stage.start)];
     case 'adversarial':

@@ -4,6 +4,14 @@ import { bounded, positive } from './scalars.js';
 
 const weightDecay = bounded(0, 1);
 
+/** Sharpness-aware minimisation (Foret et al., ICLR 2021) around the optimizer: two gradients an update. */
+const sam = z
+  .strictObject({
+    /** How far up the gradient the weights go, in the joint L2 norm of all of them. */
+    rho: positive.default(0.05),
+  })
+  .optional();
+
 export const optimizerSpec = z.discriminatedUnion('name', [
   z.strictObject({
     name: z.literal('sgd'),
@@ -11,6 +19,7 @@ export const optimizerSpec = z.discriminatedUnion('name', [
     momentum: bounded(0, 0.9999).default(0.9),
     nesterov: z.boolean().default(true),
     weightDecay: weightDecay.default(5e-4),
+    sam,
   }),
   z.strictObject({
     name: z.literal('adamw'),
@@ -18,6 +27,7 @@ export const optimizerSpec = z.discriminatedUnion('name', [
     betas: z.tuple([bounded(0, 0.9999), bounded(0, 0.99999)]).default([0.9, 0.999]),
     epsilon: positive.default(1e-8),
     weightDecay: weightDecay.default(0.05),
+    sam,
   }),
 ]);
 export type OptimizerSpec = z.output<typeof optimizerSpec>;
@@ -42,39 +52,69 @@ export const scheduleSpec = z.discriminatedUnion('name', [
     /** … and ends at that divided by this. */
     endDivisor: bounded(1, 1e9).default(1e4),
   }),
+  z.strictObject({
+    name: z.literal('plateau'),
+    warmup: bounded(0, 1000).default(0),
+    /** The rate is multiplied by this after more than `patience` epochs in a row without a better `select.metric`. */
+    factor: bounded(1e-6, 0.9999).default(0.1),
+    patience: z.int().min(0).max(10_000).default(5),
+    /** Part of the best value so far by which an epoch must be better to count. */
+    threshold: bounded(0, 1).default(1e-4),
+  }),
 ]);
 export type ScheduleSpec = z.output<typeof scheduleSpec>;
 
 /**
  * One affine transform per image, reflected at the border, from the step's random key: flip with probability
- * `flip`, shift within `shift` pixels, rotation within `rotation` degrees, scale within `scale`.
+ * `flip`, shift within `shift` pixels, rotation within `rotation` degrees, scale within `scale`. Then brightness and
+ * contrast, each by a factor within 1 ± the number; then a gray square of `cutout` pixels.
  */
 export const augmentDetail = z.strictObject({
   flip: bounded(0, 1).default(0),
   shift: bounded(0, 24).default(0),
   rotation: bounded(0, 180).default(0),
   scale: z.tuple([bounded(0.5, 2), bounded(0.5, 2)]).default([1, 1]),
+  brightness: bounded(0, 0.9).default(0),
+  contrast: bounded(0, 0.9).default(0),
+  /** Side of the square in pixels (DeVries & Taylor, 2017); its centre is anywhere in the picture. */
+  cutout: bounded(0, 128).default(0),
+  /**
+   * RandAugment (Cubuk et al., NeurIPS 2020) with what leaves a face a face: `operations` of the list per image, each at
+   * `magnitude` tenths of its range, in a direction by chance. On top of the above.
+   */
+  randAugment: z
+    .strictObject({ operations: z.int().min(1).max(8).default(2), magnitude: bounded(0, 10).default(5) })
+    .nullable()
+    .default(null),
 });
 export type AugmentDetail = z.output<typeof augmentDetail>;
 
 export const augmentPresets = {
-  none: { flip: 0, shift: 0, rotation: 0, scale: [1, 1] },
-  flip: { flip: 0.5, shift: 0, rotation: 0, scale: [1, 1] },
+  none: {},
+  flip: { flip: 0.5 },
   standard: { flip: 0.5, shift: 4, rotation: 10, scale: [0.9, 1.1] },
-} as const satisfies Record<
-  string,
-  { flip: number; shift: number; rotation: number; scale: [number, number] }
->;
+  strong: {
+    ...{ flip: 0.5, shift: 5, rotation: 15, scale: [0.8, 1.2] },
+    ...{ brightness: 0.2, contrast: 0.2, cutout: 12 },
+  },
+} as const satisfies Record<string, z.input<typeof augmentDetail>>;
 
-export const augmentSpec = z.union([z.enum(['none', 'flip', 'standard']), augmentDetail]);
+export const augmentSpec = z.union([z.enum(['none', 'flip', 'standard', 'strong']), augmentDetail]);
 export type AugmentSpec = z.output<typeof augmentSpec>;
 
 /** The full description behind a preset's name. */
 export function augmentation(spec: AugmentSpec): AugmentDetail {
-  if (typeof spec !== 'string') return spec;
-  const preset = augmentPresets[spec];
-  return { ...preset, scale: [...preset.scale] };
+  return typeof spec === 'string' ? augmentDetail.parse(augmentPresets[spec]) : spec;
 }
+
+/**
+ * Views of a picture that is scored, by how many there are; their logits are averaged. `flip`: as it is and mirrored.
+ * `ten-crop` (Krizhevsky et al., NeurIPS 2012): the four corners and the centre, each 11/12 of the side (44 of 48 pixels)
+ * and brought back to the whole size, and the same mirrored.
+ */
+export const testTimeViews = { none: 1, flip: 2, 'ten-crop': 10 } as const;
+export type TestTime = keyof typeof testTimeViews;
+export const testTimeSpec = z.enum(Object.keys(testTimeViews) as [TestTime, ...TestTime[]]);
 
 /**
  * How classes of unequal size are brought into balance while training; one way at a time, so that a sampler and weights
@@ -94,17 +134,38 @@ export const trainSpec = z
   .strictObject({
     epochs: z.int().min(1).max(10_000).optional(),
     updates: z.int().min(1).max(100_000_000).optional(),
+    /** Images an update. */
     batch: z.int().min(1).max(8192).default(128),
+    /** Parts into which an update's batch is cut, to need less memory; batch norm sees a part at a time. */
+    accumulate: z.int().min(1).max(1024).default(1),
     optimizer: optimizerSpec.prefault({ name: 'sgd' }),
     schedule: scheduleSpec.prefault({ name: 'cosine', warmup: 1 }),
+    /** The joint L2 norm that an update's gradient is scaled down to where it is larger; null leaves it as it is. */
+    clip: positive.nullable().default(null),
+    /** Decay of a moving average of the weights, which is what is then evaluated and kept; null is without one. */
+    ema: bounded(0, 0.99999).nullable().default(null),
+    /** Batches whose mean statistics the batch norms are evaluated with, in place of running ones; null is without. */
+    recalibrate: z.int().min(1).max(10_000).nullable().default(null),
     augment: augmentSpec.default('standard'),
+    /** alpha of the Beta distribution that mixes two images and their labels (Zhang et al., ICLR 2018); 0 is off. */
+    mixup: bounded(0, 10).default(0),
+    /** The same for pasting a box of one image into another (Yun et al., ICCV 2019); with both, either by chance. */
+    cutmix: bounded(0, 10).default(0),
     labelSmoothing: bounded(0, 0.9).default(0),
     rebalance: rebalanceSpec.nullable().default(null),
+    /** Parts of the network, by the beginnings of their names, that stay as they are, batch-norm statistics too. */
+    freeze: z.array(z.string().min(1)).max(64).default([]),
+    /** Factors of the rate for parts of the network, by the beginnings of their names; the longest that fits counts. */
+    layerRates: z.record(z.string().min(1), bounded(1e-6, 1000)).default({}),
     threads: z.int().min(1).max(256).default(2),
   })
   .refine((train) => (train.epochs === undefined) !== (train.updates === undefined), {
     message: 'expected exactly one of "epochs" and "updates"',
     path: ['epochs'],
+  })
+  .refine((train) => train.batch % train.accumulate === 0, {
+    message: 'expected a divisor of "batch"',
+    path: ['accumulate'],
   });
 export type TrainSpec = z.output<typeof trainSpec>;
 
@@ -192,7 +253,7 @@ export type DistillMethodSpec = z.output<typeof distillMethodSpec>;
 export const componentVersions = {
   trainer: 1,
   optimizers: { sgd: 1, adamw: 1 },
-  schedules: { constant: 1, cosine: 1, step: 1, 'one-cycle': 1 },
+  schedules: { constant: 1, cosine: 1, step: 1, 'one-cycle': 1, plateau: 1 },
   augmentation: 1,
   /** Named in a key only where a training rebalances. */
   rebalance: { 'class-weights': 1, 'effective-number': 1, 'balanced-sampler': 1, 'logit-adjustment': 1 },

@@ -66,7 +66,14 @@ describe('a spec that is right', () => {
         preprocess: { size: 48, channels: 1 },
         subset: null,
       },
-      evaluate: { on: [], attackImages: 1000, attacks: [], corruptions: null, latency: true },
+      evaluate: {
+        on: [],
+        testTime: 'none',
+        attackImages: 1000,
+        attacks: [],
+        corruptions: null,
+        latency: true,
+      },
       select: { metric: 'validation.macroF1' },
       description: '',
     });
@@ -77,11 +84,19 @@ describe('a spec that is right', () => {
       train: {
         epochs: 8,
         batch: 64,
+        accumulate: 1,
         optimizer: { name: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
         schedule: { name: 'cosine', warmup: 1 },
+        clip: null,
+        ema: null,
+        recalibrate: null,
         augment: 'standard',
+        mixup: 0,
+        cutmix: 0,
         labelSmoothing: 0,
         rebalance: null,
+        freeze: [],
+        layerRates: {},
         threads: 2,
       },
     });
@@ -140,7 +155,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'seed: 0',
       'colour: red',
       [
-        'spec.yaml:7 stages.teacher.colour: unknown key for kind "train"; expected one of "kind", "seed", "data", "model", "train".',
+        'spec.yaml:7 stages.teacher.colour: unknown key for kind "train"; expected one of "kind", "seed", "data", "start", "model", "train".',
       ],
     ],
     [
@@ -214,7 +229,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'batch: 32 }',
       'augment: standart }',
       [
-        'spec.yaml:15 stages.student.train.augment: expected one of "none", "flip", "standard", or keys with values, got "standart". Did you mean "standard"?',
+        'spec.yaml:15 stages.student.train.augment: expected one of "none", "flip", "standard", "strong", or keys with values, got "standart". Did you mean "standard"?',
       ],
     ],
     [
@@ -292,6 +307,26 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'teachers: [teacher]\n    start: teacher',
       [
         'spec.yaml:13 stages.student.start: expected a stage with the same model, whose weights this stage can start from.',
+      ],
+    ],
+    [
+      'a batch that cannot be cut into so many parts',
+      '*training, batch: 32',
+      '*training, batch: 32, accumulate: 3',
+      ['spec.yaml:15 stages.student.train.accumulate: expected a divisor of "batch".'],
+    ],
+    [
+      'a plateau that makes the rate rise',
+      '*training, batch: 32',
+      '*training, schedule: { name: plateau, factor: 2 }',
+      ['spec.yaml:15 stages.student.train.schedule.factor: expected at most 0.9999, got 2.'],
+    ],
+    [
+      'images mixed for a method that asks for their labels',
+      'name: kd, temperature: 4 }\n    train: { <<: *training, batch: 32',
+      'name: dkd }\n    train: { <<: *training, mixup: 0.2',
+      [
+        'spec.yaml:15 stages.student.train.mixup: the method dkd needs one label for each picture; expected 0.',
       ],
     ],
     [

@@ -71,6 +71,7 @@ describe('the losses', () => {
           images: rows3(clean),
           labels: tensor(Int32Array.of(0, 1), [2], 'int32'),
           indices: tensor(Int32Array.of(0, 1), [2], 'int32'),
+          updateLabels: tensor(Int32Array.of(0, 1), [2], 'int32'),
         },
         student: (x: Tensor) => x,
         attacked: { images: rows3(attacked), studentApart: (x: Tensor) => x },

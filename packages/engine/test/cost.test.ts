@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { estimateModelCost, modelSpec } from '@ferment/contracts';
+import { estimateModelCost, modelNames, modelSpec } from '@ferment/contracts';
 import { modelCost } from '../src/cost/index.js';
 
 describe('modelCost', () => {
@@ -35,6 +35,7 @@ describe('modelCost', () => {
     modelSpec.parse({ name: 'resemotenet', width, withoutConvolutions: 2, withoutResiduals: 2 }),
     modelSpec.parse({ name: 'hybrid', width }),
     modelSpec.parse({ name: 'hybrid', width, transformer: false, depth: [3, 0] }),
+    ...modelNames.map((name) => modelSpec.parse({ name, width, head: { name: 'arcface', embedding: 24 } })),
   ]);
 
   it.each(specs)('counts in the captured graph what a preview computes: %j', async (spec) => {

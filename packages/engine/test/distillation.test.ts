@@ -75,6 +75,7 @@ function lossOf(method: DistillMethodSpec, given: Given = {}): { loss: number; g
   });
   return scope(() => {
     const student = matrix(fixture.student);
+    const labels = whole(fixture.labels);
     const known: Record<string, Tensor> = {
       temperatures: tensor(Float32Array.from(temperatures), [temperatures.length], 'float32'),
       strengths: matrix(strengths),
@@ -84,7 +85,7 @@ function lossOf(method: DistillMethodSpec, given: Given = {}): { loss: number; g
     expect(Object.keys(tables).sort()).toEqual(Object.keys(task.tables).sort());
     const { result, gradients } = valueAndGradients({ student }, () =>
       task.compute({
-        batch: { images: student, labels: whole(fixture.labels), indices: whole(fixture.indices) },
+        batch: { images: student, labels, updateLabels: labels, indices: whole(fixture.indices) },
         student: (images) => images,
         ...(moved && {
           attacked: { images: matrix(moved), studentApart: (moves: Tensor) => add(student, moves) },

@@ -79,7 +79,7 @@ describe('the distillation task', () => {
       });
       const indices = tensor(Int32Array.of(0, 1), [2], 'int32');
       return task.compute({
-        batch: { images, labels, indices },
+        batch: { images, labels, updateLabels: labels, indices },
         student: (x: Tensor) => x,
         teachers: teachers.map((rows) => () => matrix(rows)),
         tables: {},

@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import {
   balancedWeights,
   classification,
-  classificationTables,
   effectiveNumberWeights,
   logitOffsets,
+  rebalanceValues,
 } from '../src/tasks/index.js';
 import { balanced, DataOrder } from '../src/train/data-order.js';
 import { read, scope, tensor } from '../src/tensor/index.js';
@@ -39,13 +39,15 @@ describe('a rebalanced loss', () => {
   const lossOf = (rebalance: Parameters<typeof classification>[0]['rebalance']) =>
     scope(() => {
       const { loss, tables } = classification({ classes: 2, labelSmoothing: 0, rebalance });
-      const values = classificationTables(rebalance, labels, 2);
+      const values = rebalanceValues(rebalance, labels, 2);
       expect(Object.keys(values)).toEqual(Object.keys(tables));
       const table = Object.fromEntries(
         Object.entries(values).map(([name, data]) => [name, tensor(data, [2], 'float32')]),
       );
       const rows = tensor(Float32Array.from(logits.flat()), [4, 2], 'float32');
-      return read(loss(rows, tensor(labels, [4], 'int32'), table))[0];
+      const ids = tensor(labels, [4], 'int32');
+      const batch = { images: rows, labels: ids, updateLabels: ids, indices: ids };
+      return read(loss(rows, { batch, tables: table, inputs: {} }))[0];
     });
   const errors = (offsets: readonly number[]) =>
     logits.map((row, image) => {

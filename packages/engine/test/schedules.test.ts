@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { learningRate } from '../src/schedules/index.js';
+import { learningRate, Plateau, savedPlateau } from '../src/schedules/index.js';
 
 const length = { steps: 100, stepsPerEpoch: 10 };
 const curve = (name: 'constant' | 'cosine', warmup: number) =>
@@ -57,5 +57,45 @@ describe('learningRate', () => {
 
   it('measures the cosine from the end of warm-up', () => {
     expect(curve('cosine', 2)[60]).toBeCloseTo(0.2, 12);
+  });
+});
+
+// torch.optim.lr_scheduler.ReduceLROnPlateau of a rate of 1, PyTorch 2.15.
+describe('Plateau', () => {
+  const factors = (plateau: Plateau, values: number[]) =>
+    values.map((value) => {
+      plateau.observe(value);
+      return plateau.factor;
+    });
+  const rising = { name: 'plateau', warmup: 0, factor: 0.5, patience: 2, threshold: 0.01 } as const;
+  const values = [
+    0.1, 0.2, 0.201, 0.2015, 0.1, 0.3, 0.29, 0.3, 0.301, 0.3, 0.2, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5,
+  ];
+  const expected = [
+    1, 1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125, 0.125, 0.0625, 0.0625,
+  ];
+
+  it('halves the rate after three epochs without a value better by a hundredth', () => {
+    expect(factors(new Plateau(rising, true), values)).toEqual(expected);
+  });
+
+  it('watches a metric that falls', () => {
+    const falling = { name: 'plateau', warmup: 0, factor: 0.1, patience: 0, threshold: 1e-4 } as const;
+    const found = factors(new Plateau(falling, false), [2, 1.9, 1.9, 1.8999, 1.8997, 1.5, 1.6]);
+    [1, 1, 0.1, 0.01, 0.01, 0.01, 0.001].forEach((factor, at) => expect(found[at]).toBeCloseTo(factor, 12));
+  });
+
+  it.each(values.map((_, at) => at))('goes on from what was saved after epoch %d', (at) => {
+    const first = new Plateau(rising, true);
+    const before = factors(first, values.slice(0, at));
+    const second = new Plateau(rising, true);
+    second.restore(savedPlateau.parse(JSON.parse(JSON.stringify(first.save()))));
+    expect([...before, ...factors(second, values.slice(at))]).toEqual(expected);
+  });
+
+  it('leaves the rate to its factor after warm-up', () => {
+    const rate = (step: number) => learningRate({ ...rising, warmup: 1 }, 0.4, step, length);
+    expect(rate(4)).toBeCloseTo(0.2, 12);
+    expect([rate(10), rate(99)]).toEqual([0.4, 0.4]);
   });
 });

@@ -4,6 +4,7 @@ import {
   estimateModelCost,
   membersOf,
   splitSummaryOf,
+  testTimeViews,
   type InnerAttackSpec,
   type JobCost,
   type JobParams,
@@ -63,7 +64,7 @@ export function updatesOf(train: TrainSpec, images: number): number {
 
 /**
  * Work of a training: three forward passes for every image of every step, one for each teacher, and one pass over
- * validation an epoch.
+ * validation an epoch; sharpness-aware minimisation does each step twice, recalibration adds its batches each epoch.
  */
 export function trainingCost(
   params: JobParams<'train'>,
@@ -73,12 +74,15 @@ export function trainingCost(
   const { data, model, train } = params;
   const updates = updatesOf(train, sizes.train);
   const images = updates * train.batch;
-  const validated = Math.ceil(updates / stepsOfEpoch(train, sizes.train)) * sizes.validation;
+  const epochs = Math.ceil(updates / stepsOfEpoch(train, sizes.train));
+  const validated = epochs * sizes.validation;
   const own = macsOf(model, data);
   const taught = allMacs(teachers, data);
+  const gradients = train.optimizer.sam ? 2 : 1;
+  const recalibrated = epochs * (train.recalibrate ?? 0) * (train.batch / train.accumulate);
   return {
     images: images + validated,
-    macs: images * (passesOfTrainingStep * own + taught) + validated * own,
+    macs: images * gradients * (passesOfTrainingStep * own + taught) + (recalibrated + validated) * own,
   };
 }
 
@@ -132,21 +136,22 @@ export function partCost(
   return { images, macs: images * macsOf(network, data) };
 }
 
-/** Work of an evaluation: one pass over validation and test, and what attacks and corruptions take besides. */
+/** Work of an evaluation: a pass over validation and test for each view, and what attacks and corruptions take besides. */
 export function evaluationCost(
   network: NetworkSpec,
   data: PinnedData,
   sizes: SplitSizes,
-  robustness: JobParams<'evaluate'>['robustness'],
+  { testTime, robustness }: Pick<JobParams<'evaluate'>, 'testTime' | 'robustness'>,
 ): JobCost {
   const images = sizes.validation + sizes.test;
   const macs = macsOf(network, data);
-  if (robustness === null) return { images, macs: images * macs };
+  const clean = images * testTimeViews[testTime];
+  if (robustness === null) return { images, macs: clean * macs };
   const { attacks, attackImages, corruptions } = robustness;
   const steps = attackRuns(attacks).reduce((sum, run) => sum + run.steps * run.restarts, 0);
   const attacked = Math.min(attackImages, sizes.test) * steps * passesOfAttackStep;
   const corrupted = corruptions
     ? corruptionsOf(corruptions).length * corruptions.severities.length * sizes.test
     : 0;
-  return { images: images + corrupted, macs: (images + attacked + corrupted) * macs };
+  return { images: images + corrupted, macs: (clean + attacked + corrupted) * macs };
 }

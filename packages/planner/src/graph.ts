@@ -238,9 +238,9 @@ class StageJobs {
     return first === undefined ? undefined : this.training(first).data;
   }
 
-  private train(name: string, { seed }: StageOf<'train'>): void {
+  private train(name: string, { seed, start }: StageOf<'train'>): void {
     const params = this.trainParams(name, seed);
-    const given = this.dataInput(this.training(name).data);
+    const given = [...this.dataInput(this.training(name).data), ...this.startInput(start)];
     this.roles[name] = this.graph.add(
       'train',
       params,
@@ -249,6 +249,10 @@ class StageJobs {
       params.train.threads,
       () => this.sizes && trainingCost(params, [], this.sizes),
     );
+  }
+
+  private startInput(start: string | undefined): PlannedInput[] {
+    return start === undefined ? [] : inputs('start', [this.source(start)]);
   }
 
   private trainParams(name: string, seed: number | undefined): JobParams<'train'> {
@@ -276,7 +280,7 @@ class StageJobs {
       [
         ...this.dataInput(stage.data),
         ...inputs('teachers', taught),
-        ...(stage.start === undefined ? [] : inputs('start', [this.source(stage.start)])),
+        ...this.startInput(stage.start),
         ...inputs('outOfFold', outOfFold),
       ],
       name,
@@ -373,15 +377,16 @@ class StageJobs {
     const model = stageNetwork(this.spec, name);
     if (model === null) throw new Error(`stage "${name}" has no network`);
     const own = data.dataset === this.data.dataset;
+    const { testTime } = this.spec.evaluate;
     this.roles[role] = this.graph.add(
       'evaluate',
-      { data, model, robustness },
+      { data, model, testTime, robustness },
       [...(own ? this.dataInput(this.dataStage(name)) : []), ...inputs('checkpoint', [this.source(name)])],
       name,
       this.threads(name),
       () => {
         const sizes = splitSizes(this.graph.known, data);
-        return sizes && evaluationCost(model, data, sizes, robustness);
+        return sizes && evaluationCost(model, data, sizes, { testTime, robustness });
       },
     );
   }
@@ -417,7 +422,7 @@ function withEpochs(train: TrainSpec, epochs: number | undefined): TrainSpec {
 
 /** What the result is put through besides clean images; null where the spec asks for nothing. */
 function robustnessOf({ evaluate }: ExperimentSpec): JobParams<'evaluate'>['robustness'] {
-  const { on: _on, ...robustness } = evaluate;
+  const { on: _on, testTime: _testTime, ...robustness } = evaluate;
   return robustness.attacks.length === 0 && robustness.corruptions === null ? null : robustness;
 }
 

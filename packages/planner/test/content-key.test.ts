@@ -92,6 +92,7 @@ describe('contentKey', () => {
         constant: expect.any(Number),
         cosine: expect.any(Number),
         step: expect.any(Number),
+        plateau: expect.any(Number),
         'one-cycle': expect.any(Number),
       },
       augmentation: expect.any(Number),

@@ -193,6 +193,23 @@ describe('the graph', () => {
   });
 });
 
+describe('a stage that starts from another', () => {
+  const text = specText('', { 'teachers: [one, two, three]': 'teachers: [two]' }).replace(
+    '  student:\n',
+    '  tuned:\n    kind: train\n    start: two\n    model: { name: vgg }\n' +
+      '    train: { epochs: 1, freeze: [features] }\n  student:\n',
+  );
+
+  it('reads its best checkpoint', () => {
+    const made = planned(text.replace('result: student', 'result: tuned'));
+    const tuned = jobOf(made, made.trials[0]?.jobs['tuned']);
+    expect(tuned.kind).toBe('train');
+    const [input] = tuned.inputs;
+    expect(input).toMatchObject({ role: 'start', output: 'best' });
+    expect(jobOf(made, input?.from).stage).toBe('two');
+  });
+});
+
 describe('designs', () => {
   it('leave one out: every level once against the baseline', () => {
     const made = planned(specText(sevenFactors));

@@ -56,6 +56,7 @@ export function inputOf(trials: Given[], params: Partial<AblationParams> = {}): 
         testDeduplicated: { images: testImages - 16, accuracy: accuracy - 0.02, macroF1: accuracy - 0.06 },
         parameters: 1000,
         macs: 1000,
+        testTime: 'none',
         robustness: given.robustness ?? null,
       };
     }

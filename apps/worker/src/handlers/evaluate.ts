@@ -7,7 +7,7 @@ import { robustnessOf } from './robustness.js';
 
 /** Scores a network on validation and test of a data set, its own or another, and under attack where that is asked for. */
 export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParams, resume }, context) => {
-  const { data, robustness } = params;
+  const { data, testTime, robustness } = params;
   const parts = await imagesOf(data, inputs.data, context);
   const [given] = await networksOf([inputs.checkpoint], inputParams, 'checkpoint', data, context);
   if (given === undefined) throw new JobFailure('user', 'there is no network to score');
@@ -17,7 +17,8 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
   const normalisation = await normalisationOf(network);
   const { validation, test, leakRemoved } = parts;
   const { signal } = context;
-  const scored = await runEvaluation({ ...network, data: { validation, test }, ...normalisation, signal });
+  const splits = { validation, test };
+  const scored = await runEvaluation({ ...network, data: splits, ...normalisation, testTime, signal });
   const attacked =
     robustness &&
     (await robustnessOf({ network, test, normalisation, spec: robustness, trainings, resume }, context));
@@ -34,6 +35,7 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     testDeduplicated: await deduplicatedTest(test, scored.logits),
     parameters: scored.parameters,
     macs: scored.macs,
+    testTime,
     robustness: attacked?.result ?? null,
   };
   return {

@@ -18,7 +18,7 @@ export const convNeXtStems = {
   small: { stride: 2, padding: 1 },
 } as const;
 
-export const convNeXtTinyCost: CostOf<'convnext-tiny'> = ({ width, stem }, { size }, classes) => {
+export const convNeXtTinyCost: CostOf<'convnext-tiny'> = ({ width, stem, head }, { size }, classes) => {
   const walk = new Walk(size, 3);
   const { stride, padding } = convNeXtStems[stem];
   convNeXtTinyStages.forEach(({ channels, blocks }, index) => {
@@ -37,6 +37,6 @@ export const convNeXtTinyCost: CostOf<'convnext-tiny'> = ({ width, stem }, { siz
     }
   });
   walk.parameters += 2 * walk.channels;
-  walk.linear(walk.channels, classes);
+  walk.classifier(walk.channels, classes, head);
   return walk;
 };

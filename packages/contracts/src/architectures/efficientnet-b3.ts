@@ -70,12 +70,12 @@ export function efficientNetB3(width: number): { stem: number; blocks: Efficient
   return { stem, blocks };
 }
 
-export const efficientNetB3Cost: CostOf<'efficientnet-b3'> = ({ width, stem }, { size }, classes) => {
+export const efficientNetB3Cost: CostOf<'efficientnet-b3'> = ({ width, stem, head }, { size }, classes) => {
   const walk = new Walk(size, 3);
   const { stem: first, blocks } = efficientNetB3(width);
   walk.convolution(first, 3, stem === 'imagenet' ? 2 : 1);
   for (const block of blocks) walk.invertedResidual(block.expanded, block.outputs, block);
   walk.convolution(efficientNetLastExpansion * walk.channels, 1);
-  walk.linear(walk.channels, classes);
+  walk.classifier(walk.channels, classes, head);
   return walk;
 };

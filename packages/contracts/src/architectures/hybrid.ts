@@ -47,7 +47,11 @@ export function hybridHeadWidth(headWidth: number, width: number): number {
   return makeDivisible(headWidth * width, 4);
 }
 
-export const hybridCost: CostOf<'hybrid'> = ({ width, transformer, depth }, { size, channels }, classes) => {
+export const hybridCost: CostOf<'hybrid'> = (
+  { width, transformer, depth, head },
+  { size, channels },
+  classes,
+) => {
   const walk = new Walk(size, channels);
   walk.convolution(makeDivisible(hybridStem * width), 3, 2);
   for (const { stage, count } of hybridStagesOf(depth)) {
@@ -72,6 +76,6 @@ export const hybridCost: CostOf<'hybrid'> = ({ width, transformer, depth }, { si
     // Positions, and the layer norm after the last block.
     if (transformer) walk.parameters += (walk.size ** 2 + 2) * outputs;
   }
-  walk.linear(walk.channels, classes);
+  walk.classifier(walk.channels, classes, head);
   return walk;
 };

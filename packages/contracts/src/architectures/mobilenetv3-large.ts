@@ -51,7 +51,11 @@ export function squeezeChannels(expanded: number): number {
   return makeDivisible(Math.floor(expanded / 4));
 }
 
-export const mobilenetV3LargeCost: CostOf<'mobilenetv3-large'> = ({ width, stem }, { size }, classes) => {
+export const mobilenetV3LargeCost: CostOf<'mobilenetv3-large'> = (
+  { width, stem, head },
+  { size },
+  classes,
+) => {
   const walk = new Walk(size, 3);
   walk.convolution(makeDivisible(mobilenetV3LargeStem * width), 3, stem === 'imagenet' ? 2 : 1);
   for (const block of mobilenetV3LargeBlocks) {
@@ -62,6 +66,6 @@ export const mobilenetV3LargeCost: CostOf<'mobilenetv3-large'> = ({ width, stem 
   walk.convolution(mobilenetV3LastExpansion * walk.channels, 1);
   const hidden = makeDivisible(mobilenetV3LargeHidden * width);
   walk.linear(walk.channels, hidden);
-  walk.linear(hidden, classes);
+  walk.classifier(hidden, classes, head);
   return walk;
 };

@@ -31,6 +31,6 @@ export const resEmoteNetCost: CostOf<'resemotenet'> = (model, { size }, classes)
     walk.linear(walk.channels, outputs);
     walk.channels = outputs;
   }
-  walk.linear(walk.channels, classes);
+  walk.classifier(walk.channels, classes, model.head);
   return walk;
 };

@@ -1,3 +1,4 @@
+import type { ModelSpec } from '../models.js';
 import type { CostOf } from './cost-of.js';
 import { makeDivisible } from './divisible.js';
 import { Walk, type ModelCost, type ModelInput } from './walk.js';
@@ -11,35 +12,36 @@ export const resnet18Stages = [
 ] as const;
 export const resnet18BlocksPerStage = 2;
 
-function cost({ width, stem, squeeze }: { width: number; stem: 'imagenet' | 'small'; squeeze: boolean }) {
-  return ({ size }: ModelInput, classes: number): ModelCost => {
-    const first = makeDivisible(resnet18Stages[0].channels * width);
-    const walk = new Walk(size, 3);
-    if (stem === 'imagenet') {
-      walk.convolution(first, 7, 2);
-      walk.size = Math.ceil(walk.size / 2);
-    } else {
-      walk.convolution(first, 3);
+/** That of both: squeeze-and-excitation is all that they differ in. */
+function residualCost(
+  { name, width, stem, head }: Extract<ModelSpec, { name: 'resnet18' | 'seresnet18' }>,
+  { size }: ModelInput,
+  classes: number,
+): ModelCost {
+  const first = makeDivisible(resnet18Stages[0].channels * width);
+  const walk = new Walk(size, 3);
+  if (stem === 'imagenet') {
+    walk.convolution(first, 7, 2);
+    walk.size = Math.ceil(walk.size / 2);
+  } else {
+    walk.convolution(first, 3);
+  }
+  for (const { channels, stride } of resnet18Stages) {
+    const outputs = makeDivisible(channels * width);
+    for (let index = 0; index < resnet18BlocksPerStage; index += 1) {
+      walk.basicBlock(outputs, index === 0 ? stride : 1);
+      if (name === 'seresnet18') walk.squeezeExcite(seresnet18Squeezed(outputs));
     }
-    for (const { channels, stride } of resnet18Stages) {
-      const outputs = makeDivisible(channels * width);
-      for (let index = 0; index < resnet18BlocksPerStage; index += 1) {
-        walk.basicBlock(outputs, index === 0 ? stride : 1);
-        if (squeeze) walk.squeezeExcite(seresnet18Squeezed(outputs));
-      }
-    }
-    walk.linear(walk.channels, classes);
-    return walk;
-  };
+  }
+  walk.classifier(walk.channels, classes, head);
+  return walk;
 }
 
-export const resnet18Cost: CostOf<'resnet18'> = ({ width, stem }, input, classes) =>
-  cost({ width, stem, squeeze: false })(input, classes);
+export const resnet18Cost: CostOf<'resnet18'> = residualCost;
 
 /** Channels of the bottleneck of SE-ResNet-18's squeeze-and-excitation: a sixteenth, in eights (timm's). */
 export function seresnet18Squeezed(channels: number): number {
   return Math.max(8, Math.floor((channels / 16 + 4) / 8) * 8);
 }
 
-export const seresnet18Cost: CostOf<'seresnet18'> = ({ width, stem }, input, classes) =>
-  cost({ width, stem, squeeze: true })(input, classes);
+export const seresnet18Cost: CostOf<'seresnet18'> = residualCost;

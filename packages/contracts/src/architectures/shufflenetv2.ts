@@ -16,7 +16,7 @@ export function shuffleNetV2Channels(channels: number, width: number): number {
   return makeDivisible(channels * width, 4);
 }
 
-export const shuffleNetV2Cost: CostOf<'shufflenetv2'> = ({ width, stem }, { size }, classes) => {
+export const shuffleNetV2Cost: CostOf<'shufflenetv2'> = ({ width, stem, head }, { size }, classes) => {
   const walk = new Walk(size, 3);
   walk.convolution(makeDivisible(shuffleNetV2Stem * width), 3, stem === 'imagenet' ? 2 : 1);
   if (stem === 'imagenet') walk.size = Math.ceil(walk.size / 2);
@@ -37,6 +37,6 @@ export const shuffleNetV2Cost: CostOf<'shufflenetv2'> = ({ width, stem }, { size
     }
   }
   walk.convolution(makeDivisible(shuffleNetV2Last * width), 1);
-  walk.linear(walk.channels, classes);
+  walk.classifier(walk.channels, classes, head);
   return walk;
 };

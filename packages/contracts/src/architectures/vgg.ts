@@ -13,11 +13,11 @@ export const vggConvolutions = [
   { channels: 256, stride: 2 },
 ] as const;
 
-export const vggCost: CostOf<'vgg'> = ({ width }, { size, channels }, classes) => {
+export const vggCost: CostOf<'vgg'> = ({ width, head }, { size, channels }, classes) => {
   const walk = new Walk(size, channels);
   for (const layer of vggConvolutions) {
     walk.convolution(makeDivisible(layer.channels * width), 3, layer.stride);
   }
-  walk.linear(walk.channels, classes);
+  walk.classifier(walk.channels, classes, head);
   return walk;
 };

@@ -1,3 +1,5 @@
+import type { HeadSpec } from '../models.js';
+
 export interface ModelCost {
   /** Trainable parameters: batch norm's scale and shift in, running statistics out. */
   parameters: number;
@@ -49,6 +51,16 @@ export class Walk implements ModelCost {
   linear(inputs: number, outputs: number, tokens = 1): void {
     this.macs += inputs * outputs * tokens;
     this.parameters += inputs * outputs + outputs;
+  }
+
+  /** The last layer, from features to logits. */
+  classifier(inputs: number, classes: number, head: HeadSpec | undefined): void {
+    if (!head) this.linear(inputs, classes);
+    else {
+      this.linear(inputs, head.embedding);
+      this.macs += head.embedding * classes;
+      this.parameters += head.embedding * classes;
+    }
   }
 
   /** Two layers with bias on the map's mean. */

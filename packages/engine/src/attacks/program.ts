@@ -16,15 +16,17 @@ export interface AttackedNetwork {
   readonly logits: (x: Tensor, state: Values) => Tensor;
 }
 
-/** One model under the role `model`; what its batch norm would renew is dropped. */
-export function attackedModel(model: Model, variables: Specs, normalisation: Normalisation): AttackedNetwork {
+/** One model under a role; what its batch norm would renew is dropped. */
+export function attackedModel(
+  model: Model,
+  variables: Specs,
+  normalisation: Normalisation,
+  role = 'model',
+): AttackedNetwork {
   return {
-    variables: { model: variables },
+    variables: { [role]: variables },
     logits: (x, state) =>
-      model.forward(
-        normaliseUnit(x, normalisation),
-        new Pass(required(state['model'], 'the model'), false, null),
-      ),
+      model.forward(normaliseUnit(x, normalisation), new Pass(required(state[role], role), false, null)),
   };
 }
 

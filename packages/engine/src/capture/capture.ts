@@ -12,7 +12,7 @@ import {
   type StateSpec,
 } from './program.js';
 import { encodeSavedModel } from './protobuf.js';
-import { inputNode, traceProgram, type TracedProgram } from './trace.js';
+import { doneNode, inputNode, traceProgram, type TracedProgram } from './trace.js';
 import { readNode, writeNodes } from './variables.js';
 
 /** TensorFlow loads a graph from a folder only; it is needed no longer than the loading takes. */
@@ -94,7 +94,8 @@ class CapturedProgram<S extends StateSpec, I extends InputSpec, F extends string
       };
     });
     const names = Object.keys(traced.outputs);
-    const values = this.execute(feeds, Object.values(traced.outputs));
+    const fetched = names.length === 0 ? [doneNode(fetch)] : Object.values(traced.outputs);
+    const values = this.execute(feeds, fetched);
     return Object.fromEntries(names.map((name, index) => [name, required(values[index], name)]));
   }
 

@@ -9,6 +9,7 @@ import {
   type Program,
   type ProgramDefinition,
   type StateSpec,
+  type Step,
 } from './program.js';
 
 class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> implements Program<S, I, F> {
@@ -29,7 +30,8 @@ class EagerProgram<S extends StateSpec, I extends InputSpec, F extends string> i
   }
 
   run(fetch: F, inputs: { readonly [N in keyof I]?: TensorData }): Record<string, TensorData> {
-    const step = this.definition.fetches[fetch];
+    const step: Step<S, I> | null = this.definition.fetches[fetch];
+    if (!step) throw new Error(`the program has no fetch ${fetch}`);
     const result = scope(() => {
       const given = Object.entries(inputs).map(([name, data]) => {
         const { spec, data: values } = checkedValue(`input ${name}`, this.definition.inputs[name], data);

@@ -26,7 +26,8 @@ export type Step<S extends StateSpec, I extends InputSpec> = (step: StepArgument
 export interface ProgramDefinition<S extends StateSpec, I extends InputSpec, F extends string> {
   readonly state: S;
   readonly inputs: I;
-  readonly fetches: Readonly<Record<F, Step<S, I>>>;
+  /** null: a function that this program does without. */
+  readonly fetches: Readonly<Record<F, Step<S, I> | null>>;
 }
 
 /** A program that runs, captured or eager. Its state stays with it until it is disposed of. */

@@ -91,9 +91,17 @@ function orderedEffects(
   const fetched = outputs.map(({ name, spec, value }) =>
     identityNode(outputNode(fetch, name), value, spec, assignmentsDone.name),
   );
-  return [...nodes, readsDone, ...effects, assignmentsDone, ...fetched];
+  // A run fetches something: of a function without outputs, that its assignments are done.
+  const done = identityNode(
+    doneNode(fetch),
+    zeroNode.name,
+    { shape: [], dtype: 'int32' },
+    assignmentsDone.name,
+  );
+  return [...nodes, readsDone, ...effects, assignmentsDone, ...(fetched.length === 0 ? [done] : fetched)];
 }
 
+export const doneNode = (fetch: string) => `${fetch}/done`;
 const outputNode = (fetch: string, name: string) => `${fetch}/output/${name}`;
 
 function traceFetch<S extends StateSpec, I extends InputSpec>(
@@ -142,8 +150,8 @@ export function traceProgram<S extends StateSpec, I extends InputSpec, F extends
   const variables = Object.entries(definition.state).flatMap(([role, specs]) =>
     Object.entries(specs).flatMap(([name, spec]) => variableNodes(role, name, spec)),
   );
-  const fetches = Object.entries<Step<S, I>>(definition.fetches).map(
-    ([name, step]) => [name, traceFetch(name, step, definition)] as const,
+  const fetches = Object.entries<Step<S, I> | null>(definition.fetches).flatMap(([name, step]) =>
+    step ? [[name, traceFetch(name, step, definition)] as const] : [],
   );
   return {
     graph: { nodes: [zeroNode, ...placeholders, ...variables, ...fetches.flatMap(([, { nodes }]) => nodes)] },

@@ -7,6 +7,7 @@ import {
   type ModelSpec,
 } from '@ferment/contracts';
 import {
+  classifier,
   conv2d,
   defineModel,
   filled,
@@ -75,7 +76,7 @@ function block(scope: Scope, channels: number, rate: number): Layer {
  * scales every channel count. The probability of dropping a residual rises from 0 to `stochasticDepth` at the last.
  */
 export function convnextTiny(
-  { stem, width, stochasticDepth: rate }: Extract<ModelSpec, { name: 'convnext-tiny' }>,
+  { stem, width, stochasticDepth: rate, head }: Extract<ModelSpec, { name: 'convnext-tiny' }>,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -106,11 +107,11 @@ export function convnextTiny(
         layers.push(block(blocks.at(at), outputs, (rate * index++) / (total - 1)));
       inputs = outputs;
     }
-    const classifier = scope.at('classifier');
+    const last = scope.at('classifier');
     layers.push(
       globalAveragePool,
-      layerNorm(classifier.at(0), inputs),
-      linear(classifier.at(2), { inputs, outputs: classes, ...initial }),
+      layerNorm(last.at(0), inputs),
+      classifier(last.at(2), { inputs, outputs: classes, ...initial }, head),
     );
     return sequential(layers);
   });

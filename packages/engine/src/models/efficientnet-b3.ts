@@ -1,10 +1,10 @@
 import { efficientNetB3, efficientNetLastExpansion, type ModelSpec } from '@ferment/contracts';
 import {
+  classifier,
   defineModel,
   dropout,
   filled,
   globalAveragePool,
-  linear,
   sequential,
   uniformWithin,
   type Layer,
@@ -22,7 +22,7 @@ import { threeChannels, type ModelInput } from './model-input.js';
  * the last layer.
  */
 export function efficientnetB3(
-  { stem, width, dropout: rate, stochasticDepth }: Extract<ModelSpec, { name: 'efficientnet-b3' }>,
+  { stem, width, dropout: rate, stochasticDepth, head }: Extract<ModelSpec, { name: 'efficientnet-b3' }>,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -54,11 +54,15 @@ export function efficientnetB3(
       normalised(features.at(places.size + 1), { inputs, outputs: last, kernel: 1 }, {}, silu),
       globalAveragePool,
       dropout(rate),
-      linear(scope.at('classifier').at(1), {
-        ...{ inputs: last, outputs: classes },
-        initial: uniformWithin(1 / Math.sqrt(classes)),
-        initialBias: filled(0),
-      }),
+      classifier(
+        scope.at('classifier').at(1),
+        {
+          ...{ inputs: last, outputs: classes },
+          initial: uniformWithin(1 / Math.sqrt(classes)),
+          initialBias: filled(0),
+        },
+        head,
+      ),
     );
     return sequential(layers);
   });

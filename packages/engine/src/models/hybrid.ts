@@ -7,6 +7,7 @@ import {
   type ModelSpec,
 } from '@ferment/contracts';
 import {
+  classifier,
   defineModel,
   dropout,
   globalAveragePool,
@@ -18,7 +19,7 @@ import {
 import { relu } from '../tensor/index.js';
 import { invertedResidual, mobileSqueeze, normalised } from './inverted-residual.js';
 import type { ModelInput } from './model-input.js';
-import { transformerBlocks, transformerLinear } from './transformer.js';
+import { transformerBlocks, transformerInitial } from './transformer.js';
 
 /**
  * The hybrid student: a convolution of stride 2, then three stages, each opened by an inverted residual (MBConv with
@@ -32,7 +33,7 @@ import { transformerBlocks, transformerLinear } from './transformer.js';
  * `stages.N.blocks.M` with torchvision's); `head`.
  */
 export function hybrid(
-  { width, dropout: rate, transformer, depth }: Extract<ModelSpec, { name: 'hybrid' }>,
+  { width, dropout: rate, transformer, depth, head }: Extract<ModelSpec, { name: 'hybrid' }>,
   { size, channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -82,7 +83,11 @@ export function hybrid(
         layers.push(residual(place.at('blocks').at(block), blocks.expansion * inputs, same));
       }
     });
-    layers.push(globalAveragePool, dropout(rate), transformerLinear(scope.at('head'), inputs, classes));
+    layers.push(
+      globalAveragePool,
+      dropout(rate),
+      classifier(scope.at('head'), { inputs, outputs: classes, ...transformerInitial(inputs) }, head),
+    );
     return sequential(layers);
   });
 }

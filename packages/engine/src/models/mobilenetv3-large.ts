@@ -7,6 +7,7 @@ import {
   type ModelSpec,
 } from '@ferment/contracts';
 import {
+  classifier,
   defineModel,
   dropout,
   filled,
@@ -33,12 +34,12 @@ const linearInitial = { initial: normal(0.01), initialBias: filled(0) } as const
  * torchvision's `width_mult` does. `dropout` stands before the last layer.
  */
 export function mobilenetV3Large(
-  { stem, width, dropout: rate }: Extract<ModelSpec, { name: 'mobilenetv3-large' }>,
+  { stem, width, dropout: rate, head }: Extract<ModelSpec, { name: 'mobilenetv3-large' }>,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
     const features = scope.at('features');
-    const classifier = scope.at('classifier');
+    const place = scope.at('classifier');
     let inputs = makeDivisible(mobilenetV3LargeStem * width);
     const stride = stem === 'imagenet' ? 2 : 1;
     const layers: Layer[] = [
@@ -65,10 +66,10 @@ export function mobilenetV3Large(
     layers.push(
       normalised(lastScope, { inputs, outputs: last, kernel: 1 }, norm, hardSwish),
       globalAveragePool,
-      linear(classifier.at(0), { inputs: last, outputs: hidden, ...linearInitial }),
+      linear(place.at(0), { inputs: last, outputs: hidden, ...linearInitial }),
       hardSwish,
       dropout(rate),
-      linear(classifier.at(3), { inputs: hidden, outputs: classes, ...linearInitial }),
+      classifier(place.at(3), { inputs: hidden, outputs: classes, ...linearInitial }, head),
     );
     return sequential(layers);
   });

@@ -8,6 +8,7 @@ import {
 } from '@ferment/contracts';
 import {
   batchNorm2d,
+  classifier,
   conv2d,
   defineModel,
   dropout,
@@ -85,7 +86,7 @@ export function resEmoteNet(
       layers.push(linear(scope.at(`fc${index + 1}`), widen(wanted)), relu, dropout(spec.dropout));
     });
     const last = scope.at(`fc${resEmoteNetHidden.length + 1}`);
-    layers.push(linear(last, { inputs, outputs: classes }));
+    layers.push(classifier(last, { inputs, outputs: classes }, spec.head));
     return sequential(layers);
   });
 }

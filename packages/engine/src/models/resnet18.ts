@@ -1,10 +1,16 @@
-import { makeDivisible, resnet18BlocksPerStage, resnet18Stages, type ModelSpec } from '@ferment/contracts';
+import {
+  makeDivisible,
+  resnet18BlocksPerStage,
+  resnet18Stages,
+  type HeadSpec,
+  type ModelSpec,
+} from '@ferment/contracts';
 import {
   batchNorm2d,
+  classifier,
   conv2d,
   defineModel,
   globalAveragePool,
-  linear,
   maxPool2d,
   sequential,
   type Layer,
@@ -16,7 +22,15 @@ import { threeChannels, type ModelInput } from './model-input.js';
 
 /** Four stages of basic blocks between the stem and the mean over the map (He et al., CVPR 2016, table 1). */
 export function residualNetwork(
-  { stem, width, weigh }: { stem: 'imagenet' | 'small'; width: number } & Pick<BasicBlockOptions, 'weigh'>,
+  {
+    stem,
+    width,
+    head,
+    weigh,
+  }: { stem: 'imagenet' | 'small'; width: number; head?: HeadSpec | undefined } & Pick<
+    BasicBlockOptions,
+    'weigh'
+  >,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -48,7 +62,7 @@ export function residualNetwork(
         inputs = outputs;
       }
     });
-    layers.push(globalAveragePool, linear(scope.at('fc'), { inputs, outputs: classes }));
+    layers.push(globalAveragePool, classifier(scope.at('fc'), { inputs, outputs: classes }, head));
     return sequential(layers);
   });
 }

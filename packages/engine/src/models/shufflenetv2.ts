@@ -8,10 +8,10 @@ import {
 } from '@ferment/contracts';
 import {
   batchNorm2d,
+  classifier,
   conv2d,
   defineModel,
   globalAveragePool,
-  linear,
   linearDefault,
   maxPool2d,
   sequential,
@@ -84,7 +84,7 @@ function unit(scope: Scope, inputs: number, outputs: number, stride: 1 | 2): Lay
  * (the same weights fit both). `width` scales every channel count, halves to multiples of 2.
  */
 export function shufflenetV2(
-  { stem, width }: Extract<ModelSpec, { name: 'shufflenetv2' }>,
+  { stem, width, head }: Extract<ModelSpec, { name: 'shufflenetv2' }>,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -109,7 +109,7 @@ export function shufflenetV2(
         relu,
       ),
       globalAveragePool,
-      linear(scope.at('fc'), { inputs: last, outputs: classes }),
+      classifier(scope.at('fc'), { inputs: last, outputs: classes }, head),
     );
     return sequential(layers);
   });

@@ -30,11 +30,12 @@ const epsilon = 1e-6;
 const positionDeviation = 2;
 
 /** Weights of variance 1 / inputs, biases 0: what goes through keeps its scale, at a student's widths too. */
-const initial = (inputs: number) => ({ initial: lecunNormal(inputs), initialBias: filled(0) }) as const;
+export const transformerInitial = (inputs: number) =>
+  ({ initial: lecunNormal(inputs), initialBias: filled(0) }) as const;
 
 /** A fully connected layer initialised as the blocks are: [rows, inputs] -> [rows, outputs]. */
-export function transformerLinear(scope: Scope, inputs: number, outputs: number): Layer {
-  return linear(scope, { inputs, outputs, ...initial(inputs) });
+function transformerLinear(scope: Scope, inputs: number, outputs: number): Layer {
+  return linear(scope, { inputs, outputs, ...transformerInitial(inputs) });
 }
 
 /** Layer normalisation over the channels of [rows, channels]; variables `weight`, `bias`. */
@@ -76,13 +77,21 @@ function transformerBlock(scope: Scope, options: TransformerOptions): Layer {
   const attn = scope.at('attn');
   const attend = sequential([layerNorm(scope.at('norm1'), channels), selfAttention(attn, options)]);
   const inner = heads * headWidth;
-  const project = linearOnto(attn.at('proj'), { inputs: inner, outputs: channels, ...initial(inner) });
+  const project = linearOnto(attn.at('proj'), {
+    inputs: inner,
+    outputs: channels,
+    ...transformerInitial(inner),
+  });
   const think = sequential([
     layerNorm(scope.at('norm2'), channels),
     transformerLinear(scope.at('mlp').at('fc1'), channels, mlp),
     gelu,
   ]);
-  const conclude = linearOnto(scope.at('mlp').at('fc2'), { inputs: mlp, outputs: channels, ...initial(mlp) });
+  const conclude = linearOnto(scope.at('mlp').at('fc2'), {
+    inputs: mlp,
+    outputs: channels,
+    ...transformerInitial(mlp),
+  });
   return (x, pass) => {
     const attended = project(attend(x, pass), x, pass);
     return conclude(think(attended, pass), attended, pass);

@@ -1,11 +1,11 @@
 import { makeDivisible, vggConvolutions, type ModelSpec } from '@ferment/contracts';
 import {
   batchNorm2d,
+  classifier,
   conv2d,
   defineModel,
   dropout,
   globalAveragePool,
-  linear,
   sequential,
   type Layer,
   type Model,
@@ -19,7 +19,7 @@ import type { ModelInput } from './model-input.js';
  * channels. Names: `features.N.0` convolution, `features.N.1` batch norm, `classifier.1` linear layer.
  */
 export function vgg(
-  { width, dropout: rate }: Extract<ModelSpec, { name: 'vgg' }>,
+  { width, dropout: rate, head }: Extract<ModelSpec, { name: 'vgg' }>,
   { channels, classes = 7 }: ModelInput,
 ): Model {
   return defineModel((scope) => {
@@ -35,8 +35,8 @@ export function vgg(
       );
       inputs = outputs;
     });
-    const head = scope.at('classifier').at(1);
-    layers.push(globalAveragePool, dropout(rate), linear(head, { inputs, outputs: classes }));
+    const last = scope.at('classifier').at(1);
+    layers.push(globalAveragePool, dropout(rate), classifier(last, { inputs, outputs: classes }, head));
     return sequential(layers);
   });
 }

@@ -1,3 +1,4 @@
+export { classifier } from './classifier.js';
 export * from './initial.js';
 export * from './layers.js';
 export * from './module.js';

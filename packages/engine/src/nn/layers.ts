@@ -12,6 +12,7 @@ import {
   maxPool,
   mean,
   multiply,
+  subtract,
   uniform,
   type Tensor,
   type Window,
@@ -90,11 +91,13 @@ export function batchNorm2d(
     const offset = pass.value(bias);
     const oldMean = pass.value(runningMean);
     const oldVariance = pass.value(runningVariance);
-    if (!pass.training) return batchNormInference(x, scale, offset, oldMean, oldVariance, epsilon);
+    if (!pass.trains(weight)) return batchNormInference(x, scale, offset, oldMean, oldVariance, epsilon);
     const empty = constant([], [0], 'float32');
     const { output, mean, variance } = batchNormTraining(x, scale, offset, empty, epsilon);
-    pass.update(runningMean, add(multiply(oldMean, 1 - momentum), multiply(mean, momentum)));
-    pass.update(runningVariance, add(multiply(oldVariance, 1 - momentum), multiply(variance, momentum)));
+    const newest = pass.newest ?? momentum;
+    const rest = typeof newest === 'number' ? 1 - newest : subtract(1, newest);
+    pass.update(runningMean, add(multiply(oldMean, rest), multiply(mean, newest)));
+    pass.update(runningVariance, add(multiply(oldVariance, rest), multiply(variance, newest)));
     return output;
   };
 }
@@ -107,7 +110,8 @@ export interface LinearOptions {
   readonly initialBias?: Initialiser;
 }
 
-function linearWeight(scope: Scope, { inputs, outputs, initial }: LinearOptions): string {
+/** The weight of a fully connected layer, [inputs, outputs]. */
+export function linearWeight(scope: Scope, { inputs, outputs, initial }: LinearOptions): string {
   return scope.variable('weight', {
     shape: [inputs, outputs],
     role: 'parameter',

@@ -22,6 +22,13 @@ export interface VariableDefinition {
   readonly initial: Initialiser;
 }
 
+interface PassOptions {
+  /** Parameters that are not trained: their batch norms use and keep their statistics. */
+  readonly frozen?: ReadonlySet<string>;
+  /** The weight of the newest batch in running statistics, a scalar, in place of what each layer has. */
+  readonly newest?: Tensor;
+}
+
 /** One forward pass: the values of the variables, the mode, the random key, and the buffers it renews. */
 export class Pass {
   private uses = 0;
@@ -36,7 +43,18 @@ export class Pass {
     private readonly values: Readonly<Record<string, Tensor>>,
     readonly training: boolean,
     private readonly key: Tensor | null,
+    private readonly options: PassOptions = {},
   ) {}
+
+  /** The weight of the newest batch in running statistics, where the pass has one of its own. */
+  get newest(): Tensor | undefined {
+    return this.options.newest;
+  }
+
+  /** Whether a layer with this parameter is trained in this pass. */
+  trains(parameter: string): boolean {
+    return this.training && !this.options.frozen?.has(parameter);
+  }
 
   value(name: string): Tensor {
     const value = this.values[name];

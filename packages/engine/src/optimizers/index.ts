@@ -4,6 +4,7 @@ import { sgd } from './sgd.js';
 import type { Optimizer } from './optimizer.js';
 
 export type { Optimizer, OptimizerInputs, OptimizerUpdate } from './optimizer.js';
+export * from './gradients.js';
 export { adamw } from './adamw.js';
 export { sgd } from './sgd.js';
 

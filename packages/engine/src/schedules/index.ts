@@ -1,5 +1,7 @@
 import type { ScheduleSpec } from '@ferment/contracts';
 
+export { Plateau, savedPlateau, type SavedPlateau } from './plateau.js';
+
 export interface ScheduleLength {
   /** Updates of the whole run. */
   readonly steps: number;
@@ -39,7 +41,7 @@ function oneCycle(
  * The learning rate of one update.
  *
  * During warm-up it rises linearly, step by step: update s (from 0) of w has (s + 1) / w of the base rate. After it,
- * `constant` stays, `cosine` falls to zero over the rest of the run (SGDR, Loshchilov & Hutter, ICLR 2017, eq. 5,
+ * `constant` stays (and so does `plateau`, whose factor is its own: see Plateau), `cosine` falls to zero over the rest of the run (SGDR, Loshchilov & Hutter, ICLR 2017, eq. 5,
  * without restarts), `step` multiplies it by a factor every so many epochs, counted from the first update. `one-cycle` has
  * its own rise.
  *
@@ -52,6 +54,7 @@ export function learningRate(spec: ScheduleSpec, base: number, step: number, len
   if (step < warmup) return (base * (step + 1)) / warmup;
   switch (spec.name) {
     case 'constant':
+    case 'plateau':
       return base;
     case 'cosine':
       return (base * (1 + Math.cos((Math.PI * (step - warmup)) / Math.max(1, length.steps - warmup)))) / 2;

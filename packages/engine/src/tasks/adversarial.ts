@@ -1,7 +1,7 @@
 import { divergence } from '../attacks/objectives.js';
 import { required } from '../required.js';
 import { add, multiply } from '../tensor/index.js';
-import type { Classification } from './rebalance.js';
+import type { Classification } from './classification.js';
 import type { Task, TaskStep } from './task.js';
 
 const attackedOf = ({ attacked }: TaskStep) => required(attacked, 'the attacked batch');
@@ -13,10 +13,10 @@ const attackedOf = ({ attacked }: TaskStep) => required(attacked, 'the attacked 
 export function pgdAt(classification: Classification): Task {
   return {
     tables: classification.tables,
-    inputs: {},
+    inputs: classification.inputs,
     compute(step) {
       const logits = step.student(attackedOf(step).images);
-      const loss = classification.loss(logits, step.batch.labels, step.tables);
+      const loss = classification.loss(logits, step);
       return { loss, logits, metrics: {} };
     },
   };
@@ -29,12 +29,12 @@ export function pgdAt(classification: Classification): Task {
 export function trades(classification: Classification, beta: number): Task {
   return {
     tables: classification.tables,
-    inputs: {},
+    inputs: classification.inputs,
     compute(step) {
-      const { batch, student, tables } = step;
+      const { batch, student } = step;
       const { images, studentApart } = attackedOf(step);
       const logits = student(batch.images);
-      const natural = classification.loss(logits, batch.labels, tables);
+      const natural = classification.loss(logits, step);
       const apart = studentApart(images);
       const robust = multiply(divergence(logits, apart), 1 / logits.size(0));
       const loss = add(natural, multiply(robust, beta));

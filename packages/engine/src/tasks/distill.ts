@@ -17,7 +17,7 @@ import {
 import { decoupledDistillation } from './decoupled.js';
 import { adversarialTerm, jointAdversarial } from './joint-adversarial.js';
 import { distillation, softDivergence } from './losses.js';
-import type { Classification } from './rebalance.js';
+import type { Classification } from './classification.js';
 import type { Task, TaskStep, TaughtStep, TensorSpecs } from './task.js';
 import { column, shares } from './teacher-weights/columns.js';
 import { confidenceWeights } from './teacher-weights/ca-mkd.js';
@@ -211,7 +211,7 @@ export function distill(options: DistillOptions): Task {
   };
   return {
     tables: { ...classification.tables, ...tablesOf(options) },
-    inputs: inputsOf(options),
+    inputs: { ...classification.inputs, ...inputsOf(options) },
     mixture(step) {
       const targets = targetsOf(step);
       return mixtureOf(targets, weigh(method, targets, step));
@@ -220,7 +220,7 @@ export function distill(options: DistillOptions): Task {
       const { batch, student } = step;
       const targets = targetsOf(step);
       const logits = student(batch.images);
-      const labelLoss = classification.loss(logits, batch.labels, step.tables);
+      const labelLoss = classification.loss(logits, step);
       const weights = weigh(method, targets, step);
       const divergence = distilled(method, logits, targets, weights, step);
       const learnt = add(multiply(labelLoss, ceWeight), multiply(divergence, distillWeight));

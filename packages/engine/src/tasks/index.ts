@@ -1,5 +1,6 @@
 export { pgdAt, trades } from './adversarial.js';
 export * from './class-gains.js';
+export * from './classification.js';
 export * from './class-strength.js';
 export * from './decoupled.js';
 export { distill, names as distillNames, type DistillOptions } from './distill.js';
@@ -7,6 +8,7 @@ export * from './distill-host.js';
 export * from './host.js';
 export { jointAdversarial } from './joint-adversarial.js';
 export * from './losses.js';
+export { marginAt, marginInput, withMargin } from './margin.js';
 export * from './rebalance.js';
 export { supervised } from './supervised.js';
 export * from './task.js';

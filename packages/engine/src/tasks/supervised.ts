@@ -1,14 +1,14 @@
-import type { Classification } from './rebalance.js';
+import type { Classification } from './classification.js';
 import type { Task } from './task.js';
 
 /** The loss against the labels alone. */
 export function supervised(classification: Classification): Task {
   return {
     tables: classification.tables,
-    inputs: {},
-    compute({ batch, student, tables }) {
-      const logits = student(batch.images);
-      return { loss: classification.loss(logits, batch.labels, tables), logits, metrics: {} };
+    inputs: classification.inputs,
+    compute(step) {
+      const logits = step.student(step.batch.images);
+      return { loss: classification.loss(logits, step), logits, metrics: {} };
     },
   };
 }

@@ -8,6 +8,10 @@ export interface Batch {
   readonly labels: Tensor;
   /** int32 [batch]: which of the training images these are. */
   readonly indices: Tensor;
+  /** int32: the labels of the whole update, of which this batch may be a part. */
+  readonly updateLabels: Tensor;
+  /** Where each picture shows a second image: that one's label, and how much of the picture is the first (0.5 to 1). */
+  readonly mixed?: { readonly labels: Tensor; readonly share: Tensor };
 }
 
 /** Networks as functions of images; a teacher is frozen and in inference mode. */

@@ -149,6 +149,12 @@ export function slice(x: Tensor, begin: readonly number[], size: readonly number
   return output;
 }
 
+/** What stands along one axis in the opposite order; no gradient. */
+export function reverse(x: Tensor, axis = 0): Tensor {
+  const attributes = { T: attribute.type(x.dtype), Tidx: attribute.type('int32') };
+  return executeOne('ReverseV2', attributes, [x, integers([axis])], x);
+}
+
 /** Rows of `x` by index along the first axis; no gradient. Indices are not read back to be checked. */
 export function gather(x: Tensor, indices: Tensor): Tensor {
   const attributes = {

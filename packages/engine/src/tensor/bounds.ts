@@ -12,12 +12,17 @@ export function absolute(x: Tensor): Tensor {
   return executeOne('Abs', { T: attribute.type(x.dtype) }, [x], x);
 }
 
+/** The larger of the two, elementwise; no gradient. */
+export function maximum(x: Tensor, other: Tensor | number): Tensor {
+  const second = typeof other === 'number' ? scalar(other, x.dtype) : other;
+  return executeOne('Maximum', { T: attribute.type(x.dtype) }, [x, second], x);
+}
+
 /** The values of `x` held between `low` and `high` (numbers, or tensors of the shape of `x`); no gradient. */
 export function clip(x: Tensor, low: Tensor | number, high: Tensor | number): Tensor {
-  const type = { T: attribute.type(x.dtype) };
-  const bound = (value: Tensor | number) => (typeof value === 'number' ? scalar(value, x.dtype) : value);
-  const raised = executeOne('Maximum', type, [x, bound(low)], x);
-  return executeOne('Minimum', type, [raised, bound(high)], x);
+  const raised = maximum(x, low);
+  const second = typeof high === 'number' ? scalar(high, x.dtype) : high;
+  return executeOne('Minimum', { T: attribute.type(x.dtype) }, [raised, second], x);
 }
 
 function extreme(op: 'Max' | 'Min', x: Tensor): Tensor {

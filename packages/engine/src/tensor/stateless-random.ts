@@ -1,7 +1,7 @@
 import { attribute, type Shape } from '../capture/graph-def.js';
 import { add, multiply } from './elementwise.js';
 import { executeOne } from './execute.js';
-import { integers, type Tensor } from './tensor.js';
+import { integers, scalar, type Tensor } from './tensor.js';
 
 // The V2 ops want uint64 keys, which the addon cannot hold; these take an int32 pair and draw the same everywhere.
 function draw(op: string, key: Tensor, shape: Shape, dtype: 'float32' | 'int32'): Tensor {
@@ -22,6 +22,19 @@ export function uniform(key: Tensor, shape: Shape, low = 0, high = 1): Tensor {
 /** Standard normal float32 values from an int32[2] key. The same key gives the same values. */
 export function standardNormal(key: Tensor, shape: Shape): Tensor {
   return draw('StatelessRandomNormal', key, shape, 'float32');
+}
+
+/** Gamma(alpha, 1) float32 values from an int32[2] key (Marsaglia & Tsang). The same key gives the same values. */
+export function standardGamma(key: Tensor, shape: Shape, alpha: number): Tensor {
+  const attributes = {
+    dtype: attribute.type('float32'),
+    T: attribute.type('int32'),
+    Tseed: attribute.type('int32'),
+  };
+  return executeOne('StatelessRandomGammaV2', attributes, [integers(shape), key, scalar(alpha)], {
+    shape,
+    dtype: 'float32',
+  });
 }
 
 /**

@@ -16,10 +16,16 @@ import type { ProgramDefinition } from '../capture/index.js';
 import { normaliseUnit } from '../nn/index.js';
 import { required } from '../required.js';
 import { gather, multiply, type Tensor } from '../tensor/index.js';
+import { augmented, frozenTeachers } from './batch.js';
 import { trainingDefinition } from './definition.js';
-import type { TrainingFetch, TrainingInputs, TrainingProgram, TrainingState } from './program.js';
+import {
+  evaluatedRole,
+  type TrainingFetch,
+  type TrainingInputs,
+  type TrainingProgram,
+  type TrainingState,
+} from './program.js';
 import { variableSpecs, type Specs } from './specs.js';
-import { augmented, frozenTeachers } from './train-step.js';
 
 type AttackState = ReturnType<typeof attackState>;
 type AttackInputs = ReturnType<typeof attackInputs>;
@@ -40,7 +46,7 @@ function resident(
 /**
  * The program of a training with attacks: that of a training, with the inner attack on each update's batch (role
  * `inner`) and the attack that measures robust validation accuracy (role `attack`) beside it in one session. Both attack
- * the student in inference mode.
+ * in inference mode: the one the student, the other the network that is evaluated.
  */
 export function adversarialDefinition(
   program: TrainingProgram & { readonly inner: InnerProgram },
@@ -48,13 +54,15 @@ export function adversarialDefinition(
   const training = trainingDefinition(program);
   const measured = { images: program.images, batch: program.evaluationBatch };
   const { normalisation, task } = program;
-  const network = attackedModel(program.student, variableSpecs(program.student), normalisation);
+  const specs = variableSpecs(program.student);
+  const network = attackedModel(program.student, specs, normalisation);
+  const evaluated = attackedModel(program.student, specs, normalisation, evaluatedRole(program));
   return {
     state: { ...training.state, attack: attackState(measured), inner: innerState(program.inner) },
     inputs: { ...training.inputs, ...innerInputs, ...attackInputs(measured) },
     fetches: {
       ...training.fetches,
-      ...attackFetches(network),
+      ...attackFetches(evaluated),
       ...innerFetches<AdversarialInputs>(program.inner, network, {
         pictures: ({ state, inputs }) =>
           multiply(augmented(program, resident(state, 'images'), inputs), 1 / 255),
@@ -62,8 +70,9 @@ export function adversarialDefinition(
         taught: (picture, { state, inputs: { indices } }) => {
           const mixture = required(task.mixture, "the teachers' mixture");
           const images = normaliseUnit(picture, normalisation);
+          const labels = gather(resident(state, 'labels'), indices);
           return mixture({
-            batch: { images, labels: gather(resident(state, 'labels'), indices), indices },
+            batch: { images, labels, indices, updateLabels: labels },
             teachers: frozenTeachers(program, state),
             tables: required(state['tables'], 'the tables'),
           });

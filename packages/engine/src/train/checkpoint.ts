@@ -10,6 +10,7 @@ import {
 } from '../files/weights.js';
 import type { Model, Normalisation } from '../nn/index.js';
 import { savedTask } from '../tasks/index.js';
+import { savedPlateau } from '../schedules/index.js';
 import { parameterNames, slotName } from './specs.js';
 
 export type Values = Readonly<Record<string, Float32Array>>;
@@ -36,6 +37,8 @@ const checkpointScalars = z.strictObject({
   curve: z.array(metricRow).optional(),
   /** The row of `step`, which still lacks its evaluation; only in resumable checkpoints at the end of an epoch. */
   pending: metricRow.optional(),
+  /** State of a plateau schedule; only in resumable checkpoints. */
+  plateau: savedPlateau.optional(),
   /** What the task learnt from its steps and epochs (see TaskHost); only in resumable checkpoints. */
   task: savedTask.optional(),
 });
@@ -47,12 +50,15 @@ export interface TrainingState {
   readonly weights: Values;
   /** Optimizer slots by `slot.parameter`. */
   readonly slots: Values;
+  /** The moving average of the weights, where the run has one; only for resuming. */
+  readonly average: Values | null;
   /** The best weights so far, and those of the best robust accuracy, for resuming. */
   readonly best: Values | null;
   readonly robust: Values | null;
 }
 
 const optimizerPrefix = 'optimizer.';
+const averagePrefix = 'average.';
 const bestPrefix = 'best.';
 const robustPrefix = 'robust.';
 
@@ -73,11 +79,12 @@ function slotTensors(model: Model, slots: Values): Record<string, SafetensorsTen
   );
 }
 
-/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.`, `best.` and `robust.`. */
+/** A checkpoint as safetensors: weights under torchvision's names, the rest under `optimizer.`, `average.`, `best.` and `robust.`. */
 export function encodeCheckpoint(model: Model, state: TrainingState): Uint8Array {
   const tensors = {
     ...weightsToTensors(model, state.weights),
     ...prefixed(optimizerPrefix, slotTensors(model, state.slots)),
+    ...(state.average ? prefixed(averagePrefix, weightsToTensors(model, state.average)) : {}),
     ...(state.best ? prefixed(bestPrefix, weightsToTensors(model, state.best)) : {}),
     ...(state.robust ? prefixed(robustPrefix, weightsToTensors(model, state.robust)) : {}),
   };
@@ -113,7 +120,7 @@ function withPrefix(prefix: string, tensors: Readonly<Record<string, Safetensors
  */
 export function decodeCheckpoint(
   model: Model,
-  slots: readonly string[],
+  program: { readonly slots: readonly string[]; readonly average: boolean },
   bytes: Uint8Array,
   expected: { model: ModelSpec; seed: number; steps: number },
 ): TrainingState {
@@ -129,7 +136,7 @@ export function decodeCheckpoint(
   const optimizer = withPrefix(optimizerPrefix, tensors);
   const variables = new Map(model.variables.map((variable) => [variable.name, variable]));
   const values: Record<string, Float32Array> = {};
-  for (const slot of slots)
+  for (const slot of program.slots)
     for (const parameter of parameterNames(model)) {
       const name = slotName(slot, parameter);
       const tensor = optimizer[name];
@@ -142,6 +149,7 @@ export function decodeCheckpoint(
     scalars,
     weights: weightsFromTensors(model, tensors),
     slots: values,
+    average: program.average ? weightsFromTensors(model, withPrefix(averagePrefix, tensors)) : null,
     best: scalars.best ? weightsFromTensors(model, withPrefix(bestPrefix, tensors)) : null,
     robust: scalars.robust ? weightsFromTensors(model, withPrefix(robustPrefix, tensors)) : null,
   };

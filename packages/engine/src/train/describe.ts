@@ -2,15 +2,17 @@ import {
   adversarialMethodNames,
   augmentation,
   JobFailure,
+  mixingProblem,
   type AdversarialMethodSpec,
   type DistillMethodSpec,
+  type TrainSpec,
 } from '@ferment/contracts';
+import type { MixOptions } from '../augment/index.js';
 import type { InnerObjective, InnerProgram } from '../attacks/inner.js';
 import { createModel } from '../models/index.js';
 import { createOptimizer } from '../optimizers/index.js';
 import {
   classification,
-  classificationTables,
   classStrength,
   constantHost,
   distill,
@@ -18,6 +20,7 @@ import {
   distillNames,
   jointAdversarial,
   pgdAt,
+  rebalanceValues,
   strengthWeights,
   supervised,
   trades,
@@ -28,6 +31,7 @@ import {
 } from '../tasks/index.js';
 import type { InnerAttack } from './adversary.js';
 import type { TrainingProgram } from './program.js';
+import { parameterRates } from './rates.js';
 import { channelsOf, classes, evaluationBatch, type Teacher, type TrainingInputs } from './inputs.js';
 import { frozenNetwork } from './network.js';
 
@@ -69,7 +73,11 @@ const nameOf = ({ name }: Teacher, index: number) => name ?? `teacher${index}`;
 function taskOf(inputs: TrainingInputs): Task {
   const { params, method, teachers, data } = inputs;
   const { labelSmoothing, rebalance } = params.train;
-  const labels = classification({ classes, labelSmoothing, rebalance });
+  const { head } = params.model;
+  const labels = classification({
+    ...{ classes, labelSmoothing, rebalance },
+    ...(head && { cosineScale: head.scale }),
+  });
   if (method === 'train') return supervised(labels);
   const adversarial = adversarialMethodOf(inputs);
   if (adversarial) return adversarial.name === 'trades' ? trades(labels, adversarial.beta) : pgdAt(labels);
@@ -83,10 +91,21 @@ function taskOf(inputs: TrainingInputs): Task {
   });
 }
 
+/** Pictures of one pass: a part of the batch where it is cut up. */
+const partSize = ({ batch, accumulate }: TrainSpec) => batch / accumulate;
+
+/** @throws JobFailure of class `user` where a loss needs one label for each picture */
+function mixOf({ params }: TrainingInputs): MixOptions | null {
+  const problem = mixingProblem({ ...params, method: 'method' in params ? params.method : null });
+  if (problem !== null) throw new JobFailure('user', `train.mixup, train.cutmix: ${problem}`);
+  const { mixup, cutmix } = params.train;
+  return mixup === 0 && cutmix === 0 ? null : { mixup, cutmix };
+}
+
 function innerOf(inputs: TrainingInputs, images: InnerProgram['images']): InnerProgram | null {
   const inner = innerAttackOf(inputs);
   if (!inner) return null;
-  return { objective: inner.objective, batch: inputs.params.train.batch, images, classes };
+  return { objective: inner.objective, batch: partSize(inputs.params.train), images, classes };
 }
 
 /** The text of the program that a job's parameters describe; neither seed nor length of the run are part of it. */
@@ -99,13 +118,21 @@ export function describeTraining(inputs: TrainingInputs): TrainingProgram {
       'user',
       `train.batch is ${train.batch}, but there are only ${data.train.count} training images: expected at most as many`,
     );
+  const student = createModel(params.model, input);
   return {
-    student: createModel(params.model, input),
+    student,
     teachers: teachers.map((teacher) => frozenNetwork(teacher, input)),
     task: taskOf(inputs),
     optimizer: createOptimizer(train.optimizer),
     augment: augmentation(train.augment),
-    batch: train.batch,
+    mix: mixOf(inputs),
+    batch: partSize(train),
+    parts: train.accumulate,
+    ...parameterRates(student, train),
+    sharpness: train.optimizer.sam?.rho ?? null,
+    clip: train.clip,
+    average: train.ema !== null,
+    recalibrated: train.recalibrate !== null,
     images: { size: input.size, channels: input.channels, count: data.train.count },
     normalisation: { mean: data.mean, std: data.std },
     evaluationBatch,
@@ -158,7 +185,7 @@ function distillTables(method: DistillMethodSpec, inputs: TrainingInputs, task: 
 export function hostOf(inputs: TrainingInputs, task: Task, length: RunLength): TaskHost {
   const { params, data, teachers } = inputs;
   const { labels } = data.train;
-  const tables = classificationTables(params.train.rebalance, labels, classes);
+  const tables = rebalanceValues(params.train.rebalance, labels, classes);
   if (inputs.method !== 'distill') return constantHost(tables);
   const method = methodOf(inputs);
   const all = { ...tables, ...distillTables(method, inputs, task) };

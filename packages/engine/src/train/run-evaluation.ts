@@ -1,4 +1,4 @@
-import type { SplitMetrics } from '@ferment/contracts';
+import type { SplitMetrics, TestTime } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
 import { modelCost } from '../cost/index.js';
 import { writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
@@ -13,6 +13,8 @@ export type EvaluationInputs = Network & {
   /** Of the training images, in units of x / 255; a member's own file, where it states them, has precedence. */
   readonly mean: number;
   readonly std: number;
+  /** Views of each picture whose logits are averaged; default none but the picture itself. */
+  readonly testTime?: TestTime;
   readonly signal: AbortSignal;
 };
 
@@ -35,7 +37,7 @@ export async function runEvaluation(inputs: EvaluationInputs): Promise<Evaluatio
   const { data, signal, mean, std } = inputs;
   const { size } = data.test;
   const channels = channelsOf(data.test);
-  const scorer = openScorer(inputs, data.test, { mean, std });
+  const scorer = openScorer(inputs, data.test, { mean, std }, inputs.testTime);
   try {
     const tensors: Record<string, SafetensorsTensor> = {};
     const evaluate = async (split: 'validation' | 'test'): Promise<SplitMetrics> => {

@@ -1,32 +1,17 @@
-import { type MetricRow, type SelectMetric, type SplitMetrics } from '@ferment/contracts';
+import { type MetricRow } from '@ferment/contracts';
 import { setImmediate } from 'node:timers/promises';
-import type { TensorData } from '../capture/index.js';
-import { scoreLogits } from '../metrics/score.js';
-import { required } from '../required.js';
-import { learningRate } from '../schedules/index.js';
+import { Plateau } from '../schedules/index.js';
 import type { TaskHost } from '../tasks/index.js';
 import { decodeCheckpoint, encodeCheckpoint, type CheckpointScalars, type Values } from './checkpoint.js';
 import { balanced, DataOrder, shuffled } from './data-order.js';
-import type { TrainingProgram } from './program.js';
 import { Adversary } from './adversary.js';
 import { hostOf, innerAttackOf } from './describe.js';
 import type { TrainingInputs, TrainingOptions, TrainingResult } from './inputs.js';
-import { metricSeries, splitLogits } from './score.js';
-import { diverged, readFinite, writeFixed, writeFresh, type OpenedSession, type Session } from './session.js';
+import type { TrainingProgram } from './program.js';
+import { readFinite, writeFixed, writeFresh, type OpenedSession, type Session } from './session.js';
 import { TrainingStopped } from './stopped.js';
-import { observedPrefix } from './train-step.js';
-
-interface Best {
-  readonly step: number;
-  readonly metric: number;
-  readonly weights: Values;
-}
-
-const selected: Record<SelectMetric, { of: (metrics: SplitMetrics) => number; higherIsBetter: boolean }> = {
-  'validation.accuracy': { of: ({ accuracy }) => accuracy, higherIsBetter: true },
-  'validation.macroF1': { of: ({ macroF1 }) => macroF1, higherIsBetter: true },
-  'validation.nll': { of: ({ nll }) => nll, higherIsBetter: false },
-};
+import { Updater } from './updater.js';
+import { higherIsBetter, Validator } from './validator.js';
 
 const progressMilliseconds = 250;
 
@@ -36,15 +21,14 @@ export class Run {
   private readonly steps: number;
   private readonly host: TaskHost;
   private readonly session: Session;
-  private readonly adversary: Adversary | null;
+  private readonly updater: Updater;
+  private readonly validator: Validator;
+  /** The learning rate's factor that follows the validation; null under any other schedule. */
+  private readonly plateau: Plateau | null;
   private step = 0;
-  private best: Best | null = null;
-  /** The best by robust validation accuracy. */
-  private robust: Best | null = null;
   private curve: MetricRow[] = [];
   /** The row of an epoch's last update until the evaluation completes it. */
   private pending: MetricRow | null = null;
-  private imagesPerSecond = 0;
   private progressAt = 0;
 
   constructor(
@@ -54,16 +38,21 @@ export class Run {
     { session, adversarial }: OpenedSession,
   ) {
     this.session = session;
-    const { train, seed } = inputs.params;
+    const { train, seed, select } = inputs.params;
     const { count, labels } = inputs.data.train;
     const order = train.rebalance?.method === 'balanced-sampler' ? balanced(labels) : shuffled(count);
-    this.order = new DataOrder(count, program.batch, seed, order);
+    this.order = new DataOrder(count, train.batch, seed, order);
     const { stepsPerEpoch } = this.order;
     this.steps = train.updates ?? (train.epochs ?? 0) * stepsPerEpoch;
     this.host = hostOf(inputs, program.task, { steps: this.steps, stepsPerEpoch });
     const inner = innerAttackOf(inputs);
-    this.adversary =
+    const adversary =
       inner && adversarial ? new Adversary(adversarial, inner.attack, { seed, stepsPerEpoch }) : null;
+    const shared = { session, host: this.host, adversary };
+    this.updater = new Updater(inputs, program, { ...shared, order: this.order, steps: this.steps });
+    this.validator = new Validator(inputs, program, { ...shared, signal: options.signal });
+    const { schedule } = train;
+    this.plateau = schedule.name === 'plateau' ? new Plateau(schedule, higherIsBetter(select.metric)) : null;
     writeFixed(session, program, inputs, this.host.tables);
     if (inputs.resume) this.restore(inputs.resume);
     else writeFresh(session, program, inputs);
@@ -72,21 +61,20 @@ export class Run {
   private restore(bytes: Uint8Array): void {
     const { params } = this.inputs;
     const expected = { model: params.model, seed: params.seed, steps: this.steps };
-    const state = decodeCheckpoint(this.program.student, this.program.optimizer.slots, bytes, expected);
+    const { student, optimizer, average } = this.program;
+    const state = decodeCheckpoint(student, { slots: optimizer.slots, average }, bytes, expected);
     this.session.write('model', state.weights);
     this.session.write('optimizer', state.slots);
+    if (state.average) this.session.write('evaluated', state.average);
     this.step = state.scalars.step;
     this.curve = [...(state.scalars.curve ?? [])];
     this.pending = state.scalars.pending ?? null;
     this.host.restore(state.scalars.task);
-    if (state.scalars.best && state.best) this.best = { ...state.scalars.best, weights: state.best };
+    if (state.scalars.plateau) this.plateau?.restore(state.scalars.plateau);
+    const { validator } = this;
+    if (state.scalars.best && state.best) validator.best = { ...state.scalars.best, weights: state.best };
     if (state.scalars.robust && state.robust)
-      this.robust = { ...state.scalars.robust, weights: state.robust };
-  }
-
-  /** Whether the most robust weights are an output: a distillation with an attack has those of any distillation. */
-  private get keepsRobust(): boolean {
-    return this.inputs.method === 'adversarial';
+      validator.robust = { ...state.scalars.robust, weights: state.robust };
   }
 
   private get epoch(): number {
@@ -95,6 +83,7 @@ export class Run {
 
   private scalars(kind: CheckpointScalars['kind'], at = this.step): CheckpointScalars {
     const { params, data } = this.inputs;
+    const { best, robust, keepsRobust } = this.validator;
     return {
       format: 1,
       kind,
@@ -107,126 +96,45 @@ export class Run {
       step: at,
       epoch: at / this.order.stepsPerEpoch,
       steps: this.steps,
-      best: this.best && { step: this.best.step, metric: this.best.metric },
-      ...(this.keepsRobust
-        ? { robust: this.robust && { step: this.robust.step, metric: this.robust.metric } }
-        : {}),
+      best: best && { step: best.step, metric: best.metric },
+      ...(keepsRobust ? { robust: robust && { step: robust.step, metric: robust.metric } } : {}),
       ...(kind === 'resumable' ? this.progressSoFar() : {}),
     };
   }
 
   /** What only a run that goes on needs. */
-  private progressSoFar(): Pick<CheckpointScalars, 'curve' | 'pending' | 'task'> {
+  private progressSoFar(): Pick<CheckpointScalars, 'curve' | 'pending' | 'task' | 'plateau'> {
     const task = this.host.save();
     return {
       curve: this.curve,
       ...(this.pending ? { pending: this.pending } : {}),
       ...(task === undefined ? {} : { task }),
+      ...(this.plateau && { plateau: this.plateau.save() }),
     };
   }
 
   private async checkpoint(): Promise<void> {
+    const { best, robust } = this.validator;
     const bytes = encodeCheckpoint(this.program.student, {
       scalars: this.scalars('resumable'),
       weights: readFinite(this.session, 'model', this.step),
       slots: readFinite(this.session, 'optimizer', this.step),
-      best: this.best?.weights ?? null,
-      robust: this.robust?.weights ?? null,
+      average: this.program.average ? readFinite(this.session, 'evaluated', this.step) : null,
+      best: best?.weights ?? null,
+      robust: robust?.weights ?? null,
     });
     await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
   }
 
-  /** One update; its figures. */
-  private async update(): Promise<Record<string, number>> {
-    const { params } = this.inputs;
-    const started = performance.now();
-    const rate = learningRate(params.train.schedule, params.train.optimizer.lr, this.step, {
-      steps: this.steps,
-      stepsPerEpoch: this.order.stepsPerEpoch,
-    });
-    const [beta1, beta2] = this.program.optimizer.betas ?? [0, 0];
-    const indices = this.order.indices(this.step);
-    const key = Int32Array.of(params.seed, this.step);
-    const epsilon = this.adversary?.epsilon(this.step);
-    await this.adversary?.prepare(this.step, { indices, key });
-    const outputs = this.session.run('train', {
-      ...this.host.inputs(this.step),
-      indices,
-      key,
-      learningRate: Float32Array.of(rate),
-      correction1: Float32Array.of(1 - beta1 ** (this.step + 1)),
-      correction2: Float32Array.of(1 - beta2 ** (this.step + 1)),
-    });
-    this.step += 1;
-    const values = this.figures(indices, outputs);
-    const loss = values['train.loss'] ?? Number.NaN;
-    if (!Number.isFinite(loss)) throw diverged(this.step, `the loss is ${loss}`);
-    const current = (this.program.batch * 1000) / (performance.now() - started);
-    this.imagesPerSecond = this.imagesPerSecond === 0 ? current : 0.9 * this.imagesPerSecond + 0.1 * current;
-    values['train.learningRate'] = rate;
-    if (epsilon !== undefined) values['train.epsilon'] = epsilon;
-    values['train.imagesPerSecond'] = this.imagesPerSecond;
-    return values;
-  }
-
-  /** Figures for the metric row; what is the task's alone goes to its host. */
-  private figures(
-    indices: Int32Array,
-    outputs: Readonly<Record<string, TensorData>>,
-  ): Record<string, number> {
-    const values: Record<string, number> = {};
-    const observed: Record<string, TensorData> = {};
-    for (const [name, data] of Object.entries(outputs)) {
-      if (name.startsWith(observedPrefix)) observed[name.slice(observedPrefix.length)] = data;
-      else values[`train.${name}`] = data[0] ?? Number.NaN;
-    }
-    const { labels } = this.inputs.data.train;
-    this.host.observe(
-      indices.map((index) => required(labels[index], 'a label')),
-      observed,
-    );
-    return values;
-  }
-
-  /** Scores the validation images; the signal stops it between two batches. */
-  private async validate(): Promise<Record<string, number>> {
-    const { data, params } = this.inputs;
-    const score = (images: Uint8Array) =>
-      required(this.session.run('evaluate', { images })['logits'], 'logits');
-    const { signal } = this.options;
-    const logits = await splitLogits(score, data.validation, this.program.evaluationBatch, signal);
-    if (!logits.every(Number.isFinite)) throw diverged(this.step, "the network's output is no longer finite");
-    const metrics = scoreLogits(logits, data.validation.labels, logits.length / data.validation.count);
-    const { of, higherIsBetter } = selected[params.select.metric];
-    const metric = of(metrics);
-    if (!this.best || (higherIsBetter ? metric > this.best.metric : metric < this.best.metric))
-      this.best = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
-    return {
-      ...metricSeries('validation', metrics),
-      ...(await this.robustValidation()),
-      ...this.host.endEpoch(metrics),
-    };
-  }
-
-  /** Attacks the validation images, where the training has an attack. */
-  private async robustValidation(): Promise<Record<string, number>> {
-    if (!this.adversary) return {};
-    const { validation } = this.inputs.data;
-    const { signal } = this.options;
-    const metric = await this.adversary.robustAccuracy(validation, this.program.evaluationBatch, signal);
-    if (this.keepsRobust && (!this.robust || metric > this.robust.metric))
-      this.robust = { step: this.step, metric, weights: readFinite(this.session, 'model', this.step) };
-    return { 'validation.robustAccuracy': metric };
-  }
-
   /** Completes the row that waits for the epoch's evaluation. */
   private async endEpoch(row: MetricRow): Promise<void> {
-    const figures = await this.validate().catch((error: unknown) => {
+    const { series, metric } = await this.validator.validate(this.step).catch((error: unknown) => {
       // The checkpoint from before this evaluation is where the run goes on: it evaluates again.
       throw error instanceof TrainingStopped ? new TrainingStopped(this.step) : error;
     });
+    this.plateau?.observe(metric);
     this.pending = null;
-    this.report({ ...row, values: { ...row.values, ...figures } }, true);
+    this.report({ ...row, values: { ...row.values, ...series } }, true);
   }
 
   private report(row: MetricRow, epochEnded: boolean): void {
@@ -234,8 +142,8 @@ export class Run {
     if (epochEnded) this.curve.push(row);
     if (epochEnded || performance.now() - this.progressAt > progressMilliseconds) {
       this.progressAt = performance.now();
-      const { step, steps, imagesPerSecond } = this;
-      this.options.sink.progress({ step, steps, imagesPerSecond });
+      const imagesPerSecond = row.values['train.imagesPerSecond'] ?? 0;
+      this.options.sink.progress({ step: this.step, steps: this.steps, imagesPerSecond });
     }
   }
 
@@ -249,7 +157,8 @@ export class Run {
         await this.checkpoint();
         throw new TrainingStopped(this.step);
       }
-      const values = await this.update();
+      const values = await this.updater.update(this.step, this.plateau?.factor ?? 1);
+      this.step += 1;
       const row: MetricRow = { step: this.step, epoch: this.epoch, time: Date.now(), values };
       const epochEnded = this.step % this.order.stepsPerEpoch === 0 || this.step === this.steps;
       if (epochEnded) {
@@ -266,16 +175,17 @@ export class Run {
   }
 
   private result(): TrainingResult {
-    const { best, robust, program, steps, curve } = this;
+    const { program, steps, curve, validator } = this;
+    const { best, robust } = validator;
     if (!best) throw new Error('a finished run has been evaluated at least once');
     const encode = (scalars: CheckpointScalars, weights: Values, slots: Values) =>
-      encodeCheckpoint(program.student, { scalars, weights, slots, best: null, robust: null });
+      encodeCheckpoint(program.student, { scalars, weights, slots, average: null, best: null, robust: null });
     return {
       best: encode(this.scalars('best', best.step), best.weights, {}),
       robust: robust && encode(this.scalars('robust', robust.step), robust.weights, {}),
       last: encode(
         this.scalars('last'),
-        readFinite(this.session, 'model', this.step),
+        validator.weights(this.step),
         readFinite(this.session, 'optimizer', this.step),
       ),
       bestStep: best.step,

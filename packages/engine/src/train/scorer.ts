@@ -1,4 +1,6 @@
+import type { TestTime } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
+import { meanOverViews } from '../augment/index.js';
 import { capture } from '../capture/index.js';
 import type { Normalisation } from '../nn/index.js';
 import { parameterCount } from '../nn/index.js';
@@ -24,9 +26,15 @@ export interface Scorer {
  *
  * @param shape         pictures like these
  * @param normalisation for members whose files state none
+ * @param testTime      views of each picture whose logits are averaged
  * @throws JobFailure `user` when weights do not fit their model
  */
-export function openScorer(network: Network, shape: ImageSet, normalisation: Normalisation): Scorer {
+export function openScorer(
+  network: Network,
+  shape: ImageSet,
+  normalisation: Normalisation,
+  testTime: TestTime = 'none',
+): Scorer {
   const input = { size: shape.size, channels: channelsOf(shape) };
   const frozen = frozenNetwork(network, input);
   const program = capture({
@@ -34,7 +42,7 @@ export function openScorer(network: Network, shape: ImageSet, normalisation: Nor
     inputs: evaluationInputs(input, evaluationBatch),
     fetches: {
       evaluate: scoreFetch(
-        (images, state) => frozenLogits(role, frozen, state, normalisation)(images),
+        (images, state) => meanOverViews(testTime, images, frozenLogits(role, frozen, state, normalisation)),
         normalisation,
       ),
     },

@@ -34,7 +34,16 @@ export function openSession(program: TrainingProgram, execution: 'captured' | 'e
   };
 }
 
-/** Writes what no step changes: the data set, the teachers and the task's tables. */
+/** Zeros for the gradients of a batch in parts, which each update leaves at zero again. */
+function noGradients({ student, parts, rates }: TrainingProgram): TableValues {
+  if (parts === 1) return {};
+  const trained = student.variables.filter(({ name }) => rates.has(name));
+  return Object.fromEntries(
+    trained.map(({ name, shape }) => [name, new Float32Array(elements(shape))] as const),
+  );
+}
+
+/** Writes what no update changes: the data set, the teachers, the task's tables, and no gradients. */
 export function writeFixed(
   session: Session,
   program: TrainingProgram,
@@ -43,6 +52,7 @@ export function writeFixed(
 ): void {
   session.write('data', { images: data.train.pixels, labels: data.train.labels });
   session.write('tables', tables);
+  session.write('gradients', noGradients(program));
   teachers.forEach((teacher, index) => {
     const frozen = required(program.teachers[index], 'the teacher');
     for (const [role, values] of Object.entries(frozenValues(teacherRole(index), frozen, teacher)))
@@ -53,7 +63,7 @@ export function writeFixed(
 /** Writes the student as it is before the first update: weights given or drawn from the seed, empty slots. */
 export function writeFresh(
   session: Session,
-  { student, optimizer }: TrainingProgram,
+  { student, optimizer, average }: TrainingProgram,
   { start, params }: TrainingInputs,
 ): void {
   const drawn = () =>
@@ -63,7 +73,9 @@ export function writeFresh(
         initial(randomStream(params.seed, `initial/${name}`), shape),
       ]),
     );
-  session.write('model', start ? decodeWeights(student, start) : drawn());
+  const weights = start ? decodeWeights(student, start) : drawn();
+  session.write('model', weights);
+  if (average) session.write('evaluated', weights);
   const slots = Object.entries(slotSpecs(student, optimizer)).map(
     ([name, { shape }]) => [name, new Float32Array(elements(shape))] as const,
   );
@@ -84,10 +96,14 @@ export function diverged(step: number, what: string): JobFailure {
  *
  * @throws JobFailure `diverged`
  */
-export function readFinite(session: Session, role: 'model' | 'optimizer', step: number): Values {
+export function readFinite(
+  session: Session,
+  role: 'model' | 'optimizer' | 'evaluated',
+  step: number,
+): Values {
   const values = floats(session.read(role));
   const name = Object.keys(values).find((key) => !values[key]?.every(Number.isFinite));
   if (name !== undefined)
-    throw diverged(step, `${role === 'model' ? '' : "the optimizer's "}${name} is no longer finite`);
+    throw diverged(step, `${role === 'optimizer' ? "the optimizer's " : ''}${name} is no longer finite`);
   return values;
 }

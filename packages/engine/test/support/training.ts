@@ -1,5 +1,6 @@
 import {
   distillMethodSpec,
+  trainSpec,
   type DistillMethodSpec,
   type JobParams,
   type MetricRow,
@@ -22,16 +23,13 @@ const version = 'a'.repeat(64);
 
 export type TrainOverrides = Partial<JobParams<'train'>['train']>;
 
-export const plainTrain: JobParams<'train'>['train'] = {
+export const plainTrain: JobParams<'train'>['train'] = trainSpec.parse({
   epochs: 2,
   batch: 8,
-  optimizer: { name: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
   schedule: { name: 'cosine', warmup: 0.5 },
-  augment: 'standard',
   labelSmoothing: 0.1,
-  rebalance: null,
   threads: 1,
-};
+});
 
 export const tinyVgg: ModelSpec = { name: 'vgg', width: 0.25, dropout: 0.1 };
 
