@@ -119,6 +119,26 @@ const cases: Case[] = [
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 1 }),
   },
   {
+    name: 'conv2d, stride 2, an even picture',
+    inputs: [{ shape: [2, 6, 4, 3] }, { shape: [3, 3, 3, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 1 }),
+  },
+  {
+    name: 'conv2d, 7x7 at stride 2',
+    inputs: [{ shape: [1, 8, 8, 2] }, { shape: [7, 7, 2, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 3 }),
+  },
+  {
+    name: 'conv2d, more padding than SAME',
+    inputs: [{ shape: [1, 4, 5, 2] }, { shape: [3, 3, 2, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 2 }),
+  },
+  {
+    name: 'depthwiseConv2d, stride 2, an even picture',
+    inputs: [{ shape: [2, 6, 6, 3] }, { shape: [5, 5, 3, 1] }],
+    compute: (x, filter) => ops.depthwiseConv2d(x, filter, { stride: 2, padding: 2 }),
+  },
+  {
     name: 'conv2d, no padding',
     inputs: [{ shape: picture }, { shape: [1, 1, 3, 2] }],
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 0 }),
