@@ -128,23 +128,42 @@ export function relu6(x: Tensor): Tensor {
   );
 }
 
+/** relu6(x + 3), and a sixth of it. */
+function hardShare(x: Tensor): { clipped: Tensor; share: Tensor } {
+  const type = { T: attribute.type(x.dtype) };
+  const clipped = executeOne('Relu6', type, [executeOne('AddV2', type, [x, scalar(3)], x)], x);
+  return { clipped, share: executeOne('Mul', type, [clipped, scalar(1 / 6)], x) };
+}
+
+/** Values of `x` where the clipped ones lie between 0 and 6, 0 elsewhere. */
+function withinHard(x: Tensor, clipped: Tensor): Tensor {
+  return executeOne('Relu6Grad', { T: attribute.type(x.dtype) }, [x, clipped], x);
+}
+
 /**
  * relu6(x + 3) / 6, PyTorch's Hardsigmoid (Howard et al., ICCV 2019). The gradient scales after Relu6Grad: TensorFlow's
  * graph optimizer regroups (a b) / 6 but not this, so that captured and eager execution round alike.
  */
 export function hardSigmoid(x: Tensor): Tensor {
-  const type = { T: attribute.type(x.dtype) };
-  const clipped = executeOne('Relu6', type, [executeOne('AddV2', type, [x, scalar(3)], x)], x);
-  const output = executeOne('Mul', type, [clipped, scalar(1 / 6)], x);
-  differentiable('HardSigmoid', [x], [output], ([gradient]) => [
-    gradient ? multiply(executeOne('Relu6Grad', type, [gradient, clipped], x), 1 / 6) : null,
+  const { clipped, share } = hardShare(x);
+  differentiable('HardSigmoid', [x], [share], ([gradient]) => [
+    gradient ? multiply(withinHard(gradient, clipped), 1 / 6) : null,
   ]);
-  return output;
+  return share;
 }
 
-/** x hardSigmoid(x), PyTorch's Hardswish (Howard et al., ICCV 2019). */
+/**
+ * x hardSigmoid(x), PyTorch's Hardswish (Howard et al., ICCV 2019). The gradient is hardSigmoid(x) + x / 6 between -3 and
+ * 3, written out: the tape's own would pass over the map once more.
+ */
 export function hardSwish(x: Tensor): Tensor {
-  return multiply(x, hardSigmoid(x));
+  const value = stopGradient(x);
+  const { clipped, share } = hardShare(value);
+  const output = multiply(value, share);
+  differentiable('HardSwish', [x], [output], ([gradient]) => [
+    gradient ? multiply(gradient, add(share, multiply(withinHard(value, clipped), 1 / 6))) : null,
+  ]);
+  return output;
 }
 
 /** x sigmoid(x), PyTorch's SiLU (Ramachandran et al., 2017). The gradient is s + x s (1 - s). */
