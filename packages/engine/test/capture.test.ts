@@ -1,8 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import { capture, graphText, interpret, traceProgram, type Step } from '../src/capture/index.js';
+import {
+  capture,
+  graphDifference,
+  graphText,
+  interpret,
+  largestConstant,
+  traceProgram,
+  verifyGraph,
+  type GraphDef,
+  type NodeDef,
+  type Step,
+} from '../src/capture/index.js';
 import {
   add,
   constant,
+  executeOne,
   multiply,
   read,
   scalar,
@@ -118,6 +130,26 @@ describe('what capture refuses', () => {
     });
   });
 
+  it('a constant that holds data', () => {
+    const shape = [largestConstant + 1];
+    const values = new Array<number>(largestConstant + 1).fill(1);
+    const definition = one(() => ({ outputs: { y: sum(constant(values, shape, 'float32')) } }));
+    expect(() => traceProgram(definition)).toThrow(
+      'step: Sum uses a constant float32[4097] of 4097 values: expected at most 4096',
+    );
+  });
+
+  it('an op whose attributes are left to inference', () => {
+    const definition = one(({ inputs: { x } }) => ({ outputs: { y: executeOne('Neg', {}, [x], x) } }));
+    expect(() => capture(definition)).toThrow(
+      /does not load the captured graph: .*No attr named 'T'[^]*step\/Neg_0/,
+    );
+    const program = interpret(definition);
+    program.write('model', { w: floats(1, 2, 3), v: floats(0, 0, 0) });
+    expect(() => program.run('step', { x: floats(1, 2, 3) })).not.toThrow();
+    program.dispose();
+  });
+
   it('reading a value back', () => {
     const definition = one(({ inputs: { x } }) => ({ outputs: { y: multiply(x, read(x)[0] ?? 1) } }));
     expect(() => traceProgram(definition)).toThrow('reading the values of float32[3] while capturing');
@@ -167,6 +199,51 @@ describe('the graph', () => {
     const assignment = ofStep.find(({ op }) => op === 'AssignVariableOp');
     expect(assignment?.inputs).toEqual(['variable/model/w', 'input/x', '^step/reads_done']);
     expect(ofStep.find(({ name }) => name === 'step/output/y')?.inputs).toContain('^step/assignments_done');
+  });
+
+  const graph = traceProgram(definition).graph;
+  const changed = (name: string, change: (node: NodeDef) => NodeDef | NodeDef[]): GraphDef => ({
+    nodes: graph.nodes.flatMap((node) => (node.name === name ? change(node) : node)),
+  });
+
+  it('is refused where an assignment does not wait for a read', () => {
+    const hasty = changed('step/assign/model/w', (node) => ({ ...node, inputs: node.inputs.slice(0, 2) }));
+    expect(() => verifyGraph(hasty)).toThrow(
+      'step/assign/model/w may run before step/read/model/w: expected every assignment of a fetch after all of its reads',
+    );
+  });
+
+  it('is refused where a variable is read or assigned twice in a fetch', () => {
+    const again = (node: NodeDef) => [node, { ...node, name: `${node.name}/again` }];
+    expect(() => verifyGraph(changed('step/read/model/w', again))).toThrow(
+      'step reads variable/model/w twice',
+    );
+    expect(() => verifyGraph(changed('step/assign/model/w', again))).toThrow(
+      'step assigns variable/model/w twice',
+    );
+  });
+
+  it('is refused where a name stands twice or for nothing', () => {
+    expect(() => verifyGraph(changed('step/Mul_0', (node) => [node, node]))).toThrow('two nodes step/Mul_0');
+    expect(() => verifyGraph(changed('step/Mul_0', () => []))).toThrow(
+      'refers to step/Mul_0, which is not in the graph',
+    );
+  });
+
+  it('differs from another in the first line that is not the same', () => {
+    expect(graphDifference(graph, traceProgram(definition).graph)).toBeNull();
+    const other = traceProgram(
+      one(({ state: { model }, inputs: { x } }) => ({
+        outputs: { y: add(multiply(model.w, x), multiply(scalar(3), x)) },
+        state: { model: { w: stopGradient(x) } },
+      })),
+    ).graph;
+    expect(graphDifference(graph, other)).toEqual({
+      one: expect.stringContaining('float32[](2)'),
+      other: expect.stringContaining('float32[](3)'),
+    });
+    const longer = { nodes: [...graph.nodes, ...graph.nodes.slice(-1)] };
+    expect(graphDifference(graph, longer)?.one).toBe('nothing');
   });
 
   it('lists the inputs that a fetch uses', () => {

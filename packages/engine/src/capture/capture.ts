@@ -22,6 +22,12 @@ function loadSession(graph: GraphDef): number {
     mkdirSync(join(folder, 'variables'));
     writeFileSync(join(folder, 'saved_model.pb'), encodeSavedModel(graph));
     return nativeBinding().loadSavedModel(folder, 'serve');
+  } catch (error) {
+    throw new Error(
+      `TensorFlow does not load the captured graph: ${error instanceof Error ? error.message : String(error)}. ` +
+        'Eager execution infers attributes that a graph wants written out: compare the op with its definition',
+      { cause: error },
+    );
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

@@ -7,6 +7,9 @@ export function nodeOf(reference: string): string {
   return reference.slice(reference.startsWith('^') ? 1 : 0, colon === -1 ? undefined : colon);
 }
 
+/** Values that a program may fix in its text: axes, shapes, small tables. More is data, and data is state. */
+export const largestConstant = 4096;
+
 /** Collects the nodes of one fetch. A tensor that is neither declared nor made here is refused. */
 export class FetchRecorder implements Recorder {
   readonly nodes = new Map<string, NodeDef>();
@@ -36,7 +39,12 @@ export class FetchRecorder implements Recorder {
     return `${this.fetch}/${op}_${count}`;
   }
 
-  private constantNode({ shape, dtype }: Tensor, data: TensorData): string {
+  private constantNode(op: string, { shape, dtype }: Tensor, data: TensorData): string {
+    if (data.length > largestConstant)
+      throw new Error(
+        `${this.fetch}: ${op} uses a constant ${dtype}[${shape.join(', ')}] of ${data.length} values: ` +
+          `expected at most ${largestConstant} in a program's text; make it a variable, or compute it in the graph`,
+      );
     const values = Array.from(data, (value) => (Object.is(value, -0) ? '-0' : String(value)));
     const key = `${dtype}[${shape.join()}]${values.join()}`;
     const known = this.constants.get(key);
@@ -51,7 +59,7 @@ export class FetchRecorder implements Recorder {
   /** The name by which a node refers to this tensor. */
   reference(op: string, tensor: Tensor): string {
     const { source } = tensor;
-    if (source.kind === 'constant') return this.constantNode(tensor, source.data);
+    if (source.kind === 'constant') return this.constantNode(op, tensor, source.data);
     const what = `${tensor.dtype}[${tensor.shape.join(', ')}]`;
     if (source.kind === 'device')
       throw new Error(

@@ -10,6 +10,7 @@ import {
   type StepArguments,
 } from './program.js';
 import { FetchRecorder, nodeOf } from './recorder.js';
+import { verifyGraph } from './verify.js';
 import {
   assignNode,
   groupNode,
@@ -153,8 +154,12 @@ export function traceProgram<S extends StateSpec, I extends InputSpec, F extends
   const fetches = Object.entries<Step<S, I> | null>(definition.fetches).flatMap(([name, step]) =>
     step ? [[name, traceFetch(name, step, definition)] as const] : [],
   );
+  const graph = {
+    nodes: [zeroNode, ...placeholders, ...variables, ...fetches.flatMap(([, { nodes }]) => nodes)],
+  };
+  verifyGraph(graph);
   return {
-    graph: { nodes: [zeroNode, ...placeholders, ...variables, ...fetches.flatMap(([, { nodes }]) => nodes)] },
+    graph,
     fetches: Object.fromEntries(fetches.map(([name, { inputs, outputs }]) => [name, { inputs, outputs }])),
   };
 }
