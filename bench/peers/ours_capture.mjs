@@ -1,7 +1,7 @@
 // A model's captured training program: one turn of bench/capture.mjs. Prints one JSON line, or with --dump the graph.
 // Arguments: model (JSON), batch, pixels on a side, optimizer (JSON), --dump and the name of a fetch. Threads and
 // oneDNN come from the environment.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { estimateTrainingMemory } from '@ferment/contracts';
 import {
   capture,
@@ -44,20 +44,13 @@ if (dump) {
   console.log(graphText({ nodes: shown }));
 } else console.log(JSON.stringify(measured()));
 
-/** Largest resident memory so far, in bytes; null where the system does not tell. */
+/** Largest resident memory so far, in bytes. */
 function peak() {
-  try {
-    return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
-  } catch {
-    return null;
-  }
+  return Number(/VmHWM:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]) * 1024;
 }
 
 function measured() {
   const { tensorflow } = nativeVersion();
-  // The library's own start is not the model's: the peak counts from here.
-  global.gc?.();
-  writeFileSync('/proc/self/clear_refs', '5');
   const before = peak();
   const started = performance.now();
   const session = capture(definition);
@@ -88,6 +81,7 @@ function measured() {
   const losses = [step(0)];
   const first = performance.now();
   losses.push(step(1));
+  session.run('evaluate', { images: new Uint8Array(program.evaluationBatch * size * size * channels) });
   if (!losses.every(Number.isFinite)) throw new Error(`the losses are ${losses.join(', ')}`);
   const input = { size, channels };
   return {
@@ -96,6 +90,7 @@ function measured() {
     graphBytes: encodeGraph(session.graph).length,
     captureSeconds: (loaded - started) / 1000,
     firstStepSeconds: (first - ready) / 1000,
+    processBytes: before,
     peakBytes: peak() - before,
     estimatedBytes: estimateTrainingMemory({ model, optimizer, batch, images: count, input, teachers: [] }),
     version: `TensorFlow ${tensorflow}`,

@@ -25,5 +25,6 @@ export * from './spec.js';
 export * from './stages.js';
 export * from './states.js';
 export * from './table.js';
+export * from './training-memory.js';
 export * from './training.js';
 export * from './variants.js';

@@ -11,6 +11,7 @@ import {
   type CostOf,
   type ModelCost,
   type ModelInput,
+  type ModelSize,
 } from './architectures/index.js';
 import { emotions } from './emotions.js';
 import { modelCatalog, type ModelName, type ModelSpec } from './models.js';
@@ -27,6 +28,17 @@ const costs: { [N in ModelName]: CostOf<N> } = {
   hybrid: hybridCost,
 };
 
+/** An architecture's layer table, walked at an input. */
+export function modelSize(model: ModelSpec, input: ModelInput, classes: number = emotions.length): ModelSize {
+  const { minimumSize } = modelCatalog[model.name];
+  if (input.size < minimumSize) {
+    throw new RangeError(`${model.name}: size ${input.size} is too small; expected at least ${minimumSize}`);
+  }
+  // The name chooses the entry for this very specification, which the type system cannot correlate.
+  const cost = costs[model.name] as (model: ModelSpec, input: ModelInput, classes: number) => ModelSize;
+  return cost(model, input, classes);
+}
+
 /**
  * Exact parameters and multiply-accumulates of a model, from its specification alone: what a preview shows before
  * anything is built. The engine's counts from the captured graph agree (tested there).
@@ -38,12 +50,6 @@ export function estimateModelCost(
   input: ModelInput,
   classes: number = emotions.length,
 ): ModelCost {
-  const { minimumSize } = modelCatalog[model.name];
-  if (input.size < minimumSize) {
-    throw new RangeError(`${model.name}: size ${input.size} is too small; expected at least ${minimumSize}`);
-  }
-  // The name chooses the entry for this very specification, which the type system cannot correlate.
-  const cost = costs[model.name] as (model: ModelSpec, input: ModelInput, classes: number) => ModelCost;
-  const { parameters, macs } = cost(model, input, classes);
+  const { parameters, macs } = modelSize(model, input, classes);
   return { parameters, macs };
 }

@@ -11,8 +11,11 @@ export const plannedInput = z.object({
 });
 export type PlannedInput = z.output<typeof plannedInput>;
 
-/** Work of one job: images through the network times MACs of a forward pass (a training step counts three). */
-export const jobCost = z.object({ images: z.number(), macs: z.number() });
+/**
+ * Work of one job: images through the network times MACs of a forward pass (a training step counts three); of a
+ * training also about the bytes of memory at its peak.
+ */
+export const jobCost = z.object({ images: z.number(), macs: z.number(), memory: z.number().optional() });
 export type JobCost = z.output<typeof jobCost>;
 
 export const plannedJob = z.object({
@@ -87,6 +90,8 @@ export const preview = z.object({
     macsWithoutSharing: z.number(),
     /** From this installation's own past jobs; null while there are none. */
     estimatedSeconds: z.number().nullable(),
+    /** About the bytes of memory that the largest training still to be done takes; null where there is none. */
+    peakMemory: z.number().nullable(),
   }),
   comparisons: z.int(),
   /** Seeds that a table of this many comparisons needs. */

@@ -251,7 +251,7 @@ export type DistillMethodSpec = z.output<typeof distillMethodSpec>;
 
 /** Versions of the shared components whose change would change a result under unchanged parameters. */
 export const componentVersions = {
-  trainer: 1,
+  trainer: 2,
   optimizers: { sgd: 1, adamw: 1 },
   schedules: { constant: 1, cosine: 1, step: 1, 'one-cycle': 1, plateau: 1 },
   augmentation: 1,

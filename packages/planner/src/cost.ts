@@ -2,6 +2,7 @@ import {
   attackRuns,
   corruptionsOf,
   estimateModelCost,
+  estimateTrainingMemory,
   membersOf,
   splitSummaryOf,
   testTimeViews,
@@ -62,6 +63,22 @@ export function updatesOf(train: TrainSpec, images: number): number {
   return train.updates ?? (train.epochs ?? 0) * stepsOfEpoch(train, images);
 }
 
+/** About the bytes that a training's process takes at its peak. */
+function memoryOf(
+  { data, model, train }: JobParams<'train'>,
+  teachers: readonly NetworkSpec[],
+  sizes: SplitSizes,
+  passes: number,
+): number {
+  const { optimizer, batch, accumulate, ema, recalibrate } = train;
+  const evaluated = ema !== null || recalibrate !== null;
+  return estimateTrainingMemory({
+    ...{ model, optimizer, batch: batch / accumulate, images: sizes.train, input: data.preprocess },
+    ...{ teachers, passes },
+    copies: [evaluated, accumulate > 1, optimizer.sam !== undefined].filter(Boolean).length,
+  });
+}
+
 /**
  * Work of a training: three forward passes for every image of every step, one for each teacher, and one pass over
  * validation an epoch; sharpness-aware minimisation does each step twice, recalibration adds its batches each epoch.
@@ -83,6 +100,7 @@ export function trainingCost(
   return {
     images: images + validated,
     macs: images * gradients * (passesOfTrainingStep * own + taught) + (recalibrated + validated) * own,
+    memory: memoryOf(params, teachers, sizes, 1),
   };
 }
 
@@ -102,7 +120,11 @@ export function adversarialCost(params: JobParams<'adversarial'>, sizes: SplitSi
   const { images, macs } = trainingCost(params, [], sizes);
   const second = method.name === 'trades' ? passesOfTrainingStep : 0;
   const both = updatesOf(train, sizes.train) * train.batch * second * macsOf(model, data);
-  return { images, macs: macs + both + attackMacs(params, method, sizes) };
+  return {
+    images,
+    macs: macs + both + attackMacs(params, method, sizes),
+    memory: memoryOf(params, [], sizes, second === 0 ? 1 : 2),
+  };
 }
 
 /**
@@ -115,13 +137,18 @@ export function distillCost(
   sizes: SplitSizes,
 ): JobCost {
   const { data, model, train, method } = params;
-  const { images, macs } = trainingCost(params, teachers, sizes);
+  const plain = trainingCost(params, teachers, sizes);
+  const { images, macs } = plain;
   const attack = method.name === 'eadd' ? method.adversarial : null;
-  if (!attack) return { images, macs };
+  if (!attack) return plain;
   const taught = attack.term === 'rslad' ? allMacs(teachers, data) : 0;
   const perImage = passesOfTrainingStep * macsOf(model, data) + taught;
   const both = updatesOf(train, sizes.train) * train.batch * perImage;
-  return { images, macs: macs + both + attackMacs(params, attack, sizes) };
+  return {
+    images,
+    macs: macs + both + attackMacs(params, attack, sizes),
+    memory: memoryOf(params, teachers, sizes, 2),
+  };
 }
 
 /** Work of predicting one part of the images. */

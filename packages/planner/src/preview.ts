@@ -31,7 +31,9 @@ export function previewOf(plan: Plan, spec: ExperimentSpec, options: PreviewOpti
   const wanted = plan.trials.flatMap((trial) => Object.values(trial.jobs).map((key) => jobs.get(key)));
   const macsOf = (list: readonly (PlannedJob | undefined)[]) =>
     list.reduce((sum, job) => sum + (job?.cost?.macs ?? 0), 0);
-  const macs = macsOf(plan.jobs.filter((job) => !finished.has(job.key)));
+  const left = plan.jobs.filter((job) => !finished.has(job.key));
+  const macs = macsOf(left);
+  const memory = left.flatMap(({ cost }) => cost?.memory ?? []);
   const trainings = plan.jobs.filter(isTraining);
   const comparisons = comparisonsOf(spec.ablation);
   const secondsPerMac = options.secondsPerMac ?? null;
@@ -56,6 +58,7 @@ export function previewOf(plan: Plan, spec: ExperimentSpec, options: PreviewOpti
       macs,
       macsWithoutSharing: macsOf(wanted),
       estimatedSeconds: secondsPerMac === null ? null : macs * secondsPerMac,
+      peakMemory: memory.length === 0 ? null : Math.max(...memory),
     },
     comparisons,
     seedsNeeded: comparisons === 0 ? null : seedsNeeded(comparisons, spec.seeds.length),

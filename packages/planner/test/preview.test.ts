@@ -41,6 +41,9 @@ describe('previewOf', () => {
     const [first = ''] = macs.keys();
     expect(all.compute.macs).toBeCloseTo(total, -6);
     expect(all.compute.estimatedSeconds).toBeNull();
+    const memory = made.jobs.flatMap(({ cost }) => cost?.memory ?? []);
+    expect(memory).toHaveLength(all.trainings.planned);
+    expect(all.compute.peakMemory).toBe(Math.max(...memory));
     // Three teachers and their evaluations are there three times, once a seed.
     const teachers = [...macs.values()].slice(0, 6).reduce((sum, value) => sum + value, 0);
     expect(all.compute.macsWithoutSharing).toBeCloseTo(total + 2 * teachers, -6);
@@ -50,6 +53,7 @@ describe('previewOf', () => {
     expect(preview(specText(twoVariants), made.jobs.length, 2e-11).preview.compute).toMatchObject({
       macs: 0,
       estimatedSeconds: 0,
+      peakMemory: null,
     });
   });
 

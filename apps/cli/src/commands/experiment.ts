@@ -44,6 +44,8 @@ export function describePreview(preview: Preview): string {
     lines.push(
       `estimated time: ${duration(compute.estimatedSeconds)} of one worker, from this installation's past jobs`,
     );
+  if (compute.peakMemory !== null)
+    lines.push(`memory: about ${Math.ceil(compute.peakMemory / 1e6)} MB for the largest training`);
   if (preview.seedsNeeded) lines.push(`comparisons: ${preview.comparisons}; ${preview.seedsNeeded.note}`);
   lines.push(...preview.warnings.map((warning) => `warning: ${warning}`));
   return lines.join('\n');

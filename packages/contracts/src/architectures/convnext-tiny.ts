@@ -30,6 +30,7 @@ export const convNeXtTinyCost: CostOf<'convnext-tiny'> = ({ width, stem, head },
     for (let block = 0; block < blocks; block += 1) {
       const depthwise = convNeXtKernel ** 2 * outputs;
       walk.macs += depthwise * walk.size ** 2;
+      walk.gives(outputs * walk.size ** 2);
       // Its bias, the layer norm and the scale of the layer.
       walk.parameters += depthwise + 4 * outputs;
       walk.linear(outputs, convNeXtMlpRatio * outputs, walk.size ** 2);

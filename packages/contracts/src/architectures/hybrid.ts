@@ -63,7 +63,7 @@ export const hybridCost: CostOf<'hybrid'> = (
     for (let block = 0; block < count; block += 1) {
       if (transformer) {
         const inner = hybridHeads * hybridHeadWidth(blocks.headWidth, width);
-        walk.transformerBlock(inner, blocks.mlpRatio * outputs);
+        walk.transformerBlock(hybridHeads, inner, blocks.mlpRatio * outputs);
       } else {
         const expanded = blocks.expansion * outputs;
         walk.invertedResidual(expanded, outputs, {

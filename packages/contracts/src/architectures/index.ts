@@ -12,4 +12,4 @@ export * from './resemotenet.js';
 export * from './resnet18.js';
 export * from './shufflenetv2.js';
 export * from './vgg.js';
-export type { ModelCost, ModelInput } from './walk.js';
+export type { ModelCost, ModelInput, ModelSize } from './walk.js';

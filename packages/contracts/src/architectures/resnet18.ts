@@ -1,7 +1,7 @@
 import type { ModelSpec } from '../models.js';
 import type { CostOf } from './cost-of.js';
 import { makeDivisible } from './divisible.js';
-import { Walk, type ModelCost, type ModelInput } from './walk.js';
+import { Walk, type ModelInput, type ModelSize } from './walk.js';
 
 /** ResNet-18 (He et al., CVPR 2016, table 1): four stages of two basic blocks; `channels` at width 1. */
 export const resnet18Stages = [
@@ -17,7 +17,7 @@ function residualCost(
   { name, width, stem, head }: Extract<ModelSpec, { name: 'resnet18' | 'seresnet18' }>,
   { size }: ModelInput,
   classes: number,
-): ModelCost {
+): ModelSize {
   const first = makeDivisible(resnet18Stages[0].channels * width);
   const walk = new Walk(size, 3);
   if (stem === 'imagenet') {

@@ -7,6 +7,18 @@ export interface ModelCost {
   macs: number;
 }
 
+/** What a training's memory depends on besides. */
+export interface ModelSize extends ModelCost {
+  /** Values that convolutions, and matrix products on pooled features, give for one image. */
+  activations: number;
+  /** Values that matrix products on tokens and attention give for one image. */
+  tokenValues: number;
+  /** The most that one layer gives for one image. */
+  largestLayer: number;
+  /** Layers counted so: the graph grows with them. */
+  layers: number;
+}
+
 /** Input of a model: pixels on a side, channels of the picture. */
 export interface ModelInput {
   size: number;
@@ -14,14 +26,25 @@ export interface ModelInput {
 }
 
 /** Walks a network layer by layer with the size and channels of the current map. */
-export class Walk implements ModelCost {
+export class Walk implements ModelSize {
   parameters = 0;
   macs = 0;
+  activations = 0;
+  tokenValues = 0;
+  largestLayer = 0;
+  layers = 0;
 
   constructor(
     public size: number,
     public channels: number,
   ) {}
+
+  /** A layer has given so many values. */
+  gives(values: number, kind: 'activations' | 'tokenValues' = 'activations'): void {
+    this[kind] += values;
+    this.largestLayer = Math.max(this.largestLayer, values);
+    this.layers += 1;
+  }
 
   /** A k x k convolution padded by (k-1)/2, then batch norm. */
   convolution(channels: number, kernel: number, stride = 1, { bias = false } = {}): void {
@@ -30,6 +53,7 @@ export class Walk implements ModelCost {
     this.macs += weights * this.size ** 2;
     this.parameters += weights + (bias ? 3 : 2) * channels;
     this.channels = channels;
+    this.gives(channels * this.size ** 2);
   }
 
   /** What runs beside the network's line, from the same map: a projection of a shortcut, a branch. */
@@ -38,6 +62,10 @@ export class Walk implements ModelCost {
     work(other);
     this.parameters += other.parameters;
     this.macs += other.macs;
+    this.activations += other.activations;
+    this.tokenValues += other.tokenValues;
+    this.largestLayer = Math.max(this.largestLayer, other.largestLayer);
+    this.layers += other.layers;
   }
 
   /** One k x k filter a channel, then batch norm. */
@@ -45,12 +73,14 @@ export class Walk implements ModelCost {
     this.size = Math.ceil(this.size / stride);
     this.macs += kernel * kernel * this.channels * this.size ** 2;
     this.parameters += kernel * kernel * this.channels + 2 * this.channels;
+    this.gives(this.channels * this.size ** 2);
   }
 
   /** A matrix product with bias, on pooled features or on so many tokens. */
   linear(inputs: number, outputs: number, tokens = 1): void {
     this.macs += inputs * outputs * tokens;
     this.parameters += inputs * outputs + outputs;
+    this.gives(outputs * tokens, tokens === 1 ? 'activations' : 'tokenValues');
   }
 
   /** The last layer, from features to logits. */
@@ -60,6 +90,7 @@ export class Walk implements ModelCost {
       this.linear(inputs, head.embedding);
       this.macs += head.embedding * classes;
       this.parameters += head.embedding * classes;
+      this.gives(classes);
     }
   }
 
@@ -96,14 +127,17 @@ export class Walk implements ModelCost {
     this.macs += kernel * kernel * inputs * channels * this.size ** 2;
     this.parameters += kernel * kernel * inputs * channels + channels;
     this.channels = channels;
+    this.gives(channels * this.size ** 2);
   }
 
-  /** Two layer norms, attention with heads of `inner` channels together, and an MLP, on the map's pixels as tokens. */
-  transformerBlock(inner: number, hidden: number): void {
+  /** Two layer norms, attention with `heads` of `inner` channels together, and an MLP, on the map's pixels as tokens. */
+  transformerBlock(heads: number, inner: number, hidden: number): void {
     const { channels } = this;
     const tokens = this.size ** 2;
     this.linear(channels, 3 * inner, tokens);
     this.macs += 2 * tokens ** 2 * inner;
+    this.gives(heads * tokens ** 2, 'tokenValues');
+    this.gives(tokens * inner, 'tokenValues');
     this.linear(inner, channels, tokens);
     this.linear(channels, hidden, tokens);
     this.linear(hidden, channels, tokens);
