@@ -3,6 +3,7 @@ export * from './canonical.js';
 export * from './data.js';
 export * from './emotions.js';
 export * from './events.js';
+export * from './exports.js';
 export * from './failures.js';
 export * from './jobs.js';
 export * from './metrics.js';

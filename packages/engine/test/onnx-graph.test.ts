@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { modelSpec } from '@ferment/contracts';
+import { traceFreeBatch } from '../src/export/free-batch.js';
 import { onnxGraph } from '../src/export/onnx.js';
 import { traceInference, type InferenceGraph } from '../src/models/inference.js';
 import { fileShape, weightsFromTensors } from '../src/files/weights.js';
 import { traceProgram } from '../src/capture/index.js';
 import { createModel } from '../src/models/index.js';
-import { defineModel } from '../src/nn/index.js';
 import { hardSigmoid, hardSwish, mean, multiply, reshape, sin, type Tensor } from '../src/tensor/index.js';
 import { generatedWeights } from './support/generated-weights.js';
 
@@ -16,14 +16,18 @@ function traced(body: (x: Tensor) => Tensor, batch: number): InferenceGraph {
     inputs: { pixels: { shape: [batch, 8, 8, 3], dtype: 'float32' } },
     fetches: { infer: ({ inputs }) => ({ outputs: { logits: body(inputs.pixels) } }) },
   });
-  const model = defineModel(() => (x) => x);
   const output = fetches.infer?.outputs.logits ?? '';
   const nodes = graph.nodes.filter(({ op, name }) => op !== 'NoOp' && !name.startsWith('write/'));
-  return { model, nodes, input: 'input/pixels', output, variables: new Map() };
+  return { nodes, input: 'input/pixels', output, variables: new Map() };
 }
 
+const unweighted = (body: (x: Tensor) => Tensor) => ({
+  graph: traceFreeBatch((batch) => traced(body, batch)),
+  weights: {},
+});
+
 const ops = (body: (x: Tensor) => Tensor): string[] =>
-  onnxGraph((batch) => traced(body, batch), {}).nodes.map(({ op }) => op);
+  onnxGraph(unweighted(body)).nodes.map(({ op }) => op);
 
 describe('onnxGraph', () => {
   it('leaves no transposition, and one op for each of the engine', () => {
@@ -31,10 +35,10 @@ describe('onnxGraph', () => {
     const model = createModel(spec, { size: 32, channels: 3 });
     const state = model.variables.map((variable): [string, number[]] => [variable.name, fileShape(variable)]);
     const weights = weightsFromTensors(model, generatedWeights(state));
-    const { nodes, initializers } = onnxGraph(
-      (batch) => traceInference(spec, { size: 32, channels: 3 }, batch),
+    const { nodes, initializers } = onnxGraph({
+      graph: traceInference(spec, { size: 32, channels: 3 }, 1),
       weights,
-    );
+    });
     const count = (op: string): number => nodes.filter((node) => node.op === op).length;
     expect(
       Object.fromEntries(['Conv', 'BatchNormalization', 'MaxPool', 'Gemm'].map((op) => [op, count(op)])),
@@ -68,7 +72,7 @@ describe('onnxGraph', () => {
           new Float32Array(shape.reduce((total, size) => total * size, 1)),
         ]),
       );
-      const { nodes } = onnxGraph((batch) => traceInference(spec, { size: 32, channels: 1 }, batch), weights);
+      const { nodes } = onnxGraph({ graph: traceInference(spec, { size: 32, channels: 1 }, 1), weights });
       return nodes.filter(({ op }) => op === 'Transpose').length;
     };
     expect(transpositions(false)).toBe(0);
@@ -79,7 +83,7 @@ describe('onnxGraph', () => {
   it("writes MobileNet's activations as the ops that ONNX has for them", () => {
     expect(ops(hardSigmoid)).toEqual(['HardSigmoid', 'Identity']);
     expect(ops(hardSwish)).toEqual(['HardSigmoid', 'Mul', 'Identity']);
-    expect(onnxGraph((batch) => traced(hardSigmoid, batch), {}).initializers).toEqual([]);
+    expect(onnxGraph(unweighted(hardSigmoid)).initializers).toEqual([]);
   });
 
   it('keeps a product that only looks like a hard sigmoid', () => {

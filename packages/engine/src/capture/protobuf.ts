@@ -1,4 +1,12 @@
-import type { AttributeValue, ConstantValue, DataType, GraphDef, NodeDef, Shape } from './graph-def.js';
+import type {
+  AttributeValue,
+  ConstantValue,
+  DataType,
+  GraphDef,
+  NodeDef,
+  Shape,
+  TensorSpec,
+} from './graph-def.js';
 
 /** Writes protobuf's wire format; TensorFlow's messages are few and fixed, so their field numbers stand in this file. */
 class Writer {
@@ -135,13 +143,56 @@ export function encodeGraph(graph: GraphDef): Uint8Array {
   return writer.finish();
 }
 
-/** A serialized tensorflow.SavedModel with one meta graph tagged `serve`; its variables start uninitialised. */
-export function encodeSavedModel(graph: GraphDef): Uint8Array {
+/** A tensor of a signature: the first output of a node; -1 in its shape is a free axis. */
+export interface SignatureTensor extends TensorSpec {
+  readonly node: string;
+}
+
+/** What a SavedModel offers to other programs, by the names that they use. */
+export interface Signature {
+  readonly inputs: Readonly<Record<string, SignatureTensor>>;
+  readonly outputs: Readonly<Record<string, SignatureTensor>>;
+}
+
+/** As TensorFlow Serving and `tf.saved_model` expect it of a function from tensors to tensors. */
+const predictMethod = 'tensorflow/serving/predict';
+
+function writeTensorInfos(writer: Writer, field: number, tensors: Signature['inputs']): void {
+  for (const [name, { node, dtype, shape }] of Object.entries(tensors)) {
+    writer.message(field, (entry) =>
+      entry
+        .string(1, name)
+        .message(2, (info) =>
+          info.string(1, `${node}:0`).int(2, typeNumbers[dtype]).message(3, (inner) => writeShape(inner, shape)),
+        ),
+    );
+  }
+}
+
+// Field numbers: tensorflow/core/protobuf/{saved_model,meta_graph}.proto
+/**
+ * A serialized tensorflow.SavedModel with one meta graph tagged `serve`; its variables start uninitialised.
+ *
+ * @param signatures by name; none where only the engine loads it
+ */
+export function encodeSavedModel(
+  graph: GraphDef,
+  signatures: Readonly<Record<string, Signature>> = {},
+): Uint8Array {
   return new Writer()
     .int(1, 1)
     .message(2, (meta) => {
       meta.message(1, (info) => info.string(4, 'serve'));
       meta.message(2, (inner) => writeGraph(inner, graph));
+      for (const [name, { inputs, outputs }] of Object.entries(signatures)) {
+        meta.message(5, (entry) =>
+          entry.string(1, name).message(2, (signature) => {
+            writeTensorInfos(signature, 1, inputs);
+            writeTensorInfos(signature, 2, outputs);
+            signature.string(3, predictMethod);
+          }),
+        );
+      }
     })
     .finish();
 }

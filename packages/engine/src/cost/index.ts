@@ -1,5 +1,6 @@
 import type { ModelCost, ModelSpec } from '@ferment/contracts';
 import { elements, type NodeDef, type TensorSpec } from '../capture/index.js';
+import { createModel } from '../models/index.js';
 import { producer, traceInference } from '../models/inference.js';
 import { parameterCount } from '../nn/index.js';
 
@@ -47,6 +48,6 @@ export function graphMacs(nodes: readonly NodeDef[]): number {
  * @param channels of the picture
  */
 export async function modelCost(model: ModelSpec, size: number, channels: 1 | 3): Promise<ModelCost> {
-  const traced = traceInference(model, { size, channels }, 1);
-  return { parameters: parameterCount(traced.model), macs: graphMacs(traced.nodes) };
+  const { nodes } = traceInference(model, { size, channels }, 1);
+  return { parameters: parameterCount(createModel(model, { size, channels })), macs: graphMacs(nodes) };
 }

@@ -1,3 +1,2 @@
-export { exportOnnx } from './onnx.js';
-export { OnnxExportError } from './onnx-builder.js';
+export { ExportError } from './export-error.js';
 export { runExport, type ExportInputs, type ExportOutputs } from './run-export.js';

@@ -1,16 +1,8 @@
-import type { AttributeValue, ConstantValue, NodeDef, Shape } from '../capture/index.js';
+import type { ConstantValue, NodeDef, Shape } from '../capture/index.js';
 import { fileShape, toFileLayout } from '../files/weights.js';
 import { producer, type InferenceGraph } from '../models/inference.js';
+import { ExportError } from './export-error.js';
 import type { OnnxAttribute, OnnxInitializer, OnnxNode } from './onnx-proto.js';
-
-/** A node whose op, or whose use of one, has no translation to ONNX. */
-export class OnnxExportError extends Error {
-  override name = 'OnnxExportError';
-
-  constructor(node: NodeDef, message: string) {
-    super(`ONNX export: ${node.name} (${node.op}): ${message}`);
-  }
-}
 
 /**
  * An ONNX graph under construction. Pictures are [batch, channels, height, width] in it where the engine has
@@ -57,28 +49,28 @@ export class OnnxBuilder {
   /** The node behind an input. */
   from(node: NodeDef, index: number): NodeDef {
     const found = this.byName.get(producer(node.inputs[index] ?? '') ?? '');
-    if (!found) throw new OnnxExportError(node, `there is no input ${index}`);
+    if (!found) throw new ExportError(node, `there is no input ${index}`);
     return found;
   }
 
   /** The shape of a node's first output, batch size baked in. */
   shape(node: NodeDef): Shape {
     const output = node.outputs[0];
-    if (!output) throw new OnnxExportError(node, 'there is no output');
+    if (!output) throw new ExportError(node, 'there is no output');
     return output.shape;
   }
 
   /** ONNX's name of a computed input, whichever its order of axes. */
   private value(node: NodeDef, index: number): string {
     const name = this.names.get(node.inputs[index] ?? '');
-    if (name === undefined) throw new OnnxExportError(node, `input ${index} is not computed before it`);
+    if (name === undefined) throw new ExportError(node, `input ${index} is not computed before it`);
     return name;
   }
 
   /** ONNX's name of what a node computes. */
   output(node: NodeDef): string {
     const name = this.names.get(node.name);
-    if (name === undefined) throw new OnnxExportError(node, 'its translation wrote nothing');
+    if (name === undefined) throw new ExportError(node, 'its translation wrote nothing');
     return name;
   }
 
@@ -170,11 +162,10 @@ export class OnnxBuilder {
    */
   weight(node: NodeDef, index: number): string {
     const read = this.from(node, index);
-    const name =
+    const variable =
       read.op === 'ReadVariableOp' ? this.traced.variables.get(this.from(read, 0).name) : undefined;
-    const variable = this.traced.model.variables.find((candidate) => candidate.name === name);
-    const data = name === undefined ? undefined : this.weights[name];
-    if (!variable || !data) throw new OnnxExportError(node, `input ${index} is no variable with values`);
+    const data = variable && this.weights[variable.name];
+    if (!variable || !data) throw new ExportError(node, `input ${index} is no variable with values`);
     const shape = variable.layout === 'channels' ? variable.shape : fileShape(variable);
     return this.initializer(variable.name, shape, () => toFileLayout(variable, data));
   }
@@ -182,18 +173,7 @@ export class OnnxBuilder {
   /** An input that the program's text fixes. */
   constant(node: NodeDef, index: number): ConstantValue {
     const value = this.from(node, index).attributes.value;
-    if (value?.kind !== 'tensor') throw new OnnxExportError(node, `input ${index} is no constant`);
+    if (value?.kind !== 'tensor') throw new ExportError(node, `input ${index} is no constant`);
     return value.value;
   }
-}
-
-type Kind = AttributeValue['kind'];
-type ValueOf = { [K in Kind]: Extract<AttributeValue, { kind: K }>['value'] };
-
-/** An attribute's value. */
-export function attributeOf<K extends Kind>(node: NodeDef, name: string, kind: K): ValueOf[K] {
-  const attribute = node.attributes[name];
-  if (attribute?.kind !== kind) throw new OnnxExportError(node, `expected attribute ${name} of kind ${kind}`);
-  // The kind says which value it is, which the type system cannot follow through the type parameter.
-  return attribute.value as ValueOf[K];
 }

@@ -1,5 +1,6 @@
 import type { NodeDef } from '../capture/index.js';
-import { attributeOf, OnnxExportError, type OnnxBuilder } from './onnx-builder.js';
+import { attributeOf, ExportError } from './export-error.js';
+import type { OnnxBuilder } from './onnx-builder.js';
 import type { OnnxAttribute } from './onnx-proto.js';
 
 /** Writes in ONNX what a node computes. */
@@ -14,7 +15,7 @@ function padding(node: NodeDef, kernel: readonly number[], strides: readonly num
     return [top, left, bottom, right];
   }
   if (strides.some((stride) => stride !== 1) || kernel.some((size) => size % 2 === 0)) {
-    throw new OnnxExportError(
+    throw new ExportError(
       node,
       `padding ${mode} depends on the picture's size here; spell it out (EXPLICIT)`,
     );
@@ -50,21 +51,21 @@ const biasAdd: Translation = (builder, node) => {
     return;
   }
   if (builder.isPicture(node, 0)) {
-    throw new OnnxExportError(node, 'on pictures, expected right after a convolution that nothing else uses');
+    throw new ExportError(node, 'on pictures, expected right after a convolution that nothing else uses');
   }
   builder.emit(node, 'Add', [builder.plain(node, 0), builder.weight(node, 1)]);
 };
 
 const matMul: Translation = (builder, node) => {
   if (attributeOf(node, 'transpose_a', 'bool') || attributeOf(node, 'transpose_b', 'bool')) {
-    throw new OnnxExportError(node, 'expected no transposition');
+    throw new ExportError(node, 'expected no transposition');
   }
   // Weights are written as files have them, [outputs, inputs].
   builder.emit(node, 'Gemm', [builder.plain(node, 0), builder.weight(node, 1)], { transB: 1 });
 };
 
 const batchNorm: Translation = (builder, node) => {
-  if (attributeOf(node, 'is_training', 'bool')) throw new OnnxExportError(node, 'expected inference mode');
+  if (attributeOf(node, 'is_training', 'bool')) throw new ExportError(node, 'expected inference mode');
   const vectors = [1, 2, 3, 4].map((index) => builder.weight(node, index));
   builder.emitPicture(node, 'BatchNormalization', [builder.picture(node, 0), ...vectors], {
     epsilon: { float: attributeOf(node, 'epsilon', 'float') },
@@ -77,7 +78,7 @@ function pictureOperand(builder: OnnxBuilder, node: NodeDef, index: number): str
   const shape = builder.shape(from);
   if (from.op !== 'Const') {
     if (shape.length !== builder.shape(node).length) {
-      throw new OnnxExportError(
+      throw new ExportError(
         node,
         `input ${index} of rank ${shape.length} broadcasts; only constants may`,
       );
@@ -88,7 +89,7 @@ function pictureOperand(builder: OnnxBuilder, node: NodeDef, index: number): str
   if (shape.length === 0) return builder.initializer(from.name, [], () => Float32Array.from(data));
   const [first, height, width, channels = 1] = shape;
   if (shape.length !== 4 || first !== 1 || height !== 1 || width !== 1) {
-    throw new OnnxExportError(
+    throw new ExportError(
       node,
       `constant [${shape.join(', ')}]: expected a scalar or [1, 1, 1, channels]`,
     );
@@ -193,7 +194,7 @@ const mean: Translation = (builder, node) => {
     return;
   }
   if (axes.join() !== '1,2') {
-    throw new OnnxExportError(node, `axes ${axes.join(', ')}: expected the height and width of pictures`);
+    throw new ExportError(node, `axes ${axes.join(', ')}: expected the height and width of pictures`);
   }
   const attributes = { axes: [2, 3], keepdims };
   if (keep) builder.emitPicture(node, 'ReduceMean', [builder.picture(node, 0)], attributes);

@@ -1,10 +1,17 @@
-import { emotions, JobFailure, type ModelSpec } from '@ferment/contracts';
+import { emotions, JobFailure, type ExportFormat, type ModelSpec } from '@ferment/contracts';
 import { z } from 'zod';
 import { readSafetensors, SafetensorsError, writeSafetensors } from '../files/safetensors.js';
 import { weightsFromTensors, weightsToTensors } from '../files/weights.js';
 import { createModel } from '../models/index.js';
+import { traceInference } from '../models/inference.js';
 import type { Normalisation } from '../nn/index.js';
-import { exportOnnx } from './onnx.js';
+import { foldBatchNorms } from './fold.js';
+import { traceFreeBatch } from './free-batch.js';
+import { freeze } from './frozen.js';
+import { factTexts, type ExportFacts } from './interface.js';
+import { exportOnnx, onnxGraph } from './onnx.js';
+import { exportSavedModel } from './saved-model.js';
+import { exportTfjs } from './tfjs.js';
 
 export interface ExportInputs {
   readonly model: ModelSpec;
@@ -20,12 +27,8 @@ export interface ExportInputs {
   readonly labels?: readonly string[];
 }
 
-export interface ExportOutputs {
-  /** ONNX, opset 17: `pixels` float32 [batch, channels, size, size] from 0 to 255 to `logits` [batch, classes]. */
-  readonly onnx: Uint8Array;
-  /** Weights and buffers under torchvision's names and in its layout, and nothing else. */
-  readonly safetensors: Uint8Array;
-}
+/** Bytes by format; see the formats' own functions for input, output and metadata. */
+export type ExportOutputs = Readonly<Record<Exclude<ExportFormat, 'onnx-int8'>, Uint8Array>>;
 
 const savedNormalisation = z.object({ mean: z.number(), std: z.number() });
 
@@ -58,8 +61,9 @@ function open(weights: Uint8Array): ReturnType<typeof readSafetensors> {
 }
 
 /**
- * Exports a trained network: ONNX with its preprocessing inside, and safetensors for PyTorch. Both carry `labels`
- * (JSON list), `size`, `channels`, `mean`, `std` and `model` (JSON) as metadata. Equal inputs give equal bytes.
+ * Exports a trained network: graphs with their preprocessing inside and the batch norms folded, and safetensors for
+ * PyTorch, which has the weights and buffers as they were trained and nothing else. All say which `labels`, `size`,
+ * `channels`, `mean`, `std` and `model` they have. Equal inputs give equal bytes.
  *
  * @throws JobFailure of class `user` when the weights do not fit the model or cannot be read
  */
@@ -72,17 +76,15 @@ export async function runExport(inputs: ExportInputs): Promise<ExportOutputs> {
   if (!(normalisation.std > 0)) {
     throw new JobFailure('user', `export: std is ${normalisation.std}; expected a number above zero`);
   }
-  const values = weightsFromTensors(model, tensors);
-  const texts = {
-    labels: JSON.stringify(labels),
-    size: String(size),
-    channels: String(channels),
-    mean: String(normalisation.mean),
-    std: String(normalisation.std),
-    model: JSON.stringify(spec),
-  };
+  const weights = weightsFromTensors(model, tensors);
+  const facts: ExportFacts = { model: spec, size, channels, normalisation, labels };
+  const graph = traceFreeBatch((batch) => traceInference(spec, input, batch, normalisation));
+  const folded = foldBatchNorms({ graph, weights });
+  const frozen = freeze(folded);
   return {
-    onnx: exportOnnx(spec, input, normalisation, values, texts),
-    safetensors: writeSafetensors(weightsToTensors(model, values), texts),
+    onnx: exportOnnx(onnxGraph(folded), facts),
+    savedmodel: exportSavedModel(frozen, facts),
+    tfjs: exportTfjs(frozen, facts),
+    safetensors: writeSafetensors(weightsToTensors(model, weights), factTexts(facts)),
   };
 }

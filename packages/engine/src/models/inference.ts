@@ -1,19 +1,18 @@
 import type { ModelSpec } from '@ferment/contracts';
 import { traceProgram, variableNode, type NodeDef } from '../capture/index.js';
-import { normalise, Pass, type Model, type Normalisation } from '../nn/index.js';
+import { normalise, Pass, type Normalisation, type VariableDefinition } from '../nn/index.js';
 import { createModel, type ModelInput } from './index.js';
 
 /** The captured inference function of a model: pixels 0..255 [batch, size, size, channels] to logits. */
 export interface InferenceGraph {
-  readonly model: Model;
   /** The nodes that the logits depend on, each after its inputs. */
   readonly nodes: readonly NodeDef[];
   /** Name of the placeholder of pixels. */
   readonly input: string;
   /** Name of the node that holds the logits. */
   readonly output: string;
-  /** Name of a variable by its handle's node. */
-  readonly variables: ReadonlyMap<string, string>;
+  /** The variable behind each handle's node. */
+  readonly variables: ReadonlyMap<string, VariableDefinition>;
 }
 
 const identity: Normalisation = { mean: 0, std: 1 / 255 };
@@ -49,11 +48,12 @@ export function traceInference(
   const placeholder = graph.nodes.find(({ op, name }) => op === 'Placeholder' && name.startsWith('input/'));
   if (output === undefined || !placeholder) throw new Error('the inference function has no logits');
   return {
-    model,
     nodes: dependencies(graph.nodes, output),
     input: placeholder.name,
     output,
-    variables: new Map(model.variables.map(({ name }) => [variableNode('model', name), name])),
+    variables: new Map(
+      model.variables.map((variable) => [variableNode('model', variable.name), variable]),
+    ),
   };
 }
 
@@ -63,7 +63,7 @@ export function producer(input: string): string | null {
 }
 
 /** The nodes that `root` depends on by data, in the graph's order, which puts inputs first. */
-function dependencies(nodes: readonly NodeDef[], root: string): NodeDef[] {
+export function dependencies(nodes: readonly NodeDef[], root: string): NodeDef[] {
   const byName = new Map(nodes.map((node) => [node.name, node]));
   const needed = new Set<string>();
   const open = [root];

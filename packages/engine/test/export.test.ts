@@ -1,13 +1,14 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { emotions, modelSpec, type ModelSpec } from '@ferment/contracts';
 import protobuf from 'protobufjs';
-import { runExport } from '../src/export/index.js';
+import { runExport, type ExportOutputs } from '../src/export/index.js';
 import { readSafetensors, writeSafetensors } from '../src/files/safetensors.js';
 import { fileShape, weightsFromTensors } from '../src/files/weights.js';
 import { createModel } from '../src/models/index.js';
 import { channelsLast, generatedPixels, generatedWeights } from './support/generated-weights.js';
 import { relativeDifference, runOnnx } from './support/onnx.js';
 import { inferEagerly } from './support/run-model.js';
+import { runSavedModel, runTfjs } from './support/tensorflow.js';
 
 // Seconds of computing each, more on a busy machine.
 jest.setTimeout(120_000);
@@ -43,29 +44,51 @@ function exportable(spec: ModelSpec, size: number, channels: 1 | 3) {
 describe.each(cases)('runExport of %j at %i pixels, %i channels', (spec, size, channels) => {
   const { model, tensors, weights } = exportable(spec, size, channels);
   const values = weightsFromTensors(model, tensors);
-  let onnx: Uint8Array;
+  let files: ExportOutputs;
   beforeAll(async () => {
-    ({ onnx } = await runExport({ model: spec, weights, size, channels, mean, std }));
+    files = await runExport({ model: spec, weights, size, channels, mean, std });
   });
 
-  it.each([1, 5])('gives the logits of the engine in onnxruntime, %i at a time', async (images) => {
-    const pixels = generatedPixels(images, channels, size);
-    const answer = await runOnnx(onnx, pixels, [images, channels, size, size]);
-
+  /** What the engine answers for the first pictures, normalised before it. */
+  const expected = (images: number): Float32Array => {
     const pictures = Float32Array.from(
-      channelsLast(pixels, images, channels, size),
+      channelsLast(pixelsOf(images), images, channels, size),
       (pixel) => (pixel / 255 - mean) / std,
     );
-    const expected = inferEagerly(model, values, pictures, [images, size, size, channels]).logits;
-    expect(answer.shape).toEqual([images, 7]);
-    // The batch stays free, and the file says so.
-    expect(answer.inputs).toEqual([
-      expect.objectContaining({ name: 'pixels', type: 'float32', shape: ['batch', channels, size, size] }),
-    ]);
-    expect(answer.outputs).toEqual([
-      expect.objectContaining({ name: 'logits', type: 'float32', shape: ['batch', 7] }),
-    ]);
-    expect(relativeDifference(answer.logits, expected)).toBeLessThan(1e-4);
+    return inferEagerly(model, values, pictures, [images, size, size, channels]).logits;
+  };
+  const pixelsOf = (images: number) => generatedPixels(images, channels, size);
+  const batches = [3, 1];
+
+  it('gives the logits of the engine in onnxruntime, 1 and 3 at a time', async () => {
+    for (const images of batches) {
+      const answer = await runOnnx(files.onnx, pixelsOf(images), [images, channels, size, size]);
+      expect(answer.shape).toEqual([images, 7]);
+      // The batch stays free, and the file says so.
+      expect(answer.inputs).toEqual([
+        expect.objectContaining({ name: 'pixels', type: 'float32', shape: ['batch', channels, size, size] }),
+      ]);
+      expect(answer.outputs).toEqual([
+        expect.objectContaining({ name: 'logits', type: 'float32', shape: ['batch', 7] }),
+      ]);
+      expect(relativeDifference(answer.logits, expected(images))).toBeLessThan(1e-4);
+    }
+  });
+
+  it.each([
+    ['savedmodel', 'TensorFlow', runSavedModel],
+    ['tfjs', 'TensorFlow.js', runTfjs],
+  ] as const)('gives the logits of the engine as %s in %s, 1 and 3 at a time', async (format, _, run) => {
+    const pixels = channelsLast(pixelsOf(3), 3, channels, size);
+    const shapes = batches.map((images) => [images, size, size, channels]);
+    const { answers, metadata } = await run(files[format], pixels, shapes);
+    expect(metadata).toMatchObject({ layout: 'NHWC', labels: emotions, size, channels, mean, std, model: spec });
+    expect(answers.map(({ shape }) => shape)).toEqual(batches.map((images) => [images, 7]));
+    const [three] = [expected(3)];
+    for (const { logits } of answers) {
+      // The one picture is the first of the three.
+      expect(relativeDifference(logits, three.subarray(0, logits.length))).toBeLessThan(1e-4);
+    }
   });
 
   it('writes the weights as torchvision names them, without what else the checkpoint held', async () => {
@@ -106,6 +129,7 @@ describe('runExport', () => {
     expect(message.metadata).toEqual([
       { key: 'channels', value: '1' },
       { key: 'labels', value: JSON.stringify(labels) },
+      { key: 'layout', value: 'NCHW' },
       { key: 'mean', value: '0.507' },
       { key: 'model', value: JSON.stringify(spec) },
       { key: 'size', value: '16' },
