@@ -94,6 +94,7 @@ async function specText() {
 async function run() {
   await phase('setUp', 'Setting up', () => setUp(report));
   const cli = await import('../apps/cli/dist/index.js');
+  const { exportFileName } = await import('@ferment/contracts');
   const line = new cli.LiveLine(cli.processStreams());
   const stack = await phase('start', 'Starting', () => startStack(cli, folder));
   watching = true;
@@ -156,7 +157,7 @@ async function run() {
       console.log(`  ${variant} seed ${seed}, validation macro-F1 ${best.value.toFixed(4)}`);
       const made = [];
       for (const format of ['onnx', 'safetensors']) {
-        const file = join(folder, 'downloads', cli.checkpointFileName(experiment.name, best, format));
+        const file = join(folder, 'downloads', exportFileName(experiment.name, best.trial, format));
         await cli.downloadArtifact(client, best.files[format], file);
         console.log(`  ✓ ${file}`);
         made.push({

@@ -61,7 +61,7 @@ while (performance.now() - started < 3000) {
 }
 const imagesPerSecond = (done * 1000) / (performance.now() - started);
 
-const { onnx } = await runExport({ model, weights, size, channels, ...normalisation });
+const { onnx } = await runExport({ model, weights, size, channels, ...normalisation, calibration: images });
 await writeFile(file, onnx);
 const { median, p95 } = result.cost.latency;
 const { macs } = estimateModelCost(model, { size, channels });

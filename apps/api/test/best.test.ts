@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { TrialItem } from '@ferment/contracts';
+import { forExportFormats, type TrialItem } from '@ferment/contracts';
 import { bestOf } from '../src/experiments/best.js';
 
 const file = (hash: string) => ({ hash: hash.repeat(64), bytes: 1 });
@@ -27,7 +27,7 @@ function trial(
       },
     },
     jobs: {},
-    downloads: { onnx: file('a'), safetensors: file('b') },
+    downloads: { ...forExportFormats(() => null), onnx: file('a'), safetensors: file('b') },
   };
 }
 
@@ -68,7 +68,7 @@ describe('the best result', () => {
     const running = { ...trial('a', 0, { macroF1: 0.5, nll: 1 }), state: 'running' as const };
     const without = {
       ...trial('a', 1, { macroF1: 0.5, nll: 1 }),
-      downloads: { onnx: null, safetensors: file('b') },
+      downloads: { ...forExportFormats(() => null), safetensors: file('b') },
     };
     expect(() => bestOf([running, without], 'faces', { ...selected, metric: 'validation.macroF1' })).toThrow(
       /No trial has finished/,

@@ -1,6 +1,6 @@
 export { Client } from './client.js';
 export type { ImportOptions, Submission } from './client.js';
-export { checkpointFileName, downloadArtifact } from './commands/checkpoint.js';
+export { downloadArtifact } from './commands/checkpoint.js';
 export { importDataset } from './commands/dataset.js';
 export { badRows, leakPairs, reasonInFull } from './failures.js';
 export { describePreview, jobWords } from './commands/experiment.js';

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { forExportFormats } from '@ferment/contracts';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { stat, writeFile } from 'node:fs/promises';
@@ -165,7 +166,7 @@ describe('comparing trials', () => {
       jobs: {},
     },
     summary: { faces: { validation: figures(accuracy), test: figures(accuracy) } },
-    downloads: { onnx: null, safetensors: null },
+    downloads: forExportFormats(() => null),
   });
 
   it('puts differences to the first beside the figures', () => {

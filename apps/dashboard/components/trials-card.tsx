@@ -1,6 +1,8 @@
 'use client';
 import {
   drawName,
+  exportCatalog,
+  exportFormats,
   type ExperimentDetail,
   type JobItem,
   type JobProgress,
@@ -190,20 +192,20 @@ function TrialMeter({
 }
 
 function Downloads({ trial }: { trial: TrialItem }) {
-  const files = [
-    { format: 'onnx', title: 'ONNX', file: trial.downloads.onnx },
-    { format: 'safetensors', title: 'safetensors', file: trial.downloads.safetensors },
-  ];
+  const files = exportFormats.map((format) => {
+    const { title, purpose } = exportCatalog[format];
+    return { format, title, purpose, file: trial.downloads[format] };
+  });
   if (files.every(({ file }) => file === null)) return <span className="muted">–</span>;
   return (
     <span className="downloads">
-      {files.map(({ format, title, file }) =>
+      {files.map(({ format, title, purpose, file }) =>
         file ? (
           <a
             key={format}
             href={api(`trials/${trial.id}/download?format=${format}`)}
             download
-            title={`${bytes(file.bytes)}, SHA-256 ${file.hash}`}
+            title={`For ${purpose}; ${bytes(file.bytes)}, SHA-256 ${file.hash}`}
             aria-label={`Download ${trial.variant} ${drawName(trial)} as ${title}, ${bytes(file.bytes)}`}
           >
             {title}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import type { JobItem, TrialItem } from '@ferment/contracts';
+import { forExportFormats, type JobItem, type TrialItem } from '@ferment/contracts';
 import { duration, figure, probability, seriesTitle, signedFigure } from '../lib/format';
 import { groupingsOf, trainedStages, trainingsOf } from '../lib/runs';
 import { bestTrial, columnsOf, sortTrials, valueOf } from '../lib/trial-table';
@@ -29,7 +29,7 @@ function trial(
     summary:
       accuracy === null ? {} : { fer2013: { validation: figures(accuracy), test: figures(1 - accuracy) } },
     jobs,
-    downloads: { onnx: null, safetensors: null },
+    downloads: forExportFormats(() => null),
   };
 }
 

@@ -47,6 +47,7 @@ export const exportFormats = Object.keys(exportCatalog) as [ExportFormat, ...Exp
 
 /** One value for each format. */
 export function forExportFormats<T>(value: (format: ExportFormat) => T): Record<ExportFormat, T> {
+  const values = exportFormats.map((format) => [format, value(format)] as const);
   // Built key by key from the catalog, which the type system cannot follow.
-  return Object.fromEntries(exportFormats.map((format) => [format, value(format)])) as Record<ExportFormat, T>;
+  return Object.fromEntries(values) as Record<ExportFormat, T>;
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { importParams, pinnedData } from './data.js';
+import { exportFormats, forExportFormats } from './exports.js';
 import { modelSpec, networkSpec } from './models.js';
 import { ledgerOverride, refineStep } from './refine.js';
 import { adversarialMethodSpec, robustnessSpec } from './robustness.js';
@@ -15,9 +16,8 @@ export const artifactKinds = [
   'checkpoint',
   'logits',
   'metrics',
-  'onnx',
-  'safetensors',
   'table',
+  ...exportFormats,
 ] as const;
 export type ArtifactKind = (typeof artifactKinds)[number];
 
@@ -204,11 +204,12 @@ export const jobCatalog = {
     resource: 'cpu',
     retry,
   },
+  /** `data` gives the images that INT8 is calibrated on. */
   export: {
-    version: 1,
+    version: 2,
     params: exportParams,
-    inputs: { checkpoint: one('checkpoint') },
-    outputs: { onnx: 'onnx', safetensors: 'safetensors' },
+    inputs: { data: optional('dataset'), checkpoint: one('checkpoint') },
+    outputs: forExportFormats((format) => format),
     resource: 'cpu',
     retry,
   },

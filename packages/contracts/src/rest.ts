@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { datasetSummary, splitNames } from './data.js';
 import { jobProgress } from './events.js';
+import { exportCatalog, forExportFormats, type ExportFormat } from './exports.js';
 import { artifactReference } from './jobs.js';
 import { metricRow } from './metrics.js';
 import { specProblem } from './plan.js';
@@ -75,6 +76,10 @@ export const trialSummary = z.record(
 );
 export type TrialSummary = z.output<typeof trialSummary>;
 
+/** Files of a result, by format; null until made, and where an older version did not make it. */
+const exportedFiles = z.object(forExportFormats(() => artifactReference.nullable().default(null)));
+
+
 export const trialItem = z.object({
   id: z.uuid(),
   experimentId: z.uuid(),
@@ -88,11 +93,7 @@ export const trialItem = z.object({
   summary: trialSummary,
   /** Role (stage name, `evaluate:<dataset>`, `export`) to job. */
   jobs: z.record(z.string(), z.uuid()),
-  /** Files of the result: best checkpoint, ONNX, safetensors; empty until made. */
-  downloads: z.object({
-    onnx: artifactReference.nullable(),
-    safetensors: artifactReference.nullable(),
-  }),
+  downloads: exportedFiles,
 });
 export type TrialItem = z.output<typeof trialItem>;
 
@@ -104,6 +105,15 @@ export function drawName({ seed, fold }: Pick<TrialItem, 'seed' | 'fold'>): stri
 /** The same for a file's name: `seed0`, `seed0-fold2`. */
 export function drawFileName({ seed, fold }: Pick<TrialItem, 'seed' | 'fold'>): string {
   return fold === null ? `seed${seed}` : `seed${seed}-fold${fold}`;
+}
+
+/** The name of a result's file: `eadd-kd-seed1.onnx`. */
+export function exportFileName(
+  experiment: string,
+  trial: Pick<TrialItem, 'variant' | 'seed' | 'fold'>,
+  format: ExportFormat,
+): string {
+  return `${experiment}-${trial.variant}-${drawFileName(trial)}.${exportCatalog[format].extension}`;
 }
 
 export const attemptItem = z.object({
@@ -178,7 +188,7 @@ export const bestCheckpoint = z.object({
   value: z.number(),
   /** By which each result's checkpoint was chosen during its training: the spec's `select.metric`. */
   selectedBy: z.string(),
-  files: z.object({ safetensors: artifactReference, onnx: artifactReference }),
+  files: exportedFiles,
 });
 export type BestCheckpoint = z.output<typeof bestCheckpoint>;
 

@@ -1,12 +1,11 @@
 import { beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { emotions, modelSpec, type ModelSpec } from '@ferment/contracts';
-import protobuf from 'protobufjs';
+import { emotions, exportFormats, modelNames, modelSpec, type ModelSpec } from '@ferment/contracts';
 import { runExport, type ExportOutputs } from '../src/export/index.js';
 import { readSafetensors, writeSafetensors } from '../src/files/safetensors.js';
 import { fileShape, weightsFromTensors } from '../src/files/weights.js';
 import { createModel } from '../src/models/index.js';
 import { channelsLast, generatedPixels, generatedWeights } from './support/generated-weights.js';
-import { relativeDifference, runOnnx } from './support/onnx.js';
+import { onnxMetadata, onnxOps, relativeDifference, runOnnx } from './support/onnx.js';
 import { inferEagerly } from './support/run-model.js';
 import { runSavedModel, runTfjs } from './support/tensorflow.js';
 
@@ -17,36 +16,37 @@ const mean = 0.507;
 const std = 0.255;
 
 const cases: [ModelSpec, number, 1 | 3][] = [
-  [modelSpec.parse({ name: 'resnet18', stem: 'imagenet', width: 0.5 }), 48, 1],
+  [modelSpec.parse({ name: 'resnet18', stem: 'imagenet', width: 0.25 }), 48, 1],
   [modelSpec.parse({ name: 'resnet18', stem: 'small', width: 0.25 }), 33, 3],
-  [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet' }), 64, 3],
-  [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small' }), 48, 1],
-  [modelSpec.parse({ name: 'vgg' }), 48, 1],
-  [modelSpec.parse({ name: 'vgg', width: 0.5 }), 31, 3],
-  [modelSpec.parse({ name: 'seresnet18', width: 0.25 }), 48, 1],
-  [modelSpec.parse({ name: 'resemotenet', width: 0.25 }), 48, 1],
+  [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet', width: 0.5 }), 64, 3],
+  [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small', width: 0.25 }), 32, 1],
+  [modelSpec.parse({ name: 'vgg', width: 0.25 }), 31, 3],
+  [modelSpec.parse({ name: 'seresnet18', width: 0.125 }), 32, 1],
+  [modelSpec.parse({ name: 'resemotenet', width: 0.125 }), 48, 1],
   [modelSpec.parse({ name: 'resemotenet', width: 0.125, squeeze: false, withoutResiduals: 1 }), 41, 3],
-  [modelSpec.parse({ name: 'efficientnet-b3', stem: 'imagenet' }), 64, 3],
+  [modelSpec.parse({ name: 'efficientnet-b3', stem: 'imagenet', width: 0.25 }), 64, 3],
   [modelSpec.parse({ name: 'convnext-tiny', width: 0.25 }), 48, 1],
   [modelSpec.parse({ name: 'shufflenetv2', width: 0.5 }), 45, 1],
-  [modelSpec.parse({ name: 'hybrid' }), 48, 1],
+  [modelSpec.parse({ name: 'hybrid', width: 0.5 }), 48, 1],
   [modelSpec.parse({ name: 'hybrid', width: 0.5, depth: [0, 3] }), 37, 3],
-  [modelSpec.parse({ name: 'hybrid', width: 0.5, transformer: false }), 48, 1],
+  [modelSpec.parse({ name: 'hybrid', width: 0.25, transformer: false }), 48, 1],
 ];
 
 function exportable(spec: ModelSpec, size: number, channels: 1 | 3) {
   const model = createModel(spec, { size, channels });
   const state = model.variables.map((variable): [string, number[]] => [variable.name, fileShape(variable)]);
   const tensors = generatedWeights(state);
-  return { model, tensors, weights: writeSafetensors(tensors) };
+  const weights = writeSafetensors(tensors);
+  const calibration = { pixels: channelsLast(generatedPixels(4, channels, size), 4, channels, size), count: 4 };
+  return { model, tensors, weights, given: { model: spec, weights, size, channels, calibration } };
 }
 
 describe.each(cases)('runExport of %j at %i pixels, %i channels', (spec, size, channels) => {
-  const { model, tensors, weights } = exportable(spec, size, channels);
+  const { model, tensors, weights, given } = exportable(spec, size, channels);
   const values = weightsFromTensors(model, tensors);
   let files: ExportOutputs;
   beforeAll(async () => {
-    files = await runExport({ model: spec, weights, size, channels, mean, std });
+    files = await runExport({ ...given, mean, std });
   });
 
   /** What the engine answers for the first pictures, normalised before it. */
@@ -91,12 +91,21 @@ describe.each(cases)('runExport of %j at %i pixels, %i channels', (spec, size, c
     }
   });
 
+  it('has no batch norm left in any graph', async () => {
+    expect(onnxOps(files.onnx).filter((op) => op === 'BatchNormalization')).toEqual([]);
+    expect(onnxOps(files['onnx-int8']).filter((op) => op === 'BatchNormalization')).toEqual([]);
+    for (const graph of [files.savedmodel, files.tfjs]) {
+      expect(Buffer.from(graph).includes('FusedBatchNorm')).toBe(false);
+      expect(Buffer.from(graph).includes('Relu')).toBe(spec.name !== 'convnext-tiny');
+    }
+  });
+
   it('writes the weights as torchvision names them, without what else the checkpoint held', async () => {
     const checkpoint = writeSafetensors({
       ...tensors,
       'optimizer.momentum.x': { dtype: 'F32', shape: [1], data: Float32Array.of(1) },
     });
-    const { safetensors } = await runExport({ model: spec, weights: checkpoint, size, channels, mean, std });
+    const { safetensors } = await runExport({ ...given, weights: checkpoint, mean, std });
     const written = readSafetensors(safetensors);
     expect(Object.keys(written.tensors).sort()).toEqual(Object.keys(tensors).sort());
     expect(Buffer.compare(writeSafetensors(written.tensors), weights)).toBe(0);
@@ -112,21 +121,18 @@ describe.each(cases)('runExport of %j at %i pixels, %i channels', (spec, size, c
 });
 
 describe('runExport', () => {
+  it('is checked for every model', () => {
+    expect(new Set(cases.map(([{ name }]) => name))).toEqual(new Set(modelNames));
+  });
+
   const spec = modelSpec.parse({ name: 'vgg', width: 0.25 });
   const [size, channels] = [16, 1] as const;
-  const { tensors, weights } = exportable(spec, size, channels);
+  const { tensors, weights, given } = exportable(spec, size, channels);
 
   it('puts labels, size, channels, normalisation and model into the metadata', async () => {
     const labels = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
-    const { onnx } = await runExport({ model: spec, weights, size, channels, mean, std, labels });
-    // Field 14 of onnx.ModelProto: repeated StringStringEntryProto { key = 1, value = 2 }.
-    const { root } = protobuf.parse(`syntax = "proto2";
-      message Entry { optional string key = 1; optional string value = 2; }
-      message Model { optional int64 ir_version = 1; repeated Entry metadata = 14; }`);
-    const message = root.lookupType('Model').decode(onnx).toJSON() as {
-      metadata: { key: string; value: string }[];
-    };
-    expect(message.metadata).toEqual([
+    const { onnx } = await runExport({ ...given, mean, std, labels });
+    expect(onnxMetadata(onnx)).toEqual([
       { key: 'channels', value: '1' },
       { key: 'labels', value: JSON.stringify(labels) },
       { key: 'layout', value: 'NCHW' },
@@ -137,12 +143,11 @@ describe('runExport', () => {
     ]);
   });
 
-  it('takes mean and std from the checkpoint when they are not given', async () => {
+  it('takes mean and std from the checkpoint when they are not given, to the same bytes', async () => {
     const checkpoint = writeSafetensors(tensors, { ferment: JSON.stringify({ step: 3, mean, std }) });
-    const given = await runExport({ model: spec, weights, size, channels, mean, std });
-    const saved = await runExport({ model: spec, weights: checkpoint, size, channels });
-    expect(Buffer.compare(saved.onnx, given.onnx)).toBe(0);
-    expect(Buffer.compare(saved.safetensors, given.safetensors)).toBe(0);
+    const stated = await runExport({ ...given, mean, std });
+    const saved = await runExport({ ...given, weights: checkpoint });
+    for (const format of exportFormats) expect(Buffer.compare(saved[format], stated[format])).toBe(0);
   });
 
   it.each<[string, Partial<Parameters<typeof runExport>[0]>, RegExp]>([
@@ -157,7 +162,7 @@ describe('runExport', () => {
     ],
     ['pictures that are too small', { weights, mean, std, size: 8 }, /too small/],
   ])("refuses %s as the user's mistake", async (_, inputs, message) => {
-    const failure: unknown = await runExport({ model: spec, weights, size, channels, ...inputs }).catch(
+    const failure: unknown = await runExport({ ...given, ...inputs }).catch(
       (error: unknown) => error,
     );
     expect(failure).toMatchObject({ failureClass: 'user', message: expect.stringMatching(message) });

@@ -63,7 +63,10 @@ describe.each([
       signal,
     });
     const saved = readSafetensors(evaluation.logits).tensors['test.logits'];
-    const { onnx, safetensors } = await runExport({ model: params.model, weights: best, size, channels: 1 });
+    const { onnx, safetensors } = await runExport({
+      ...{ model: params.model, weights: best, size, channels: 1 },
+      calibration: train,
+    });
     const answer = await runOnnx(onnx, test.pixels, [6, 1, size, size]);
 
     expect(saved?.dtype).toBe('F32');

@@ -393,11 +393,11 @@ class StageJobs {
 
   private export(name: string): void {
     if (!isTrainingKind(stageOf(this.spec, name)?.kind ?? '')) return;
-    const { model, train } = this.training(name);
+    const { model, train, data } = this.training(name);
     this.roles['export'] = this.graph.add(
       'export',
       { data: this.data, model },
-      inputs('checkpoint', [this.source(name)]),
+      [...this.dataInput(data), ...inputs('checkpoint', [this.source(name)])],
       name,
       train.threads,
       noCost,

@@ -25,11 +25,11 @@ export function bestOf(
   for (const trial of [...trials].sort((a, b) => a.seed - b.seed || (a.fold ?? 0) - (b.fold ?? 0))) {
     if (choice.variant !== undefined && trial.variant !== choice.variant) continue;
     const value = trial.summary[dataset]?.validation?.[name];
-    const { safetensors, onnx } = trial.downloads;
-    if (trial.state !== 'succeeded' || value === undefined || !safetensors || !onnx) continue;
+    const { downloads: files } = trial;
+    if (trial.state !== 'succeeded' || value === undefined || !files.safetensors || !files.onnx) continue;
     if (!best || (higherIsBetter ? value > best.value : value < best.value)) {
       const { metric, selectedBy } = choice;
-      best = { trial, metric, value, selectedBy, files: { safetensors, onnx } };
+      best = { trial, metric, value, selectedBy, files };
     }
   }
   if (!best) {

@@ -19,6 +19,6 @@ export class ArtifactsController {
     @Req() request: Request,
     @Res() response: Response,
   ): Promise<void> {
-    await this.downloads.send(request, response, hash, hash);
+    await this.downloads.send(request, response, hash, { name: hash });
   }
 }

@@ -23,7 +23,12 @@ export class Downloads {
    *
    * @throws Problem unavailable while it is being made again; not-found, range-not-satisfiable
    */
-  async send(request: Request, response: Response, hash: string, fileName: string): Promise<void> {
+  async send(
+    request: Request,
+    response: Response,
+    hash: string,
+    { name, mediaType = 'application/octet-stream' }: { name: string; mediaType?: string },
+  ): Promise<void> {
     const file = await this.artifacts.find(hash);
     const etag = `"${file.hash}"`;
     response.setHeader('Accept-Ranges', 'bytes');
@@ -38,8 +43,8 @@ export class Downloads {
       response.status(304).end();
       return;
     }
-    response.attachment(fileName);
-    response.type('application/octet-stream');
+    response.attachment(name);
+    response.type(mediaType);
     response.setHeader('Content-Security-Policy', 'sandbox');
     const condition = request.get('if-range');
     const asked = condition === undefined || condition === etag ? request.get('range') : undefined;

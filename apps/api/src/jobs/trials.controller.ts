@@ -1,7 +1,9 @@
 import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
-  drawFileName,
+  exportCatalog,
+  exportFileName,
+  exportFormats,
   type JobItem,
   type TrialComparison,
   trialComparison,
@@ -25,7 +27,7 @@ const compareQuery = z.object({
     .transform((text) => text.split(','))
     .pipe(z.array(z.uuid()).min(2).max(20)),
 });
-const downloadQuery = z.object({ format: z.enum(['onnx', 'safetensors']) });
+const downloadQuery = z.object({ format: z.enum(exportFormats) });
 
 @ApiTags('trials')
 @Controller('api/v1/trials')
@@ -79,7 +81,8 @@ export class TrialsController {
       throw new Problem('not-found', `The trial has no ${query.format} file yet: it is ${trial.state}.`);
     }
     const experiment = found(await this.experiments.describe(trial.experimentId), 'experiment');
-    const fileName = `${experiment.name}-${trial.variant}-${drawFileName(trial)}.${query.format}`;
-    await this.downloads.send(request, response, file.hash, fileName);
+    const { mediaType } = exportCatalog[query.format];
+    const fileName = exportFileName(experiment.name, trial, query.format);
+    await this.downloads.send(request, response, file.hash, { name: fileName, mediaType });
   }
 }

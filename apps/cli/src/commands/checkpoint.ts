@@ -5,16 +5,13 @@ import { dirname, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { Command } from 'commander';
-import type { ArtifactReference, BestCheckpoint } from '@ferment/contracts';
-import { drawFileName, drawName, selectMetrics } from '@ferment/contracts';
+import type { ArtifactReference, ExportFormat } from '@ferment/contracts';
+import { drawName, exportCatalog, exportFileName, exportFormats, selectMetrics } from '@ferment/contracts';
 import { Option } from 'commander';
 import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { WorkFailed } from '../errors.js';
-
-export const exportFormats = ['onnx', 'safetensors'] as const;
-export type ExportFormat = (typeof exportFormats)[number];
 
 /**
  * Writes an artifact to a file: first beside it, then, when its SHA-256 is the one asked for, in its place.
@@ -51,10 +48,10 @@ export async function downloadArtifact(
   }
 }
 
-/** `eadd-kd-seed1.onnx` */
-export function checkpointFileName(experiment: string, best: BestCheckpoint, format: ExportFormat): string {
-  return `${experiment}-${best.trial.variant}-${drawFileName(best.trial)}.${format}`;
-}
+/** What each format is for, as a list to choose from. */
+const formatHelp = exportFormats
+  .map((format) => `${format}: ${exportCatalog[format].title}, for ${exportCatalog[format].purpose}`)
+  .join('; ');
 
 export function checkpointCommands(program: Command, context: Context): void {
   program
@@ -68,7 +65,7 @@ export function checkpointCommands(program: Command, context: Context): void {
         .choices(selectMetrics)
         .default('validation.macroF1'),
     )
-    .addOption(new Option('--format <format>', 'file format').choices(exportFormats).default('onnx'))
+    .addOption(new Option('--format <format>', `file format (${formatHelp})`).choices(exportFormats).default('onnx'))
     .option('--variant <name>', 'only among the trials of one variant')
     .option(
       '--output <file>',
@@ -83,8 +80,13 @@ export function checkpointCommands(program: Command, context: Context): void {
         const client = await connect(command, context);
         const experiment = await findExperiment(client, wanted);
         const best = await client.best(experiment.id, options.best, options.variant);
-        const file = resolve(options.output ?? checkpointFileName(experiment.name, best, options.format));
+        const file = resolve(options.output ?? exportFileName(experiment.name, best.trial, options.format));
         const artifact = best.files[options.format];
+        if (artifact === null)
+          throw new WorkFailed(
+            `The best result has no ${exportCatalog[options.format].title} file: it was exported by an older Ferment. ` +
+              'Create the experiment again: what is trained stays, and the exports are made anew.',
+          );
         await downloadArtifact(client, artifact, file);
         const { metric, value, selectedBy } = best;
         const { variant, seed, fold, id } = best.trial;

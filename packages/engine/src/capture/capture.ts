@@ -15,8 +15,8 @@ import { encodeSavedModel } from './protobuf.js';
 import { doneNode, inputNode, traceProgram, type TracedProgram } from './trace.js';
 import { readNode, writeNodes } from './variables.js';
 
-/** TensorFlow loads a graph from a folder only; it is needed no longer than the loading takes. */
-function loadSession(graph: GraphDef): number {
+/** A session of a graph, by its id. TensorFlow loads from a folder only; it is needed no longer than the loading takes. */
+export function loadSession(graph: GraphDef): number {
   const folder = mkdtempSync(join(tmpdir(), 'ferment-graph-'));
   try {
     mkdirSync(join(folder, 'variables'));
@@ -33,7 +33,8 @@ function loadSession(graph: GraphDef): number {
   }
 }
 
-function hostData(id: number, dtype: DataType): TensorData {
+/** The values of a native tensor. */
+export function hostData(id: number, dtype: DataType): TensorData {
   const data = nativeBinding().tensorDataSync(id);
   if (dtype === 'float32') return new Float32Array(data);
   return dtype === 'int32' ? new Int32Array(data) : new Uint8Array(data);

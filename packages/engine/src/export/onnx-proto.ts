@@ -75,7 +75,7 @@ const root = protobuf.Root.fromJSON({
 const modelType = root.lookupType('ModelProto');
 
 /** ONNX's numbers for element types (TensorProto.DataType). */
-export const onnxTypes = { float32: 1, int32: 6, int64: 7 } as const;
+export const onnxTypes = { float32: 1, uint8: 2, int8: 3, int32: 6 } as const;
 
 const attributeTypes = { float: 1, int: 2, string: 3, ints: 7 } as const;
 
@@ -89,9 +89,11 @@ export interface OnnxNode {
   readonly attributes: Readonly<Record<string, OnnxAttribute>>;
 }
 
-export type OnnxInitializer =
-  | { name: string; shape: readonly number[]; data: Float32Array }
-  | { name: string; shape: readonly number[]; data: BigInt64Array };
+export interface OnnxInitializer {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Int8Array | Uint8Array;
+}
 
 /** A value's name and shape; a text is a free dimension of that name. */
 export interface OnnxValue {
@@ -127,6 +129,12 @@ function valueMessage({ name, shape }: OnnxValue): Record<string, unknown> {
   return { name, type: { tensorType: { elemType: onnxTypes.float32, shape: { dim } } } };
 }
 
+function elementType(data: OnnxInitializer['data']): number {
+  if (data instanceof Float32Array) return onnxTypes.float32;
+  if (data instanceof Int32Array) return onnxTypes.int32;
+  return data instanceof Int8Array ? onnxTypes.int8 : onnxTypes.uint8;
+}
+
 /** A serialized onnx.ModelProto. Equal models give equal bytes; metadata stands by key. */
 export function encodeOnnx(model: OnnxModel): Uint8Array {
   const message = {
@@ -149,7 +157,7 @@ export function encodeOnnx(model: OnnxModel): Uint8Array {
       initializer: model.initializers.map(({ name, shape, data }) => ({
         name,
         dims: shape,
-        dataType: data instanceof Float32Array ? onnxTypes.float32 : onnxTypes.int64,
+        dataType: elementType(data),
         rawData: new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
       })),
       input: model.inputs.map(valueMessage),

@@ -5,12 +5,14 @@ import { weightsFromTensors, weightsToTensors } from '../files/weights.js';
 import { createModel } from '../models/index.js';
 import { traceInference } from '../models/inference.js';
 import type { Normalisation } from '../nn/index.js';
+import { calibrate, type CalibrationImages } from './calibrate.js';
 import { foldBatchNorms } from './fold.js';
 import { traceFreeBatch } from './free-batch.js';
 import { freeze } from './frozen.js';
 import { factTexts, type ExportFacts } from './interface.js';
 import { exportOnnx, onnxGraph } from './onnx.js';
 import { exportSavedModel } from './saved-model.js';
+import { quantise, rangesWanted } from './quantise.js';
 import { exportTfjs } from './tfjs.js';
 
 export interface ExportInputs {
@@ -25,10 +27,12 @@ export interface ExportInputs {
   readonly std?: number;
   /** Names of the classes, in the order of the logits; default the seven emotions. */
   readonly labels?: readonly string[];
+  /** Training images, by which INT8 ranges are chosen. */
+  readonly calibration: CalibrationImages;
 }
 
 /** Bytes by format; see the formats' own functions for input, output and metadata. */
-export type ExportOutputs = Readonly<Record<Exclude<ExportFormat, 'onnx-int8'>, Uint8Array>>;
+export type ExportOutputs = Readonly<Record<ExportFormat, Uint8Array>>;
 
 const savedNormalisation = z.object({ mean: z.number(), std: z.number() });
 
@@ -81,8 +85,11 @@ export async function runExport(inputs: ExportInputs): Promise<ExportOutputs> {
   const graph = traceFreeBatch((batch) => traceInference(spec, input, batch, normalisation));
   const folded = foldBatchNorms({ graph, weights });
   const frozen = freeze(folded);
+  const onnx = onnxGraph(folded);
+  const int8 = quantise(onnx, calibrate(frozen, inputs.calibration, rangesWanted(onnx)));
   return {
-    onnx: exportOnnx(onnxGraph(folded), facts),
+    onnx: exportOnnx(onnx, facts),
+    'onnx-int8': exportOnnx(int8, facts),
     savedmodel: exportSavedModel(frozen, facts),
     tfjs: exportTfjs(frozen, facts),
     safetensors: writeSafetensors(weightsToTensors(model, weights), factTexts(facts)),

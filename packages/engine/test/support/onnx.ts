@@ -1,3 +1,4 @@
+import protobuf from 'protobufjs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -33,3 +34,29 @@ export function relativeDifference(actual: ArrayLike<number>, expected: ArrayLik
   const differences = Array.from(expected, (value, i) => value - (actual[i] ?? NaN));
   return largest(differences) / largest(Array.from(expected));
 }
+
+// Field numbers of onnx/onnx.proto.
+const { root } = protobuf.parse(`syntax = "proto2";
+  message Entry { optional string key = 1; optional string value = 2; }
+  message Tensor { repeated int64 dims = 1; optional int32 type = 2; optional string name = 8; }
+  message Node { repeated string input = 1; repeated string output = 2; optional string op = 4; }
+  message Graph { repeated Node node = 1; repeated Tensor initializer = 5; }
+  message Model { optional int64 ir_version = 1; optional Graph graph = 7; repeated Entry metadata = 14; }`);
+
+interface DecodedModel {
+  graph: {
+    node: { op: string; input: string[]; output: string[] }[];
+    initializer: { name: string; type: number; dims?: string[] }[];
+  };
+  metadata: { key: string; value: string }[];
+}
+
+/** What an ONNX file says, as far as tests ask. */
+export function decodeOnnx(onnx: Uint8Array): DecodedModel {
+  return root.lookupType('Model').decode(onnx).toJSON() as DecodedModel;
+}
+
+/** The ops of a model's nodes, in order. */
+export const onnxOps = (onnx: Uint8Array): string[] => decodeOnnx(onnx).graph.node.map(({ op }) => op);
+
+export const onnxMetadata = (onnx: Uint8Array) => decodeOnnx(onnx).metadata;

@@ -1,4 +1,10 @@
-import type { ArtifactReference, TrialItem, TrialState, TrialSummary } from '@ferment/contracts';
+import {
+  forExportFormats,
+  type ArtifactReference,
+  type TrialItem,
+  type TrialState,
+  type TrialSummary,
+} from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 
 interface TrialRow {
@@ -30,6 +36,6 @@ export async function trialItems(database: Database, where: string, values: unkn
   );
   return rows.map(({ files, ...trial }) => ({
     ...trial,
-    downloads: { onnx: files?.['onnx'] ?? null, safetensors: files?.['safetensors'] ?? null },
+    downloads: forExportFormats((format) => files?.[format] ?? null),
   }));
 }

@@ -1,3 +1,4 @@
+import { exportFormats } from '@ferment/contracts';
 import path from 'node:path';
 import { temporaryFolder } from '../../../../test/support/services.js';
 import {
@@ -76,7 +77,7 @@ const outputsOf: Record<string, string[]> = {
   train: ['best', 'last'],
   distill: ['best', 'last'],
   evaluate: ['metrics', 'logits'],
-  export: ['onnx', 'safetensors'],
+  export: [...exportFormats],
   ablation: ['table'],
 };
 
