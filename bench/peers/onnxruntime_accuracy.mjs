@@ -1,22 +1,23 @@
 // Accuracy and latency of an ONNX file in onnxruntime: one turn of bench/quantise.mjs. Prints one JSON line.
-// Arguments: ONNX file, pixels and labels (one byte each), pixels on a side, channels, threads, level of the graph
-// optimizer (all or disabled).
+// Arguments: ONNX file, pixels and labels (one byte each), pixels on a side, channels, threads.
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 
 const [file, pixelFile, labelFile, ...rest] = process.argv.slice(2);
-const [size, channels, threads] = rest.slice(0, 3).map(Number);
+const [size, channels, threads] = rest.map(Number);
 const session = await InferenceSession.create(file, {
   logSeverityLevel: 3,
   intraOpNumThreads: threads,
-  graphOptimizationLevel: rest[3] ?? 'all',
 });
 const [pixels, labels] = [readFileSync(pixelFile), readFileSync(labelFile)];
 const values = channels * size * size;
 const input = (start, count) =>
   new Tensor('float32', Float32Array.from(pixels.subarray(start * values, (start + count) * values)), [
-    ...[count, channels, size, size],
+    count,
+    channels,
+    size,
+    size,
   ]);
 
 const predictions = [];
@@ -29,8 +30,8 @@ for (let start = 0; start < labels.length; start += batch) {
   const { logits } = await session.run(feeds);
   milliseconds += performance.now() - before;
   for (let row = 0; row < count; row += 1) {
-    const row_ = Array.from(logits.data.subarray(row * logits.dims[1], (row + 1) * logits.dims[1]));
-    predictions.push(row_.indexOf(Math.max(...row_)));
+    const classes = Array.from(logits.data.subarray(row * logits.dims[1], (row + 1) * logits.dims[1]));
+    predictions.push(classes.indexOf(Math.max(...classes)));
   }
 }
 const times = [];

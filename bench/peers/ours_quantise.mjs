@@ -1,15 +1,15 @@
-// Trains a network on a part of real FER2013 (or takes a checkpoint) and exports it as ONNX, float32 and INT8, the
-// latter calibrated on its training images. One turn of bench/quantise.mjs; prints one JSON line.
-// Arguments: model (JSON), data file, folder, training images, epochs, checkpoint (or nothing). Threads and oneDNN come
-// from the environment.
+// Trains a network on a part of real FER2013 and exports it as ONNX, float32 and INT8, the latter calibrated on its
+// training images. One turn of bench/quantise.mjs; prints one JSON line.
+// Arguments: model (JSON), data file, folder, training images, epochs, test images, "keep" where a checkpoint in the
+// folder is to be taken. Threads and oneDNN come from the environment.
 import { modelSpec } from '@ferment/contracts';
 import { importFer2013, openVersion, split } from '@ferment/datasets';
-import { nativeVersion, runExport, runTraining } from '@ferment/engine';
-import { createReadStream } from 'node:fs';
+import { runExport, runTraining } from '@ferment/engine';
+import { createReadStream, existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const [given, file, folder, images, epochs, checkpoint] = process.argv.slice(2);
+const [given, file, folder, images, epochs, tested, keep] = process.argv.slice(2);
 const model = modelSpec.parse(JSON.parse(given));
 const size = 48;
 const channels = 1;
@@ -26,7 +26,7 @@ const data = {
   classes: 7,
   protocol: 'carved',
   preprocess: { size, channels },
-  subset: { train: Number(images), validation: 500, seed: 0 },
+  subset: { train: Number(images), validation: 500, test: Number(tested), seed: 0 },
 };
 const { train, validation, test, mean, std } = split(openVersion(bytes), data);
 
@@ -63,11 +63,10 @@ async function trained() {
   return best;
 }
 
-const weights = checkpoint ? await readFile(checkpoint) : await trained();
-await writeFile(join(folder, 'best.safetensors'), weights);
-const started = performance.now();
+const checkpoint = join(folder, 'best.safetensors');
+const weights = keep && existsSync(checkpoint) ? await readFile(checkpoint) : await trained();
+await writeFile(checkpoint, weights);
 const files = await runExport({ model, weights, size, channels, mean, std, calibration: train });
-const seconds = (performance.now() - started) / 1000;
 await writeFile(join(folder, 'float32.onnx'), files.onnx);
 await writeFile(join(folder, 'int8.onnx'), files['onnx-int8']);
 await writeFile(join(folder, 'pixels'), test.pixels);
@@ -76,7 +75,6 @@ console.log(
   JSON.stringify({
     bytes: { float32: files.onnx.length, int8: files['onnx-int8'].length },
     images: test.count,
-    seconds,
-    version: `TensorFlow ${nativeVersion().tensorflow}`,
+    ...{ size, channels },
   }),
 );

@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { canonicalJson, evaluationResult, experimentTables, type Protocol } from '@ferment/contracts';
+import {
+  canonicalJson,
+  evaluationResult,
+  experimentTables,
+  exportFormats,
+  type Protocol,
+} from '@ferment/contracts';
 import { readSafetensors } from '@ferment/engine';
 import { bytesIn, failedJob, output, runJob, type Outcome } from './outcomes.js';
 import { startRig, type Rig } from './rig.js';
@@ -102,7 +108,11 @@ describe('the handlers, one after another as an experiment runs them', () => {
     const exported = await run(claimOf('export', network, checkpoint));
     const weights = readSafetensors(bytesOf(exported, 'safetensors'));
     expect(Object.keys(weights.tensors).filter((name) => name.startsWith('optimizer'))).toEqual([]);
-    expect(bytesOf(exported, 'onnx').length).toBeGreaterThan(10_000);
+    for (const format of exportFormats) {
+      const { length } = bytesOf(exported, format);
+      expect(length).toBeGreaterThan(10_000);
+      expect(exported.result).toMatchObject({ bytes: { [format]: length } });
+    }
 
     const trial = (variant: string, seed: number) => ({
       variant,

@@ -79,7 +79,6 @@ export type TrialSummary = z.output<typeof trialSummary>;
 /** Files of a result, by format; null until made, and where an older version did not make it. */
 const exportedFiles = z.object(forExportFormats(() => artifactReference.nullable().default(null)));
 
-
 export const trialItem = z.object({
   id: z.uuid(),
   experimentId: z.uuid(),

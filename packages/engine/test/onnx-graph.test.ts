@@ -26,8 +26,7 @@ const unweighted = (body: (x: Tensor) => Tensor) => ({
   weights: {},
 });
 
-const ops = (body: (x: Tensor) => Tensor): string[] =>
-  onnxGraph(unweighted(body)).nodes.map(({ op }) => op);
+const ops = (body: (x: Tensor) => Tensor): string[] => onnxGraph(unweighted(body)).nodes.map(({ op }) => op);
 
 describe('onnxGraph', () => {
   it('leaves no transposition, and one op for each of the engine', () => {

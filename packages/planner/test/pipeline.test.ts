@@ -138,6 +138,8 @@ describe('the pipeline from refinement to a robust student', () => {
         expect.objectContaining({ role: 'checkpoint', from: robust.key, output: 'robust' }),
       );
     }
+    // INT8 is calibrated on the images that trained it.
+    expect(inputRoles(jobOf(made, trial?.jobs['export']))).toEqual(['data dataset', 'checkpoint robust']);
     expect(jobOf(made, trial?.jobs['evaluate:fer2013']).params).toMatchObject({
       robustness: { attackImages: 500 },
     });

@@ -65,7 +65,9 @@ export function checkpointCommands(program: Command, context: Context): void {
         .choices(selectMetrics)
         .default('validation.macroF1'),
     )
-    .addOption(new Option('--format <format>', `file format (${formatHelp})`).choices(exportFormats).default('onnx'))
+    .addOption(
+      new Option('--format <format>', `file format (${formatHelp})`).choices(exportFormats).default('onnx'),
+    )
     .option('--variant <name>', 'only among the trials of one variant')
     .option(
       '--output <file>',

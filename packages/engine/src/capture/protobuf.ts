@@ -160,11 +160,12 @@ const predictMethod = 'tensorflow/serving/predict';
 function writeTensorInfos(writer: Writer, field: number, tensors: Signature['inputs']): void {
   for (const [name, { node, dtype, shape }] of Object.entries(tensors)) {
     writer.message(field, (entry) =>
-      entry
-        .string(1, name)
-        .message(2, (info) =>
-          info.string(1, `${node}:0`).int(2, typeNumbers[dtype]).message(3, (inner) => writeShape(inner, shape)),
-        ),
+      entry.string(1, name).message(2, (info) =>
+        info
+          .string(1, `${node}:0`)
+          .int(2, typeNumbers[dtype])
+          .message(3, (inner) => writeShape(inner, shape)),
+      ),
     );
   }
 }

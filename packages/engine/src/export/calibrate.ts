@@ -85,7 +85,11 @@ function extremes(frozen: FrozenGraph, names: readonly string[]): NodeDef[] {
       ...{ dtype: 'int32', shape: [rank] },
       data: Int32Array.from({ length: rank }, (_, axis) => axis),
     });
-    const reduce = { T: attribute.type('float32'), Tidx: attribute.type('int32'), keep_dims: attribute.bool(false) };
+    const reduce = {
+      T: attribute.type('float32'),
+      Tidx: attribute.type('int32'),
+      keep_dims: attribute.bool(false),
+    };
     return [
       axes,
       node(`${name}/least`, 'Min', [name, axes.name], reduce),
@@ -98,7 +102,11 @@ function extremes(frozen: FrozenGraph, names: readonly string[]): NodeDef[] {
 function histograms(ranges: ReadonlyMap<string, Range>): NodeDef[] {
   const size = constant('bins', { dtype: 'int32', shape: [], data: Int32Array.of(bins) });
   const counted = [...ranges].flatMap(([name, { low, high }]) => {
-    const range = constant(`${name}/range`, { dtype: 'float32', shape: [2], data: Float32Array.of(low, high) });
+    const range = constant(`${name}/range`, {
+      dtype: 'float32',
+      shape: [2],
+      data: Float32Array.of(low, high),
+    });
     const types = { T: attribute.type('float32'), dtype: attribute.type('int32') };
     return [range, node(`${name}/counts`, 'HistogramFixedWidth', [name, range.name, size.name], types)];
   });

@@ -87,7 +87,10 @@ class Reader {
 /** The bias of a layer that had none. */
 function newBias({ layer, filter }: Foldable): { variable: VariableDefinition; nodes: NodeDef[] } {
   const name = filter.name.replace(/weight$/, 'bias');
-  const spec = { shape: [filter.shape.reduce((a, b) => a * b, 1) / inputsOf(filter)], dtype: 'float32' } as const;
+  const spec = {
+    shape: [filter.shape.reduce((a, b) => a * b, 1) / inputsOf(filter)],
+    dtype: 'float32',
+  } as const;
   const handle = variableNode('model', name);
   const variable: VariableDefinition = {
     name,
@@ -183,7 +186,11 @@ export function foldBatchNorms(weighted: WeightedGraph): WeightedGraph {
   const kept = dependencies(nodes, graph.output);
   const names = new Set(kept.map(({ name }) => name));
   return {
-    graph: { ...graph, nodes: kept, variables: new Map([...variables].filter(([handle]) => names.has(handle))) },
+    graph: {
+      ...graph,
+      nodes: kept,
+      variables: new Map([...variables].filter(([handle]) => names.has(handle))),
+    },
     weights,
   };
 }

@@ -21,7 +21,13 @@ export interface ExportFacts {
 export type PixelLayout = 'NCHW' | 'NHWC';
 
 /** The facts as texts by key, for formats whose metadata are texts. */
-export function factTexts({ model, size, channels, normalisation, labels }: ExportFacts): Record<string, string> {
+export function factTexts({
+  model,
+  size,
+  channels,
+  normalisation,
+  labels,
+}: ExportFacts): Record<string, string> {
   return {
     labels: JSON.stringify(labels),
     size: String(size),

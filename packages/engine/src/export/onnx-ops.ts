@@ -78,10 +78,7 @@ function pictureOperand(builder: OnnxBuilder, node: NodeDef, index: number): str
   const shape = builder.shape(from);
   if (from.op !== 'Const') {
     if (shape.length !== builder.shape(node).length) {
-      throw new ExportError(
-        node,
-        `input ${index} of rank ${shape.length} broadcasts; only constants may`,
-      );
+      throw new ExportError(node, `input ${index} of rank ${shape.length} broadcasts; only constants may`);
     }
     return builder.picture(node, index);
   }
@@ -89,10 +86,7 @@ function pictureOperand(builder: OnnxBuilder, node: NodeDef, index: number): str
   if (shape.length === 0) return builder.initializer(from.name, [], () => Float32Array.from(data));
   const [first, height, width, channels = 1] = shape;
   if (shape.length !== 4 || first !== 1 || height !== 1 || width !== 1) {
-    throw new ExportError(
-      node,
-      `constant [${shape.join(', ')}]: expected a scalar or [1, 1, 1, channels]`,
-    );
+    throw new ExportError(node, `constant [${shape.join(', ')}]: expected a scalar or [1, 1, 1, channels]`);
   }
   return builder.initializer(from.name, [1, channels, 1, 1], () => Float32Array.from(data));
 }

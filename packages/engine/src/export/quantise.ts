@@ -38,7 +38,11 @@ function heldValues({ nodes, initializers }: OnnxGraph): ReadonlyMap<string, str
     const last = users.get(output)?.every((user) => user.op === 'Identity') ?? true;
     if (last) continue; // The logits stay as they are.
     if (isWeighted(node)) held.set(kept(node), kept(node));
-    else if (joining.includes(op) && computed.length === inputs.length && inputs.every((input) => held.has(input)))
+    else if (
+      joining.includes(op) &&
+      computed.length === inputs.length &&
+      inputs.every((input) => held.has(input))
+    )
       held.set(kept(node), kept(node));
     else if (moving.includes(op) && (held.has(first) || taken.has(output)))
       held.set(output, held.get(first) ?? first);

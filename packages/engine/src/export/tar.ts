@@ -5,7 +5,8 @@ function header(path: string, size: number, folder: boolean): Uint8Array {
   const bytes = new Uint8Array(block);
   const write = (at: number, text: string) => bytes.set(new TextEncoder().encode(text), at);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
-  if (new TextEncoder().encode(path).length > 100) throw new RangeError(`${path}: expected 100 bytes at most`);
+  if (new TextEncoder().encode(path).length > 100)
+    throw new RangeError(`${path}: expected 100 bytes at most`);
   write(0, path);
   write(100, octal(folder ? 0o755 : 0o644, 7)); // mode
   write(108, octal(0, 7)); // user

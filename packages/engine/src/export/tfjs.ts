@@ -1,4 +1,11 @@
-import type { AttributeValue, ConstantValue, DataType, NodeDef, Shape, TensorSpec } from '../capture/index.js';
+import type {
+  AttributeValue,
+  ConstantValue,
+  DataType,
+  NodeDef,
+  Shape,
+  TensorSpec,
+} from '../capture/index.js';
 import { factValues, inputName, outputName, type ExportFacts } from './interface.js';
 import type { FrozenGraph } from './frozen.js';
 import { tarOf } from './tar.js';
@@ -57,10 +64,7 @@ function constantOf(node: NodeDef): { name: string; value: ConstantValue }[] {
  * A model as TensorFlow.js' graph model: a tar of `model.json` and its weight files. It takes `pixels`, float32 [batch,
  * size, size, channels] from 0 to 255, and gives `logits`; what the model is stands under `userDefinedMetadata`.
  */
-export function exportTfjs(
-  { graph: { nodes }, input, output }: FrozenGraph,
-  facts: ExportFacts,
-): Uint8Array {
+export function exportTfjs({ graph: { nodes }, input, output }: FrozenGraph, facts: ExportFacts): Uint8Array {
   const constants = nodes.flatMap(constantOf);
   const weights = Buffer.concat(
     constants.map(({ value: { data } }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength)),

@@ -51,9 +51,7 @@ export function traceInference(
     nodes: dependencies(graph.nodes, output),
     input: placeholder.name,
     output,
-    variables: new Map(
-      model.variables.map((variable) => [variableNode('model', variable.name), variable]),
-    ),
+    variables: new Map(model.variables.map((variable) => [variableNode('model', variable.name), variable])),
   };
 }
 

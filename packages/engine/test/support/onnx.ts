@@ -14,16 +14,14 @@ export interface OnnxAnswer {
 const runner = fileURLToPath(new URL('./run-onnx.mjs', import.meta.url));
 
 /** What onnxruntime says of a model and answers for pixels [images, channels, size, size]. */
-export function runOnnx(
-  onnx: Uint8Array,
-  pixels: Uint8Array,
-  shape: readonly number[],
-): Promise<OnnxAnswer> {
+export function runOnnx(onnx: Uint8Array, pixels: Uint8Array, shape: readonly number[]): Promise<OnnxAnswer> {
   return inFolder(async (folder) => {
     const [model, input] = [join(folder, 'model.onnx'), join(folder, 'pixels')];
     await writeFile(model, onnx);
     await writeFile(input, pixels);
-    const { stdout } = await execute(process.execPath, [runner, model, input, JSON.stringify(shape)]);
+    const { stdout } = await execute(process.execPath, [runner, model, input, JSON.stringify(shape)], {
+      maxBuffer: 1 << 24,
+    });
     return JSON.parse(stdout) as OnnxAnswer;
   });
 }
