@@ -83,6 +83,28 @@ describe('a spec that cannot be', () => {
     expect(body.problems?.[0]?.path).toMatch(/^stages\.student\.teachers/);
   });
 
+  it('names weights that nobody has uploaded, and takes those that were', async () => {
+    const bytes = Buffer.from('weights');
+    const file = createHash('sha256').update(bytes).digest('hex');
+    const text = spec.replace(
+      'stages:\n',
+      `stages:\n  imagenet: { kind: weights, file: ${file}, model: { name: vgg, width: 0.25 }, except: [classifier] }\n`,
+    );
+    const started = text.replace('kind: train, seed: 0,', 'kind: train, seed: 0, start: imagenet,');
+    const body = await refused(started);
+    expect(body.problems?.[0]).toMatchObject({ path: 'stages.imagenet.file', line: 6 });
+    expect(body.detail).toContain('ferment checkpoint upload');
+
+    const stored = await post('artifacts')
+      .set('Content-Type', 'application/octet-stream')
+      .send(bytes)
+      .expect(201);
+    expect(stored.body).toEqual({ hash: file, bytes: bytes.length });
+    const told = preview.parse((await post('experiments/preview').send({ text: started }).expect(200)).body);
+    expect(told.warnings.join()).toContain('come from a file');
+    expect(told.jobs.byKind).toMatchObject({ weights: 1 });
+  });
+
   it('is refused when the batch is larger than the split', async () => {
     const body = await refused(spec.replaceAll('batch: 32', 'batch: 8192'));
     expect(body.problems?.[0]?.path).toBe('stages.teacher.train.batch');

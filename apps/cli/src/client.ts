@@ -1,5 +1,6 @@
 import {
   ablationTable,
+  artifactReference,
   asksForRobustness,
   bestCheckpoint,
   createdToken,
@@ -239,6 +240,14 @@ export class Client {
       method: 'POST',
       body: content,
       query: { ...options },
+      headers: { 'content-type': 'application/octet-stream' },
+    });
+  }
+
+  upload(content: ReadableStream<Uint8Array>) {
+    return this.parsed(artifactReference, 'artifacts', {
+      method: 'POST',
+      body: content,
       headers: { 'content-type': 'application/octet-stream' },
     });
   }

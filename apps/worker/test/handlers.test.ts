@@ -6,7 +6,7 @@ import {
   exportFormats,
   type Protocol,
 } from '@ferment/contracts';
-import { readSafetensors } from '@ferment/engine';
+import { readSafetensors, writeSafetensors } from '@ferment/engine';
 import { bytesIn, failedJob, output, runJob, type Outcome } from './outcomes.js';
 import { startRig, type Rig } from './rig.js';
 import { claimOf, dataOf, facesCsv, importParams, trainParams } from './support.js';
@@ -138,6 +138,54 @@ describe('the handlers, one after another as an experiment runs them', () => {
     expect(parsed.sections[0]?.configurations.map(({ variant }) => variant)).toEqual(['baseline', 'off']);
     expect(canonicalJson(parsed)).toBe(Buffer.from(bytesOf(table, 'table')).toString());
   }, 120_000);
+
+  it('start from a file of weights, head drawn anew, and score more views of a picture', async () => {
+    const params = trainParams(version, 1);
+    const first = await run(claimOf('train', params));
+    const { tensors } = readSafetensors(bytesOf(first, 'best'));
+    const wider = Object.fromEntries(
+      Object.entries(tensors).map(([name, tensor]) => [
+        name,
+        name.startsWith('classifier') ? { dtype: 'F32', shape: [1], data: Float32Array.of(0) } : tensor,
+      ]),
+    ) as typeof tensors;
+    const file = rig.store.add(writeSafetensors(wider)).hash;
+    const given = { file, model: params.model, preprocess: { size: 48, channels: 1 } } as const;
+    const taken = { ...given, except: ['classifier'] };
+    const weights = await run(claimOf('weights', taken));
+    const filled = readSafetensors(bytesOf(weights, 'best')).tensors;
+    expect(filled['features.0.0.weight']).toEqual(tensors['features.0.0.weight']);
+    expect(filled['classifier.1.weight']?.shape).toEqual([7, 64]);
+    expect(await failureOf(claimOf('weights', { ...given, except: [] }))).toMatchObject({
+      failureClass: 'user',
+      reason: expect.stringContaining('classifier.1.weight: expected F32 [7, 64], got F32 [1]'),
+    });
+    expect(await failureOf(claimOf('weights', { ...given, except: ['clasifier'] }))).toMatchObject({
+      reason: expect.stringContaining('did you mean classifier?'),
+    });
+
+    // With everything but the head frozen, what was in the file is what comes out.
+    const tuned = { ...params, train: { ...params.train, freeze: ['features'] } };
+    const start = { inputs: { data: null, start: output(weights, 'best') }, inputParams: { start: taken } };
+    const trained = await run(claimOf('train', tuned, start));
+    const after = readSafetensors(bytesOf(trained, 'best')).tensors;
+    expect(after['features.0.0.weight']).toEqual(tensors['features.0.0.weight']);
+    expect(after['features.6.1.running_mean']).toEqual(tensors['features.6.1.running_mean']);
+    expect(after['classifier.1.weight']).not.toEqual(filled['classifier.1.weight']);
+
+    const scored = async (testTime: 'none' | 'flip' | 'ten-crop') => {
+      const checkpoint = {
+        inputs: { checkpoint: output(trained, 'best') },
+        inputParams: { checkpoint: tuned },
+      };
+      const evaluation = { data: dataOf(version), model: params.model, testTime };
+      const metrics = json(bytesOf(await run(claimOf('evaluate', evaluation, checkpoint)), 'metrics'));
+      return evaluationResult.parse(metrics);
+    };
+    const [none, flip, crops] = [await scored('none'), await scored('flip'), await scored('ten-crop')];
+    expect([none, flip, crops].map(({ testTime }) => testTime)).toEqual(['none', 'flip', 'ten-crop']);
+    expect(new Set([none, flip, crops].map(({ splits }) => splits.test.nll)).size).toBe(3);
+  });
 
   it('refuse to score a network on images it was trained on', async () => {
     const params = trainParams(version, 1);

@@ -4,7 +4,7 @@ import { exportFormats, forExportFormats } from './exports.js';
 import { modelSpec, networkSpec } from './models.js';
 import { ledgerOverride, refineStep } from './refine.js';
 import { adversarialMethodSpec, robustnessSpec } from './robustness.js';
-import { identifier, seed } from './scalars.js';
+import { identifier, seed, sha256 } from './scalars.js';
 import { fusionSpec, selectSpec } from './spec.js';
 import { distillMethodSpec, testTimeSpec, trainSpec } from './training.js';
 
@@ -67,6 +67,13 @@ const adversarialParams = trainParams.extend({ method: adversarialMethodSpec });
 /** What trained a network, as the jobs that use it must know: its pictures, their shape, its number of updates. */
 export const trainedNetwork = z.strictObject({ data: pinnedData, model: modelSpec, train: trainSpec });
 export type TrainedNetwork = z.output<typeof trainedNetwork>;
+
+const weightsParams = z.strictObject({
+  file: sha256,
+  model: modelSpec,
+  except: z.array(z.string()),
+  preprocess: pinnedData.shape.preprocess,
+});
 
 const calibrateParams = z.strictObject({ members: z.array(trainedNetwork).length(1) });
 
@@ -168,6 +175,15 @@ export const jobCatalog = {
     inputs: { data: optional('dataset'), start: one('checkpoint') },
     outputs: { best: 'checkpoint', robust: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
+    retry,
+  },
+  /** An uploaded file's weights, checked to fit the model. */
+  weights: {
+    version: 1,
+    params: weightsParams,
+    inputs: {},
+    outputs: { best: 'checkpoint' },
+    resource: 'light',
     retry,
   },
   predict: {

@@ -5,7 +5,7 @@ import { nearestName } from './nearest.js';
 import { attackRunName, attackRuns } from './robustness.js';
 import { isTrainingKind, type ExperimentSpec, type StageOf, type StageSpec } from './spec.js';
 import { oneOf, type Finding } from './spec-findings.js';
-import { memberStages, referable, stageOf, stageReferences, stageTraining } from './stages.js';
+import { memberStages, referable, stageOf, stageReferences, stageTraining, startModel } from './stages.js';
 
 /** Far above any graph a person writes; keeps the walk below shallow. */
 const mostStages = 500;
@@ -26,8 +26,9 @@ export function referenceFindings(spec: ExperimentSpec): Finding[] {
   }
   const result = stageOf(spec, spec.result);
   if (!result) findings.push(noStage(spec, ['result'], spec.result));
-  else if (result.kind === 'refine') {
-    findings.push(finding(['result'], `"${spec.result}" refines data; expected a stage with a network`));
+  else if (result.kind === 'refine' || result.kind === 'weights') {
+    const what = result.kind === 'refine' ? 'refines data' : 'reads weights and trains nothing';
+    findings.push(finding(['result'], `"${spec.result}" ${what}; expected a stage with a trained network`));
   }
   for (const [name, stage] of Object.entries(spec.stages)) {
     const own = ownFindings(spec, name, stage);
@@ -94,7 +95,13 @@ function stageFindings(spec: ExperimentSpec, name: string, stage: StageSpec): Fi
       }
       return Math.abs(sum - 1) < 1e-6 ? [] : [finding(path, `expected weights whose sum is 1, got ${sum}`)];
     }
+    case 'weights':
+      return tooSmall(spec, name, stage.model);
     case 'adversarial':
+      if (stage.train === undefined && stageOf(spec, stage.start)?.kind === 'weights') {
+        const message = `missing; "${stage.start}" was not trained here and has none to take over`;
+        return [finding(['stages', name, 'train'], message)];
+      }
       return mixFindings(spec, name, stage.method);
     case 'calibrate':
       return [];
@@ -134,8 +141,8 @@ function startFindings(
   name: string,
   stage: StageOf<'train'> | StageOf<'distill'>,
 ): Finding[] {
-  const start = stage.start === undefined ? null : stageTraining(spec, stage.start);
-  if (start === null || canonicalJson(start.model) === canonicalJson(stage.model)) return [];
+  const model = stage.start === undefined ? null : startModel(spec, stage.start);
+  if (model === null || canonicalJson(model) === canonicalJson(stage.model)) return [];
   const message = 'expected a stage with the same model, whose weights this stage can start from';
   return [finding(['stages', name, 'start'], message)];
 }
@@ -235,9 +242,17 @@ function robustTeacherWarnings(spec: ExperimentSpec): string[] {
   });
 }
 
+function foreignWarnings(spec: ExperimentSpec): string[] {
+  return Object.entries(spec.stages).flatMap(([name, stage]) =>
+    stage.kind === 'weights'
+      ? [`the weights of "${name}" come from a file: no check can tell whether they have seen test images`]
+      : [],
+  );
+}
+
 /** What a spec does that a reader should know of; none of it stops the spec. */
 export function specWarnings(spec: ExperimentSpec): string[] {
-  const warnings = robustTeacherWarnings(spec);
+  const warnings = [...robustTeacherWarnings(spec), ...foreignWarnings(spec)];
   const result = stageOf(spec, spec.result);
   if (!result || isTrainingKind(result.kind)) return warnings;
   const members = memberStages(spec, spec.result).join(', ');

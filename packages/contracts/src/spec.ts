@@ -41,6 +41,16 @@ const distillStage = z.strictObject({
   train: trainSpec,
 });
 
+/** Weights from a file, such as ImageNet's for a torchvision model: for other stages to start from. */
+const weightsStage = z.strictObject({
+  kind: z.literal('weights'),
+  /** SHA-256 of an uploaded safetensors file with the names of the PyTorch model. */
+  file: sha256,
+  model: modelSpec,
+  /** Parts of the network, by the beginnings of their names, that the file does not fill: they are drawn from seed 0. */
+  except: z.array(z.string().min(1)).max(64).default([]),
+});
+
 /** Goes on from the weights of `start`, with its model and data, against attacks on the training images. */
 const adversarialStage = z.strictObject({
   kind: z.literal('adversarial'),
@@ -79,6 +89,7 @@ export const stageSpec = z.discriminatedUnion('kind', [
   adversarialStage,
   ensembleStage,
   calibrateStage,
+  weightsStage,
 ]);
 export type StageSpec = z.output<typeof stageSpec>;
 export type StageKind = StageSpec['kind'];

@@ -19,7 +19,7 @@ const training = ['train', 'distill', 'adversarial'] as const satisfies StageKin
 export const referable: Readonly<Record<ReferenceRole, readonly StageKind[]>> = {
   data: ['refine'],
   teachers: [...training, 'ensemble', 'calibrate'],
-  start: training,
+  start: [...training, 'weights'],
   members: training,
   of: training,
 };
@@ -37,6 +37,7 @@ export function stageReferences(name: string, stage: StageSpec): StageReference[
     stages.map((stage, index) => ({ stage, role, path: ['stages', name, role, index] }));
   switch (stage.kind) {
     case 'refine':
+    case 'weights':
       return [];
     case 'train':
       return [...one('data', stage.data), ...one('start', stage.start)];
@@ -59,6 +60,12 @@ export interface StageTraining {
   readonly data: string | undefined;
 }
 
+/** The model whose weights a stage leaves for others to start from; null where it leaves none. */
+export function startModel(spec: ExperimentSpec, name: string): ModelSpec | null {
+  const stage = stageOf(spec, name);
+  return stage?.kind === 'weights' ? stage.model : (stageTraining(spec, name)?.model ?? null);
+}
+
 /**
  * The training of a stage; of an `adversarial` one, model and data are those of the stage it starts from, and so is
  * what it does not say of its training. Null for a stage that trains nothing, or whose references lead nowhere.
@@ -72,6 +79,8 @@ export function stageTraining(spec: ExperimentSpec, name: string): StageTraining
     if (stage?.kind === 'adversarial') {
       own ??= stage.train;
       at = stage.start;
+    } else if (stage?.kind === 'weights') {
+      return own ? { model: stage.model, train: own, data: undefined } : null;
     } else {
       if (stage?.kind !== 'train' && stage?.kind !== 'distill') return null;
       const train = rebalanced(spec, stage, own ?? stage.train);
@@ -95,7 +104,7 @@ function rebalanced(
 /** The stages whose trainings a stage's network consists of: itself, or its members. */
 export function memberStages(spec: ExperimentSpec, name: string): string[] {
   const stage = stageOf(spec, name);
-  if (stage === undefined || stage.kind === 'refine') return [];
+  if (stage === undefined || stage.kind === 'refine' || stage.kind === 'weights') return [];
   if (isTrainingKind(stage.kind)) return [name];
   return stageReferences(name, stage).map((reference) => reference.stage);
 }

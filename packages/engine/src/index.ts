@@ -3,6 +3,7 @@ export * from './capture/index.js';
 export { corrupt, type Picture } from './corruptions/index.js';
 export * from './cost/index.js';
 export * from './export/index.js';
+export { foreignWeights } from './files/foreign.js';
 export * from './files/fused.js';
 export * from './files/prediction.js';
 export * from './files/safetensors.js';

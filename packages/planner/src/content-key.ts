@@ -80,6 +80,7 @@ const componentsOf: { [K in JobKind]: (params: JobParams<K>) => Versions } = {
     [`adversarial.${method.name}`]: adversarialCatalog[method.name].version,
   }),
   predict: ({ model }) => ({ ...modelVersion(model), split: componentVersions.split }),
+  weights: ({ model }) => modelVersion(model),
   calibrate: () => ({ fit: componentVersions.fit }),
   ensemble: () => ({ fit: componentVersions.fit }),
   evaluate: ({ model, robustness }) => ({

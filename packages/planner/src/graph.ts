@@ -117,6 +117,9 @@ class StageJobs {
       case 'refine':
         this.refine(name, stage);
         return;
+      case 'weights':
+        this.weights(name, stage);
+        return;
       case 'train':
         this.train(name, stage);
         break;
@@ -166,6 +169,11 @@ class StageJobs {
     const predictions = errors ? this.folds(name, errors.folds, errors, undefined) : [];
     const params = { data: this.data, steps, overrides };
     this.roles[name] = this.graph.add('refine', params, inputs('predictions', predictions), name, 1, noCost);
+  }
+
+  private weights(name: string, { file, model, except }: StageOf<'weights'>): void {
+    const params = { file, model, except, preprocess: this.data.preprocess };
+    this.roles[name] = this.graph.add('weights', params, [], name, 1, noCost);
   }
 
   /** Predictions of each fold of the training images by a network trained on the others. */

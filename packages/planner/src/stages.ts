@@ -14,6 +14,7 @@ export const outputOf: Readonly<Record<StageKind, string>> = {
   adversarial: 'robust',
   ensemble: 'network',
   calibrate: 'network',
+  weights: 'best',
 };
 
 /** Stages that the result depends on, the result among them, every stage behind the ones it reads. */

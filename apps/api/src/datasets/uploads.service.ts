@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
-import type { importQuery, importStarted } from '@ferment/contracts';
+import type { ArtifactReference, importQuery, importStarted } from '@ferment/contracts';
 import { importJob } from '@ferment/planner';
 import { type ArtifactStore, Jobs, type Settings } from '@ferment/platform';
 import type { z } from 'zod';
@@ -17,15 +17,11 @@ export class Uploads {
   ) {}
 
   /**
-   * Stores the request's body and submits its import. The same file with the same options is the same job.
+   * Stores the request's body.
    *
    * @throws Problem too-large, unsupported-media-type (a form instead of the file itself), bad-request (empty)
    */
-  async import(
-    dataset: string,
-    options: z.output<typeof importQuery>,
-    request: IncomingMessage,
-  ): Promise<z.output<typeof importStarted>> {
+  async put(request: IncomingMessage): Promise<ArtifactReference> {
     const type = request.headers['content-type'] ?? '';
     if (/^(multipart\/|application\/json)/i.test(type)) {
       throw new Problem('unsupported-media-type', 'Send the file itself as the body, not a form or JSON.');
@@ -34,6 +30,20 @@ export class Uploads {
     if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
     const source = await this.store.put(limited(request, limit));
     if (source.bytes === 0) throw new Problem('bad-request', 'The body is empty: send the file itself.');
+    return source;
+  }
+
+  /**
+   * Stores the request's body and submits its import. The same file with the same options is the same job.
+   *
+   * @throws Problem as `put`
+   */
+  async import(
+    dataset: string,
+    options: z.output<typeof importQuery>,
+    request: IncomingMessage,
+  ): Promise<z.output<typeof importStarted>> {
+    const source = await this.put(request);
     const job = await this.jobs.submit(importJob({ dataset, source: source.hash, ...options }));
     return { jobId: job.id, source: source.hash };
   }

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import {
   canonicalJson,
   type ExperimentDetail,
@@ -13,9 +13,17 @@ import {
   type SubmitExperiment,
 } from '@ferment/contracts';
 import { type Known, plan, previewOf, resolveSpec } from '@ferment/planner';
-import { Datasets, Experiments, Jobs, type NewExperiment, NotFound } from '@ferment/platform';
+import {
+  type ArtifactStore,
+  Datasets,
+  Experiments,
+  Jobs,
+  type NewExperiment,
+  NotFound,
+} from '@ferment/platform';
 import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
+import { ARTIFACT_STORE } from '../tokens.js';
 import { found, invalidField, Problem } from '../common/problem.js';
 
 export const idempotencyKey = z
@@ -35,6 +43,7 @@ export class Submission {
     private readonly experiments: Experiments,
     private readonly datasets: Datasets,
     private readonly jobs: Jobs,
+    @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
   ) {}
 
   /** What the spec would run. Throws Problem invalid with every problem's path. */
@@ -83,10 +92,22 @@ export class Submission {
     if (!parsed.ok) throw refused(parsed.problems);
     const known = await this.known();
     const resolved = resolveSpec(parsed.spec, known);
-    if (resolved.problems.length > 0) throw refused(parsed.located(resolved.problems));
+    const problems = [...resolved.problems, ...(await this.missingFiles(parsed.spec))];
+    if (problems.length > 0) throw refused(parsed.located(problems));
     // The plan's own keys are salted, so the preview counts the work of `fresh` too.
     const salt = body.fresh ? { fresh: randomUUID() } : {};
     return { spec: resolved.spec, plan: plan(resolved.spec, known, salt) };
+  }
+
+  /** Weights that a spec names and nobody has uploaded. */
+  private async missingFiles({ stages }: ExperimentSpec): Promise<SpecProblem[]> {
+    const problems: SpecProblem[] = [];
+    for (const [name, stage] of Object.entries(stages)) {
+      if (stage.kind !== 'weights' || (await this.store.has(stage.file))) continue;
+      const message = 'no such file here; "ferment checkpoint upload FILE" stores one and tells its hash';
+      problems.push({ path: `stages.${name}.file`, message, line: null, suggestion: null });
+    }
+    return problems;
   }
 
   private async known(): Promise<Known> {

@@ -12,6 +12,7 @@ import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { WorkFailed } from '../errors.js';
+import { sourceOf } from './dataset.js';
 
 /**
  * Writes an artifact to a file: first beside it, then, when its SHA-256 is the one asked for, in its place.
@@ -54,9 +55,21 @@ const formatHelp = exportFormats
   .join('; ');
 
 export function checkpointCommands(program: Command, context: Context): void {
-  program
-    .command('checkpoint')
-    .description('trained weights')
+  const checkpoint = program.command('checkpoint').description('trained weights');
+
+  checkpoint
+    .command('upload')
+    .description("weights as safetensors with a PyTorch model's names, for stages of kind weights")
+    .argument('<file>', 'for example an ImageNet state dict of torchvision')
+    .action(async (file: string, _: unknown, command: Command) => {
+      const client = await connect(command, context);
+      const { bytes } = await sourceOf(file);
+      const stored = await client.upload(Readable.toWeb(bytes) as ReadableStream<Uint8Array>);
+      const stage = `{ kind: weights, file: ${stored.hash}, model: { name: … } }`;
+      output(command, context).answer(stored, `${stored.hash}\nA stage of a spec reads it: ${stage}`);
+    });
+
+  checkpoint
     .command('download')
     .description("the best of an experiment's results, chosen on validation")
     .argument('[experiment]', 'id, start of one, name, or "latest"', 'latest')

@@ -1,5 +1,6 @@
 import {
   canonicalJson,
+  jobCatalog,
   JobFailure,
   trainedNetwork,
   type ArtifactReference,
@@ -57,6 +58,8 @@ export async function imagesOf(
 const made = z.union([
   z.object(trainedNetwork.shape).transform((training) => [training]),
   z.object({ members: z.array(trainedNetwork) }).transform(({ members }) => members),
+  // A file's weights: what they were trained on is not known.
+  jobCatalog.weights.params.transform((): TrainedNetwork[] => []),
 ]);
 
 /** The trainings behind each network of an input role, in order: one, or those of a fused network's members. */

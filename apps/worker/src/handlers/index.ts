@@ -12,6 +12,7 @@ import { importDataset } from './import.js';
 import { predict } from './predict.js';
 import { refine } from './refine.js';
 import { train } from './train.js';
+import { weights } from './weights.js';
 
 export const handlers: Handlers<typeof jobCatalog> = {
   import: importDataset,
@@ -19,6 +20,7 @@ export const handlers: Handlers<typeof jobCatalog> = {
   train,
   distill,
   adversarial,
+  weights,
   predict,
   calibrate,
   ensemble,

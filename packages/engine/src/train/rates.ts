@@ -1,5 +1,5 @@
-import { JobFailure, nearestName, type TrainSpec } from '@ferment/contracts';
-import type { Model } from '../nn/index.js';
+import { JobFailure, type TrainSpec } from '@ferment/contracts';
+import { isPart, requireParts, type Model } from '../nn/index.js';
 import { parameterNames } from './specs.js';
 
 /** How fast each parameter is trained. */
@@ -7,18 +7,6 @@ export interface ParameterRates {
   /** Factors of the learning rate, by name. */
   readonly rates: ReadonlyMap<string, number>;
   readonly frozen: ReadonlySet<string>;
-}
-
-/** `layer1` is a part of the network that has `layer1.0.conv1.weight`. */
-const isPart = (part: string, name: string) => name === part || name.startsWith(`${part}.`);
-
-/** All parts of a network by name: `layer1`, `layer1.0`, … */
-function partsOf(names: readonly string[]): string[] {
-  const parts = names.flatMap((name) => {
-    const path = name.split('.');
-    return path.map((_, length) => path.slice(0, length + 1).join('.'));
-  });
-  return [...new Set(parts)];
 }
 
 /**
@@ -32,17 +20,8 @@ export function parameterRates(
   { freeze, layerRates }: Pick<TrainSpec, 'freeze' | 'layerRates'>,
 ): ParameterRates {
   const names = parameterNames(model);
-  for (const [key, parts] of [
-    ['freeze', freeze],
-    ['layerRates', Object.keys(layerRates)],
-  ] as const)
-    for (const part of parts)
-      if (!names.some((name) => isPart(part, name))) {
-        const nearest = nearestName(part, partsOf(names));
-        const known = [...new Set(names.map((name) => name.split('.')[0]))].join(', ');
-        const hint = nearest === null ? `expected a part of ${known}` : `did you mean ${nearest}?`;
-        throw new JobFailure('user', `train.${key}: the network has no part "${part}"; ${hint}`);
-      }
+  requireParts(names, freeze, 'train.freeze');
+  requireParts(names, Object.keys(layerRates), 'train.layerRates');
   const frozen = new Set(names.filter((name) => freeze.some((part) => isPart(part, name))));
   if (frozen.size === names.length)
     throw new JobFailure('user', 'train.freeze: nothing is left to train; expected to leave a part out');

@@ -29,6 +29,7 @@ export async function completionEffects(
     case 'train':
     case 'distill':
     case 'adversarial':
+    case 'weights':
     case 'predict':
     case 'calibrate':
     case 'ensemble':
