@@ -1,5 +1,6 @@
 // Makes @tensorflow/tfjs-node-gpu run on a current TensorFlow without its own download: the library comes from PyPI's
 // wheel, the addon is compiled here. Library and addon are kept in a per-user cache, so a second clone only links.
+// With --gpu it is the library that knows NVIDIA's graphics processors, with CUDA's own beside it.
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
@@ -12,26 +13,29 @@ import {
   rename,
   rm,
   stat,
+  statfs,
   symlink,
   writeFile,
 } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import {
+  cudaRequirements,
+  driverMissing,
+  libraryWheel,
+  spaceMissing,
+  wantsGpu,
+  wheelVersion,
+} from './lib/native-wheels.mjs';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
 
-const version = '2.21.0';
 // Any interpreter can fetch any wheel: the C library inside is the same, so one Python version is asked for everywhere.
 const wheelPython = '3.11';
-const requirement = { name: process.arch === 'x64' ? 'tensorflow-cpu' : 'tensorflow', version };
-/** Hashes of the wheels that were tried; on other platforms pip's own check against the index has to do. */
-const wheelHashes = {
-  'linux-x64': '2b847d217b02ee7731ed91431daf3250daa0196c3c94614d23be27232e6e5b6c',
-};
 const platform = `${process.platform}-${process.arch}`;
 const compilerFlags = [
   '-std=c++17',
@@ -88,72 +92,125 @@ async function fileHash(path) {
   return hash.digest('hex');
 }
 
-async function downloadWheel(folder, report) {
-  const pinned = wheelHashes[platform];
-  const requirements = join(folder, 'requirements.txt');
-  await writeFile(
-    requirements,
-    `${requirement.name}==${requirement.version}${pinned ? ` --hash=sha256:${pinned}` : ''}\n`,
-  );
-  report(`downloading ${requirement.name} ${requirement.version} (about 270 MB, once per user)`);
+/** Has pip download wheels as they are, and names the files. */
+async function downloadWheels(folder, requirements) {
+  await mkdir(folder, { recursive: true });
+  const list = join(folder, 'requirements.txt');
+  await writeFile(list, `${requirements.join('\n')}\n`);
   const args = ['-m', 'pip', 'download', '--no-deps', '--only-binary=:all:', '--python-version', wheelPython];
   try {
-    await run(
-      'python3',
-      [...args, '--disable-pip-version-check', '--dest', folder, '--requirement', requirements],
-      {
-        maxBuffer: 1 << 26,
-      },
-    );
+    await run('python3', [...args, '--disable-pip-version-check', '--dest', folder, '--requirement', list], {
+      maxBuffer: 1 << 26,
+    });
   } catch (error) {
     throw new Error(
-      `pip could not download ${requirement.name} ${requirement.version} for ${platform}: ${String(error.stderr ?? error).trim()}\n` +
-        'Check the network and `python3 -m pip config list`, then run `node scripts/native-tensorflow.mjs` again.',
+      `pip could not download ${requirements.join(', ')} for ${platform}: ${String(error.stderr ?? error).trim()}\n` +
+        'Check the network and `python3 -m pip config list`, then run set-up again.',
       { cause: error },
     );
   }
-  const wheel = (await readdir(folder)).find((name) => name.endsWith('.whl'));
-  if (!wheel) throw new Error(`pip reported success but left no wheel in ${folder}`);
-  return join(folder, wheel);
+  const wheels = (await readdir(folder)).filter((name) => name.endsWith('.whl'));
+  if (wheels.length < requirements.length)
+    throw new Error(`pip reported success but left only ${wheels.join(', ') || 'no wheel'} in ${folder}`);
+  return wheels.map((name) => join(folder, name));
 }
 
 const extraction = `
-import shutil, sys, zipfile
+import sys, zipfile
 wanted = ('tensorflow/include/tensorflow/', 'tensorflow/include/xla/', 'tensorflow/include/tsl/', 'tensorflow/include/absl/')
 libraries = ('libtensorflow_cc.so.2', 'libtensorflow_framework.so.2')
 with zipfile.ZipFile(sys.argv[1]) as wheel:
     for name in wheel.namelist():
         if name.rsplit('/', 1)[-1] in libraries or name.startswith(wanted) and name.endswith('.h'):
             wheel.extract(name, sys.argv[2])
+        if name.endswith('.dist-info/METADATA'):
+            print(wheel.read(name).decode())
 `;
 
+/** Libraries, and the compiler that XLA calls (its programs must stay executable); no headers. */
+const cudaExtraction = `
+import os, sys, zipfile
+with zipfile.ZipFile(sys.argv[1]) as wheel:
+    for entry in wheel.infolist():
+        parts = entry.filename.split('/')
+        if parts[0] == 'nvidia' and len(parts) > 3 and parts[2] in ('lib', 'bin', 'nvvm') and not entry.is_dir():
+            path = wheel.extract(entry, sys.argv[2])
+            os.chmod(path, 0o755)
+`;
+
+/** Loads every library of NVIDIA's. Those that want the driver's own libcuda.so.1 first are left to it. */
+const cudaProof = `
+import ctypes, glob, sys
+failed = []
+for path in sorted(glob.glob(sys.argv[1] + '/*/lib/*.so*')):
+    try:
+        ctypes.CDLL(path)
+    except OSError as error:
+        if 'libcuda.so.1:' not in str(error):
+            failed.append(path + ': ' + str(error))
+if failed:
+    sys.exit('\\n'.join(failed))
+`;
+
+/** CUDA's libraries beside TensorFlow's own folder, which is where its run path looks: ../nvidia. */
+async function addCuda(work, metadata, report) {
+  const requirements = cudaRequirements(metadata);
+  report(`downloading CUDA's libraries: ${requirements.length} wheels (about 2.8 GB, once per user)`);
+  const folder = join(work, 'cuda');
+  const wheels = await downloadWheels(folder, requirements);
+  report("unpacking CUDA's libraries");
+  for (const wheel of wheels) {
+    await run('python3', ['-c', cudaExtraction, wheel, join(work, 'out')]);
+    await rm(wheel);
+  }
+  await run('python3', ['-c', cudaProof, join(work, 'out', 'nvidia')]).catch((error) => {
+    throw new Error(`CUDA's libraries do not load:\n${String(error.stderr ?? error).trim()}`, {
+      cause: error,
+    });
+  });
+  return wheels.map((wheel) => basename(wheel));
+}
+
 /** The folder with libtensorflow_cc, libtensorflow_framework and include/, made when the cache lacks it. */
-async function ensureLibrary(cache, report) {
+async function ensureLibrary(cache, gpu, report) {
+  const { name, version, hash: pinned, megabytes } = libraryWheel(platform, gpu);
   const target = join(
     cache,
-    `${requirement.name}-${version}-${platform}-${wheelHashes[platform]?.slice(0, 16) ?? 'index'}`,
+    `${name}-${version}-${platform}-${pinned?.slice(0, 16) ?? 'index'}${gpu ? '-cuda' : ''}`,
   );
-  if (await exists(join(target, 'complete.json'))) return target;
+  // With CUDA the library is one folder deeper, so that NVIDIA's can stand beside it.
+  const library = gpu ? join(target, 'tensorflow') : target;
+  if (await exists(join(library, 'complete.json'))) return library;
   await mkdir(cache, { recursive: true });
+  const { bavail, bsize } = await statfs(cache);
+  const missing = spaceMissing(gpu, bavail * bsize, cache);
+  if (missing) throw new MissingPrerequisite(missing);
   const work = await mkdtemp(join(cache, 'unpack-'));
   try {
-    const wheel = await downloadWheel(work, report);
+    report(`downloading ${name} ${version} (about ${megabytes} MB, once per user)`);
+    const requirement = `${name}==${version}${pinned ? ` --hash=sha256:${pinned}` : ''}`;
+    const [wheel] = await downloadWheels(join(work, 'wheel'), [requirement]);
     const hash = await fileHash(wheel);
     report('unpacking the library and its headers');
-    await run('python3', ['-c', extraction, wheel, join(work, 'out')]);
+    const { stdout } = await run('python3', ['-c', extraction, wheel, join(work, 'out')], {
+      maxBuffer: 1 << 26,
+    });
+    await rm(wheel);
+    const cuda = gpu ? await addCuda(work, stdout, report) : [];
     const unpacked = join(work, 'out', 'tensorflow');
+    const wheels = Object.fromEntries([basename(wheel), ...cuda].map(wheelVersion));
     await writeFile(
       join(unpacked, 'complete.json'),
-      JSON.stringify({ wheel: wheel.split('/').at(-1), hash }),
+      JSON.stringify({ wheel: basename(wheel), hash, ...(gpu && { wheels }) }),
     );
     // Another process may have finished first; either copy is complete, so the loser only cleans up.
-    await rename(unpacked, target).catch(async (error) => {
-      if (!(await exists(join(target, 'complete.json')))) throw error;
+    await rename(gpu ? join(work, 'out') : unpacked, target).catch(async (error) => {
+      if (!(await exists(join(library, 'complete.json')))) throw error;
     });
   } finally {
     await rm(work, { recursive: true, force: true });
   }
-  return target;
+  return library;
 }
 
 const bindingSources = ['tfjs_backend.cc', 'tfjs_binding.cc'];
@@ -219,11 +276,18 @@ function addonPlace(packageFolder) {
 async function install(packageFolder, library, addon) {
   const place = addonPlace(packageFolder);
   const deps = join(packageFolder, 'deps', 'lib');
+  const nvidia = join(packageFolder, 'deps', 'nvidia');
   await rm(deps, { recursive: true, force: true });
+  await rm(nvidia, { force: true });
   await mkdir(deps, { recursive: true });
   for (const [name, file] of Object.entries(libraryLinks))
     await symlink(join(library, file), join(deps, name));
+  // The libraries look for CUDA's at ../nvidia, from where they were opened or from where they lie.
+  const cuda = join(dirname(library), 'nvidia');
+  if (basename(library) === 'tensorflow' && (await exists(cuda))) await symlink(cuda, nvidia);
   await mkdir(dirname(place), { recursive: true });
+  // Anew, not into a file that a running process has open or another checkout shares.
+  await rm(place, { force: true });
   await cp(addon, place);
 }
 
@@ -252,40 +316,56 @@ export async function verifyNativeTensorflow() {
   }
 }
 
+async function stamped(packageFolder) {
+  const text = await readFile(join(packageFolder, 'deps', 'installed.json'), 'utf8').catch(() => null);
+  return text === null ? null : JSON.parse(text);
+}
+
 /**
  * Makes the native TensorFlow work for this checkout; does nothing but compare stamps when it already does.
  *
  * @param options.report  told what is being done, one line each
  * @param options.verify  run an op even when nothing changed
- * @returns the TensorFlow version and the cache folder the library lives in
+ * @param options.flags   `--gpu` or `--cpu`; else FERMENT_GPU, else as it was set up before
+ * @returns the TensorFlow version, the cache folder the library lives in, and whether it knows graphics processors
  * @throws MissingPrerequisite naming everything that is missing and how to install it
  */
-export async function ensureNativeTensorflow({ report = () => {}, verify = false } = {}) {
+export async function ensureNativeTensorflow({ report = () => {}, verify = false, flags = [] } = {}) {
   const missing = await missingPrerequisites();
   if (missing.length > 0)
     throw new MissingPrerequisite(
       `The native TensorFlow needs:\n${missing.map((line) => `  - ${line}`).join('\n')}`,
     );
   const packageFolder = dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+  const before = await stamped(packageFolder);
+  const gpu = wantsGpu({ flags, environment: process.env, before: before?.gpu ?? false });
+  const { version } = libraryWheel(platform, gpu);
   const cache = join(cacheRoot(), 'native');
-  const library = await ensureLibrary(cache, report);
+  const library = await ensureLibrary(cache, gpu, report);
   const addon = await ensureAddon(cache, packageFolder, library, report);
-  const stamp = join(packageFolder, 'deps', 'installed.json');
-  const wanted = JSON.stringify({ library, addon });
+  const { wheel, wheels } = JSON.parse(await readFile(join(library, 'complete.json'), 'utf8'));
+  const wanted = { library, addon, gpu, wheels: wheels ?? Object.fromEntries([wheelVersion(wheel)]) };
   const intact =
-    (await readFile(stamp, 'utf8').catch(() => '')) === wanted && (await exists(addonPlace(packageFolder)));
+    JSON.stringify(before) === JSON.stringify(wanted) && (await exists(addonPlace(packageFolder)));
   if (!intact || verify) {
     if (!intact) await install(packageFolder, library, addon);
     report('running an op');
     await verifyNativeTensorflow();
-    await writeFile(stamp, wanted);
+    const stamp = join(packageFolder, 'deps', 'installed.json');
+    await rm(stamp, { force: true });
+    await writeFile(stamp, JSON.stringify(wanted));
   }
-  return { version, library };
+  if (gpu) {
+    const driver = driverMissing(await readFile('/proc/driver/nvidia/version', 'utf8').catch(() => null));
+    if (driver) report(driver);
+  }
+  return { version, library, gpu };
 }
 
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   try {
-    const result = await ensureNativeTensorflow({ report: (line) => console.log(line), verify: true });
+    const flags = process.argv.slice(2);
+    const result = await ensureNativeTensorflow({ report: (line) => console.log(line), verify: true, flags });
     console.log(`TensorFlow ${result.version} works (${result.library})`);
   } catch (error) {
     console.error(error instanceof Error ? error.message : error);

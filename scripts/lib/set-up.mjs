@@ -86,16 +86,17 @@ const buildProjects = ['apps/api', 'apps/worker', 'apps/cli', 'packages/vision']
  *
  * @param report  from `reporter()` of steps.mjs
  * @param options.dashboard  also build the pages (default true)
+ * @param options.flags      `--gpu` or `--cpu`, of the native library (default: as it is)
  * @throws with the failed program's output, or everything that is missing
  */
-export async function setUp(report, { dashboard = true } = {}) {
+export async function setUp(report, { dashboard = true, flags = [] } = {}) {
   await report.step('prerequisites', 'prerequisites', checkPrerequisites);
   await report.step('packages', 'npm packages', installPackages);
   // Downloading and compiling TensorFlow's addon leaves time for the build beside it.
   const native = report.step('tensorflow', 'native TensorFlow', async () => {
     const { ensureNativeTensorflow } = await import('../native-tensorflow.mjs');
-    const { version } = await ensureNativeTensorflow({ report: report.detail });
-    return version;
+    const { version, gpu } = await ensureNativeTensorflow({ report: report.detail, flags });
+    return gpu ? `${version} with CUDA` : version;
   });
   // A failure of the build must not hide behind the longer step, nor leave that one's failure unhandled.
   const others = (async () => {

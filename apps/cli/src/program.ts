@@ -3,6 +3,7 @@ import { checkpointCommands } from './commands/checkpoint.js';
 import { datasetCommands } from './commands/dataset.js';
 import { doctorCommand } from './commands/doctor.js';
 import { experimentCommands } from './commands/experiment.js';
+import { jobCommands } from './commands/job.js';
 import { projectCommands } from './commands/project.js';
 import { tableCommands } from './commands/table.js';
 import { tokenCommands } from './commands/token.js';
@@ -18,6 +19,7 @@ const groups = [
   datasetCommands,
   experimentCommands,
   trialCommands,
+  jobCommands,
   checkpointCommands,
   tableCommands,
   tokenCommands,

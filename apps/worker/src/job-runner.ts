@@ -1,6 +1,7 @@
 import { AttemptRun, type RunOptions } from './attempt-run.js';
 import type { Child } from './children/child.js';
 import type { ChildPool } from './children/pool.js';
+import { cpu, Devices, type Device } from './devices.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { describe, persist } from './retry.js';
 import { ThreadSlots } from './thread-slots.js';
@@ -9,8 +10,10 @@ import type { QueueMessage } from './truth.js';
 export interface RunnerOptions extends RunOptions {
   pool: ChildPool;
   workerId: string;
-  /** CPU threads that jobs of the `cpu` class share. */
+  /** What jobs of the `cpu` class share: CPU threads or, with `devices`, one slot for each of those. */
   threads: number;
+  /** Graphics processors on which jobs of the `cpu` class run; the CPU where there are none. */
+  devices?: readonly Device[];
   /** Jobs of the `light` class at once. */
   light: number;
   heartbeatSeconds: number;
@@ -23,6 +26,7 @@ const claimPatience = 60_000;
 export class JobRunner {
   readonly leases: LeaseKeeper;
   readonly #slots: Record<'cpu' | 'gpu' | 'light', ThreadSlots>;
+  readonly #devices: Devices;
   readonly #roomListeners: Record<'cpu' | 'gpu' | 'light', ((room: number) => void)[]> = {
     cpu: [],
     gpu: [],
@@ -36,6 +40,7 @@ export class JobRunner {
   #closed = false;
 
   constructor(private readonly options: RunnerOptions) {
+    this.#devices = new Devices(options.devices ?? []);
     this.leases = new LeaseKeeper({ ...options, onDraining: (draining) => this.drain(draining) });
     const slots = (resource: 'cpu' | 'gpu' | 'light', total: number): ThreadSlots =>
       new ThreadSlots(total, (room) => {
@@ -61,7 +66,7 @@ export class JobRunner {
   ): boolean {
     const name = `${jobId} ${attempt}`;
     const times = this.#givenBack.get(name) ?? 0;
-    if (times >= patience || this.#slots[resource].fits(resource === 'cpu' ? threads : 1)) {
+    if (times >= patience || this.#slots[resource].fits(this.#slotsOf(resource, threads))) {
       this.#givenBack.delete(name);
       return true;
     }
@@ -82,8 +87,7 @@ export class JobRunner {
    * taken or outdated, or this worker takes no new work.
    */
   async run(resource: 'cpu' | 'gpu' | 'light', delivery: QueueMessage): Promise<void> {
-    const threads = resource === 'cpu' ? delivery.threads : 1;
-    await this.#slots[resource].with(threads, async () => {
+    await this.#slots[resource].with(this.#slotsOf(resource, delivery.threads), async () => {
       // A worker that drains is refused the claim, and the database offers the job to another one.
       if (this.#closed) return;
       const { truth, log, pool, workerId } = this.options;
@@ -98,22 +102,30 @@ export class JobRunner {
       const run = new AttemptRun(claim, askedAt, this.options);
       await this.leases.during(run, async () => {
         const { jobId, attempt, kind } = claim;
+        // Imports and tables have no use for a graphics processor.
+        const device = resource === 'cpu' ? this.#devices.take() : cpu;
         let child: Child;
         try {
-          child = await pool.take(delivery.threads);
+          child = await pool.take(delivery.threads, device);
         } catch (error) {
+          this.#devices.give(device);
           log.error({ jobId, attempt, error: describe(error) }, 'no child process');
           await truth.preempted(jobId, attempt);
           return;
         }
-        log.info({ jobId, attempt, kind, child: child.pid }, 'attempt started');
+        log.info({ jobId, attempt, kind, child: child.pid, device }, 'attempt started');
         try {
           await run.execute(child);
         } finally {
           await pool.give(child);
+          this.#devices.give(device);
         }
       });
     });
+  }
+
+  #slotsOf(resource: 'cpu' | 'gpu' | 'light', threads: number): number {
+    return resource === 'cpu' && this.#devices.all.length === 0 ? threads : 1;
   }
 
   /** Whether new work is to be fetched, from now on; what runs goes on. */

@@ -2,6 +2,7 @@ import { readSettings, type Settings } from '@ferment/platform';
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { devicesSetting, type Device } from './devices.js';
 
 export interface WorkerSettings {
   platform: Settings;
@@ -10,6 +11,9 @@ export interface WorkerSettings {
   host: string;
   heartbeatSeconds: number;
   leaseSeconds: number;
+  /** Graphics processors that jobs are given, one each; none where they run on the CPU. */
+  devices: readonly Device[];
+  xla: boolean;
   /** The part of it that may concern children is passed on (see children/environment.ts). */
   environment: Readonly<Record<string, string | undefined>>;
 }
@@ -20,6 +24,8 @@ const own = z
     FERMENT_WORKER_ID: z.string().min(1).max(200).optional(),
     FERMENT_HEARTBEAT_SECONDS: seconds(3),
     FERMENT_LEASE_SECONDS: seconds(15),
+    FERMENT_DEVICES: devicesSetting,
+    FERMENT_XLA: z.enum(['0', '1'], { error: 'expected 0 or 1' }).default('0'),
   })
   .refine((from) => from.FERMENT_LEASE_SECONDS >= 2 * from.FERMENT_HEARTBEAT_SECONDS, {
     message: 'expected at least twice FERMENT_HEARTBEAT_SECONDS: one heartbeat may get lost',
@@ -42,6 +48,8 @@ export function readWorkerSettings(env: Readonly<Record<string, string | undefin
     host,
     heartbeatSeconds: parsed.data.FERMENT_HEARTBEAT_SECONDS,
     leaseSeconds: parsed.data.FERMENT_LEASE_SECONDS,
+    devices: parsed.data.FERMENT_DEVICES,
+    xla: parsed.data.FERMENT_XLA === '1',
     environment: env,
   };
 }

@@ -24,7 +24,7 @@ export async function startWorker(
   settings: WorkerSettings,
   log: Logger,
 ): Promise<{ close(): Promise<void> }> {
-  const { platform, id, host, heartbeatSeconds, leaseSeconds } = settings;
+  const { platform, id, host, heartbeatSeconds, leaseSeconds, devices } = settings;
   const database = await connectDatabase(platform.databaseUrl, {
     poolSize: connections,
     // A heartbeat on a connection that leads nowhere must fail in time for another one within the lease.
@@ -35,7 +35,8 @@ export async function startWorker(
     await prepareQueue(platform.queue);
     const store = openStore(platform);
     const workers = new Workers(database);
-    const slots = { cpu: platform.worker.threads, light: platform.worker.light };
+    // One job on a graphics processor at a time, whatever threads feed it.
+    const slots = { cpu: devices.length || platform.worker.threads, light: platform.worker.light };
     const identity = { id, host, pid: process.pid, slots };
     const runner = new JobRunner({
       truth: new Attempts(database, { leaseSeconds }),
@@ -46,9 +47,11 @@ export async function startWorker(
         module: childModule,
         environment: settings.environment,
         idle: slots.cpu + slots.light,
+        xla: settings.xla,
       }),
       workerId: id,
       threads: slots.cpu,
+      devices,
       light: slots.light,
       heartbeatSeconds,
       log,

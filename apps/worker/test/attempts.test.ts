@@ -288,7 +288,7 @@ describe('a child process', () => {
       FERMENT_DATABASE_URL: 'postgres://u:p@h/d',
       FERMENT_S3_SECRET_KEY: 's',
     };
-    const seen = childEnvironment(own, 3);
+    const seen = childEnvironment(own, { threads: 3, device: 'cpu', xla: false });
     expect(seen).toMatchObject({
       PATH: '/bin',
       HOME: '/home/x',

@@ -32,12 +32,35 @@ const failureOf = (claim: Claim): Promise<unknown> => failedJob(rig, claim);
 const bytesOf = (outcome: Outcome, role: string): Uint8Array => bytesIn(rig, outcome, role);
 const json = (bytes: Uint8Array): unknown => JSON.parse(Buffer.from(bytes).toString());
 
+describe('the same training', () => {
+  it('gives the same bits in another process', async () => {
+    const params = trainParams(version, 1);
+    const first = await run(claimOf('train', params));
+    // While this child is held the pool has to start another.
+    const held = await rig.pool.take(1);
+    const second = await run(claimOf('train', params));
+    const other = await rig.pool.take(1);
+    expect(other.pid).not.toBe(held.pid);
+    await rig.pool.give(other);
+    await rig.pool.give(held);
+    for (const role of ['best', 'last'])
+      expect(Buffer.compare(bytesOf(second, role), bytesOf(first, role))).toBe(0);
+  }, 120_000);
+});
+
 describe('the handlers, one after another as an experiment runs them', () => {
   it('import, train, distil, evaluate, export, tabulate', async () => {
     const teacherParams = trainParams(version, 2);
     const teacher = await run(claimOf('train', teacherParams));
     expect(teacher.result).toMatchObject({
-      computedOn: { gpu: false, tensorflow: expect.stringMatching(/^2\./), flags: expect.any(Object) },
+      computedOn: {
+        gpu: false,
+        device: 'cpu',
+        threads: 1,
+        tensorflow: expect.stringMatching(/^2\./),
+        flags: expect.objectContaining({ TF_ENABLE_ONEDNN_OPTS: '1', OMP_NUM_THREADS: '1' }),
+        libraries: expect.any(Object),
+      },
       steps: 38,
       images: { validation: 40, test: 48 },
       selectMetric: 'validation.macroF1',

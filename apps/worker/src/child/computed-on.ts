@@ -1,13 +1,26 @@
+import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
+import { promisify } from 'node:util';
 
-/** What the bits of a training depend on besides its parameters and inputs. */
+/** What the bits of a result depend on besides its parameters and inputs. */
 export interface ComputedOn {
   cpu: string;
   threads: number;
   tensorflow: string;
   gpu: boolean;
+  /** `cpu`, or the graphics processor with its driver, as nvidia-smi names it. */
+  device: string;
   /** TensorFlow's settings that this process was started with. */
   flags: Record<string, string>;
+  /** The wheels that the libraries came from, where set-up has noted them. */
+  libraries: Record<string, string>;
+}
+
+/** What nativeVersion() of the engine tells. */
+export interface NativeLibrary {
+  tensorflow: string;
+  gpu: boolean;
+  libraries: Readonly<Record<string, string>>;
 }
 
 const settings = [
@@ -16,13 +29,36 @@ const settings = [
   'TF_NUM_INTEROP_THREADS',
   'OMP_NUM_THREADS',
 ];
+/** Named only where they are set. */
+const further = ['CUDA_VISIBLE_DEVICES', 'TF_DETERMINISTIC_OPS', 'TF_XLA_FLAGS', 'NVIDIA_TF32_OVERRIDE'];
 
-/** Recorded with every training: the same spec on another CPU, thread count or flag may differ in its last bits. */
-export function computedOn(threads: number, library: { tensorflow: string; gpu: boolean }): ComputedOn {
+/** Name and driver of the graphics processor that this process sees; its number or UUID where nvidia-smi is missing. */
+async function graphicsProcessor(visible: string): Promise<string> {
+  const query = ['--query-gpu=name,driver_version', '--format=csv,noheader', `--id=${visible}`];
+  try {
+    const { stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: 10_000 });
+    return stdout.trim().split('\n')[0] ?? visible;
+  } catch {
+    return `graphics processor ${visible}`;
+  }
+}
+
+/**
+ * Recorded with every result that a network computed: the same spec on another CPU, thread count, flag or device may
+ * differ in its last bits.
+ */
+export async function computedOn(
+  library: NativeLibrary,
+  environment: Readonly<Record<string, string | undefined>> = process.env,
+): Promise<ComputedOn> {
+  const set = further.filter((name) => environment[name] !== undefined);
   return {
     cpu: cpus()[0]?.model ?? 'unknown',
-    threads,
-    ...library,
-    flags: Object.fromEntries(settings.map((name) => [name, process.env[name] ?? ''])),
+    threads: Number(environment['TF_NUM_INTRAOP_THREADS'] ?? 0),
+    tensorflow: library.tensorflow,
+    gpu: library.gpu,
+    device: library.gpu ? await graphicsProcessor(environment['CUDA_VISIBLE_DEVICES'] ?? '0') : 'cpu',
+    flags: Object.fromEntries([...settings, ...set].map((name) => [name, environment[name] ?? ''])),
+    libraries: { ...library.libraries },
   };
 }

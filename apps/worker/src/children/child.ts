@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { CorruptArtifact } from '../artifact-cache.js';
 import type { ChildAnswer, FromChild, OutgoingFile, RunRequest, ToChild } from '../protocol.js';
 import { describe } from '../retry.js';
+import type { ChildMachine } from './environment.js';
 
 /** What a parent does with the events of one run. */
 export interface RunEvents {
@@ -24,7 +25,7 @@ export interface ChildGone {
 export interface ChildOptions {
   /** File that the child runs. */
   module: string;
-  threads: number;
+  machine: ChildMachine;
   environment: Record<string, string>;
 }
 
@@ -32,7 +33,7 @@ const keptOutput = 4_000;
 
 /** A process that runs one job after another. It exits by itself when this process does, or closes the channel. */
 export class Child {
-  readonly threads: number;
+  readonly machine: ChildMachine;
   readonly #process: ChildProcess;
   readonly #gone: Promise<ChildGone>;
   #exit: ChildGone | null = null;
@@ -40,7 +41,7 @@ export class Child {
   #run: { events: RunEvents; end: (answer: ChildAnswer | ChildGone) => void } | null = null;
 
   constructor(options: ChildOptions) {
-    this.threads = options.threads;
+    this.machine = options.machine;
     this.#process = fork(options.module, [], {
       env: options.environment,
       execArgv: ['--enable-source-maps'],

@@ -1,4 +1,5 @@
 import { Child } from './child.js';
+import { cpu, type Device } from '../devices.js';
 import { childEnvironment } from './environment.js';
 
 export interface PoolOptions {
@@ -8,9 +9,11 @@ export interface PoolOptions {
   environment: Readonly<Record<string, string | undefined>>;
   /** Idle children to keep. */
   idle: number;
+  /** Whether XLA compiles what it can of every graph (default: no). */
+  xla?: boolean;
 }
 
-/** Children between jobs: one that has loaded TensorFlow with the wanted thread count starts the next job at once. */
+/** Children between jobs: one that has loaded TensorFlow for the wanted threads and device starts the next job at once. */
 export class ChildPool {
   readonly #idle: Child[] = [];
   readonly #all = new Set<Child>();
@@ -18,17 +21,19 @@ export class ChildPool {
 
   constructor(private readonly options: PoolOptions) {}
 
-  /** A child with this thread count: an idle one, or a new one in the place of an idle one with another count. */
-  async take(threads: number): Promise<Child> {
+  /** A child with this thread count and device: an idle one, or a new one in the place of an idle one with others. */
+  async take(threads: number, device: Device = cpu): Promise<Child> {
     if (this.#closed) throw new Error('the worker is stopping');
-    const place = this.#idle.findIndex((child) => child.alive && child.threads === threads);
+    const fits = ({ machine }: Child) => machine.threads === threads && machine.device === device;
+    const place = this.#idle.findIndex((child) => child.alive && fits(child));
     if (place !== -1) return this.#idle.splice(place, 1)[0] as Child;
-    const replaced = this.#idle.shift();
+    const replaced = this.#replacedBy(device);
     if (replaced !== undefined) await this.#end(replaced);
+    const machine = { threads, device, xla: this.options.xla ?? false };
     const child = new Child({
       module: this.options.module,
-      threads,
-      environment: childEnvironment(this.options.environment, threads),
+      machine,
+      environment: childEnvironment(this.options.environment, machine),
     });
     this.#all.add(child);
     return child;
@@ -44,6 +49,12 @@ export class ChildPool {
   async close(): Promise<void> {
     this.#closed = true;
     await Promise.all([...this.#all].map((child) => this.#end(child)));
+  }
+
+  /** The idle child that goes: the one that holds this graphics processor's memory, else the oldest. */
+  #replacedBy(device: Device): Child | undefined {
+    const holding = this.#idle.findIndex(({ machine }) => device !== cpu && machine.device === device);
+    return holding === -1 ? this.#idle.shift() : this.#idle.splice(holding, 1)[0];
   }
 
   async #end(child: Child): Promise<void> {

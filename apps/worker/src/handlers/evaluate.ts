@@ -1,4 +1,5 @@
 import { canonicalJson, JobFailure, type EvaluationResult } from '@ferment/contracts';
+import { computedOn } from '../child/computed-on.js';
 import { deduplicatedTest } from './deduplicated.js';
 import type { Handler } from './handler.js';
 import { assertTrainedApart, imagesHash, imagesOf, isSynthetic, updatesOf } from './images.js';
@@ -13,7 +14,7 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
   if (given === undefined) throw new JobFailure('user', 'there is no network to score');
   const { network, trainings } = given;
   await assertTrainedApart(trainings, data, parts, context);
-  const { runEvaluation } = await import('@ferment/engine');
+  const { nativeVersion, runEvaluation } = await import('@ferment/engine');
   const normalisation = await normalisationOf(network);
   const { validation, test, leakRemoved } = parts;
   const { signal } = context;
@@ -43,6 +44,6 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
       metrics: new TextEncoder().encode(canonicalJson(metrics)),
       logits: attacked ? attacked.withBits(scored.logits) : scored.logits,
     },
-    result: metrics,
+    result: { ...metrics, computedOn: { ...(await computedOn(nativeVersion())) } },
   };
 };

@@ -1,5 +1,6 @@
 import { JobFailure } from '@ferment/contracts';
 import type { Split } from '@ferment/datasets';
+import { computedOn } from '../child/computed-on.js';
 import type { Handler } from './handler.js';
 import { assertTrainedApart, imagesOf } from './images.js';
 import { networksOf, normalisationOf } from './networks.js';
@@ -12,7 +13,7 @@ export const predict: Handler<'predict'> = async ({ params, inputs, inputParams 
   if (given === undefined) throw new JobFailure('user', 'there is no network to predict with');
   await assertTrainedApart(given.trainings, data, parts, context);
   const images = imagesOfPart(parts, part);
-  const { runPrediction } = await import('@ferment/engine');
+  const { nativeVersion, runPrediction } = await import('@ferment/engine');
   const logits = await runPrediction({
     ...given.network,
     images,
@@ -21,7 +22,8 @@ export const predict: Handler<'predict'> = async ({ params, inputs, inputParams 
     ...(await normalisationOf(given.network)),
     signal: context.signal,
   });
-  return { outputs: { logits }, result: { part, images: images.count } };
+  const machine = await computedOn(nativeVersion());
+  return { outputs: { logits }, result: { part, images: images.count, computedOn: { ...machine } } };
 };
 
 function imagesOfPart(parts: Split, part: 'train' | 'validation' | 'held-out') {

@@ -63,7 +63,7 @@ export async function trainNetwork(training: Training, context: HandlerContext):
       leakRemoved,
       mean,
       std,
-      computedOn: { ...computedOn(params.train.threads, nativeVersion()) },
+      computedOn: { ...(await computedOn(nativeVersion())) },
     },
   };
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
@@ -46,6 +46,19 @@ export interface NativeBinding {
   readonly TF_Version: string;
 }
 
+const packageFolder = () => {
+  const require = createRequire(import.meta.url);
+  return dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
+};
+
+/** Wheels and their versions, as scripts/native-tensorflow.mjs noted them; none where it has not. */
+export function installedLibraries(): Record<string, string> {
+  const stamp = join(packageFolder(), 'deps', 'installed.json');
+  if (!existsSync(stamp)) return {};
+  const { wheels = {} } = JSON.parse(readFileSync(stamp, 'utf8')) as { wheels?: Record<string, string> };
+  return wheels;
+}
+
 let loaded: NativeBinding | undefined;
 
 /**
@@ -60,8 +73,7 @@ export function nativeBinding(): NativeBinding {
   if (loaded) return loaded;
   const require = createRequire(import.meta.url);
   // Only the addon is loaded: the package's own JavaScript would bring four unused backends and calls that Node 23 dropped.
-  const folder = dirname(require.resolve('@tensorflow/tfjs-node-gpu/package.json'));
-  const addon = join(folder, 'lib', 'napi-v8', 'tfjs_binding.node');
+  const addon = join(packageFolder(), 'lib', 'napi-v8', 'tfjs_binding.node');
   if (!existsSync(addon))
     throw new Error(
       'The native TensorFlow is not installed (no tfjs_binding.node): run `node scripts/native-tensorflow.mjs`',
