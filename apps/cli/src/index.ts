@@ -1,3 +1,4 @@
+export { describeJob, jobTable } from './commands/job.js';
 export { Client } from './client.js';
 export type { ImportOptions, Submission } from './client.js';
 export { downloadArtifact } from './commands/checkpoint.js';

@@ -39,7 +39,7 @@ describe('an attempt', () => {
     expect(second.pid).toBe(first.pid);
     await rig.pool.give(second);
     const third = await rig.pool.take(2);
-    expect([third.pid === first.pid, third.threads, first.alive]).toEqual([false, 2, false]);
+    expect([third.pid === first.pid, third.machine.threads, first.alive]).toEqual([false, 2, false]);
     await rig.pool.give(third);
   });
 

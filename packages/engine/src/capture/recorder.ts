@@ -7,6 +7,19 @@ export function nodeOf(reference: string): string {
   return reference.slice(reference.startsWith('^') ? 1 : 0, colon === -1 ? undefined : colon);
 }
 
+/** Names of the nodes that these references lead to, and of all that must have run before them. */
+export function reachable(nodes: ReadonlyMap<string, NodeDef>, roots: readonly string[]): Set<string> {
+  const seen = new Set<string>();
+  const open = [...roots];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const name = nodeOf(next);
+    if (seen.has(name)) continue;
+    seen.add(name);
+    open.push(...(nodes.get(name)?.inputs ?? []));
+  }
+  return seen;
+}
+
 /** Values that a program may fix in its text: axes, shapes, small tables. More is data, and data is state. */
 export const largestConstant = 4096;
 

@@ -9,7 +9,7 @@ import {
   type Step,
   type StepArguments,
 } from './program.js';
-import { FetchRecorder, nodeOf } from './recorder.js';
+import { FetchRecorder, reachable } from './recorder.js';
 import { verifyGraph } from './verify.js';
 import {
   assignNode,
@@ -31,18 +31,6 @@ export interface TracedProgram {
 }
 
 export const inputNode = (name: string) => `input/${name}`;
-
-function reachable(nodes: ReadonlyMap<string, NodeDef>, roots: readonly string[]): Set<string> {
-  const seen = new Set<string>();
-  const open = [...roots];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const name = nodeOf(next);
-    if (seen.has(name)) continue;
-    seen.add(name);
-    open.push(...(nodes.get(name)?.inputs ?? []));
-  }
-  return seen;
-}
 
 /** What a step sees of the state: one read of every variable (those it does not use are dropped again). */
 function stateReads<S extends StateSpec>(

@@ -1,5 +1,5 @@
 import { graphText, type GraphDef, type NodeDef } from './graph-def.js';
-import { nodeOf } from './recorder.js';
+import { nodeOf, reachable } from './recorder.js';
 
 /** The fetch that a node belongs to, or the host's reads and writes: what stands before its first stroke. */
 const part = ({ name }: NodeDef) => name.slice(0, name.indexOf('/'));
@@ -26,19 +26,6 @@ function namesOnce(nodes: readonly NodeDef[]): Map<string, NodeDef> {
   return byName;
 }
 
-/** The nodes that must have run before this one, itself left out. */
-function before(node: NodeDef, byName: ReadonlyMap<string, NodeDef>): Set<string> {
-  const seen = new Set<string>();
-  const open = [...node.inputs];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const name = nodeOf(next);
-    if (seen.has(name)) continue;
-    seen.add(name);
-    open.push(...(byName.get(name)?.inputs ?? []));
-  }
-  return seen;
-}
-
 /** One read and one assignment of a variable at most, and no assignment that a read might miss. */
 function verifyOrder(fetch: string, nodes: readonly NodeDef[], byName: ReadonlyMap<string, NodeDef>): void {
   const variable = ({ inputs }: NodeDef) => inputs[0] ?? '';
@@ -55,9 +42,9 @@ function verifyOrder(fetch: string, nodes: readonly NodeDef[], byName: ReadonlyM
   const waits = ({ inputs }: NodeDef) => inputs.filter((input) => input.startsWith('^')).join();
   const [first] = assigned;
   if (!first) return;
-  const past = before(first, byName);
+  const past = reachable(byName, first.inputs);
   for (const assignment of assigned) {
-    const done = waits(assignment) === waits(first) ? past : before(assignment, byName);
+    const done = waits(assignment) === waits(first) ? past : reachable(byName, assignment.inputs);
     const missed = reads.find(({ name }) => !done.has(name));
     if (missed)
       throw new Error(
