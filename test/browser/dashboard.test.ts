@@ -155,7 +155,7 @@ describeWith('chromium', 'the dashboard', () => {
   it(
     'downloads a student whose bytes are the recorded ones',
     async () => {
-      const link = page.getByRole('link', { name: /^Download baseline seed 0 as ONNX/ });
+      const link = page.getByRole('link', { name: /^Download baseline seed 0 as ONNX,/ });
       const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
       const bytes = await readFile(await download.path());
       const trials = await stack.client.trials(experiment);

@@ -4,6 +4,8 @@ import type { ExperimentDetail, JobItem, ProblemDetails, TrialItem } from '@ferm
 import {
   ablationTable as ablationTableSchema,
   experimentDetail,
+  exportCatalog,
+  exportFormats,
   jobItem,
   preview,
   trialItem,
@@ -330,6 +332,16 @@ seeds: [0, 1]
     expect(Buffer.from(file.body as Uint8Array).toString()).toBe('onnx of seed 0');
     expect(file.headers['content-disposition']).toMatch(/attachment; filename=results-baseline-seed0\.onnx/);
     expect(file.headers['etag']).toBe(`"${createHash('sha256').update('onnx of seed 0').digest('hex')}"`);
+    for (const format of exportFormats) {
+      const { extension, mediaType } = exportCatalog[format];
+      const made = await get(`trials/${first.id}/download`).query({ format }).expect(200);
+      expect(made.headers['content-type']).toBe(mediaType);
+      expect(made.headers['content-disposition']).toMatch(
+        new RegExp(`results-baseline-seed0\\.${extension.replaceAll('.', '\\.')}"?$`),
+      );
+      const hash = createHash('sha256').update(`${format} of seed 0`).digest('hex');
+      expect(best.body).toHaveProperty(['files', format, 'hash'], hash);
+    }
     await get(`trials/${second.id}/download`).query({ format: 'onnx' }).expect(404);
     await get(`trials/${first.id}/download`).query({ format: 'exe' }).expect(422);
 

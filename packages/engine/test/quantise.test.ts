@@ -20,6 +20,9 @@ import { decodeOnnx, relativeDifference, runOnnx } from './support/onnx.js';
 jest.setTimeout(240_000);
 
 const size = 32;
+// Inside Jest's sandbox a global costs a look-up each time; these run for every weight.
+const { abs, floor, max } = Math;
+const nothing = NaN;
 
 /** A model's folded graph with generated weights. */
 function folded(name: string) {
@@ -72,9 +75,9 @@ describe.each(modelNames)('quantise of %s', (name) => {
       let furthest = 0;
       let largest = 0;
       before?.data.forEach((value, at) => {
-        const step = scale?.data[Math.floor(at / inside)] ?? NaN;
-        furthest = Math.max(furthest, Math.abs(value - (after?.data[at] ?? NaN) * step) / step);
-        largest = Math.max(largest, Math.abs(after?.data[at] ?? NaN));
+        const step = scale?.data[floor(at / inside)] ?? nothing;
+        furthest = max(furthest, abs(value - (after?.data[at] ?? nothing) * step) / step);
+        largest = max(largest, abs(after?.data[at] ?? nothing));
       });
       expect(furthest).toBeLessThan(0.5001);
       expect(largest).toBe(64);
@@ -88,10 +91,11 @@ describe.each(modelNames)('quantise of %s', (name) => {
     )) {
       for (const input of layer.inputs) expect(makers.get(input)?.op).toBe('DequantizeLinear');
     }
-    const zeros = [...made].filter(([value]) => value.endsWith('/zero') && ranges.has(value.slice(0, -5)));
-    expect(zeros.length).toBe(ranges.size);
+    const zeros = result.initializers.filter(({ data }) => data instanceof Uint8Array);
+    expect(zeros.length).toBe(result.nodes.filter(({ op }) => op === 'QuantizeLinear').length);
+    expect(zeros.length).toBeGreaterThan(5);
     // 1.5 of 7.5 is 51 of 255 steps.
-    for (const [, { data }] of zeros) expect(Array.from(data)).toEqual([51]);
+    for (const { data } of zeros) expect(Array.from(data)).toEqual([51]);
   });
 
   it('leaves the logits in float32', () => {
