@@ -1,7 +1,6 @@
 // Trains a network on a part of real FER2013, attacks it, and leaves what the peer needs in a folder: the weights, the
 // images, the random starts, and who survived. One turn of bench/attacks.mjs; prints one JSON line.
 // Arguments: workload name, data file, folder, number of images. Threads and oneDNN come from the environment.
-import { importFer2013, openVersion, split } from '@ferment/datasets';
 import {
   nativeVersion,
   readSafetensors,
@@ -10,9 +9,9 @@ import {
   startNoise,
   writeSafetensors,
 } from '@ferment/engine';
-import { createReadStream } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fer2013 } from '../lib/fer2013.mjs';
 
 const workloads = {
   vgg: { model: { name: 'vgg', width: 1, dropout: 0 }, train: 8000, epochs: 6 },
@@ -23,21 +22,7 @@ const { model, train, epochs } = workloads[name];
 const epsilons = [1 / 255, 2 / 255, 4 / 255, 8 / 255];
 const seed = 0;
 
-const { bytes } = await importFer2013(createReadStream(file), {
-  fileName: file,
-  skipBad: false,
-  synthetic: false,
-});
-const data = {
-  dataset: 'fer2013',
-  version: 'f'.repeat(64),
-  labels: 'fer',
-  classes: 7,
-  protocol: 'carved',
-  preprocess: { size: 48, channels: 1 },
-  subset: { train, validation: 500, seed: 0 },
-};
-const parts = split(openVersion(bytes), data);
+const { data, parts } = await fer2013(file, { train, validation: 500 });
 const { mean, std } = parts;
 const trained = await runTraining(
   {

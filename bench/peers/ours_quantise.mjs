@@ -3,32 +3,18 @@
 // Arguments: model (JSON), data file, folder, training images, epochs, test images, "keep" where a checkpoint in the
 // folder is to be taken. Threads and oneDNN come from the environment.
 import { modelSpec } from '@ferment/contracts';
-import { importFer2013, openVersion, split } from '@ferment/datasets';
 import { runExport, runTraining } from '@ferment/engine';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fer2013 } from '../lib/fer2013.mjs';
 
 const [given, file, folder, images, epochs, tested, keep] = process.argv.slice(2);
 const model = modelSpec.parse(JSON.parse(given));
-const size = 48;
-const channels = 1;
-
-const { bytes } = await importFer2013(createReadStream(file), {
-  fileName: file,
-  skipBad: false,
-  synthetic: false,
-});
-const data = {
-  dataset: 'fer2013',
-  version: 'f'.repeat(64),
-  labels: 'fer',
-  classes: 7,
-  protocol: 'carved',
-  preprocess: { size, channels },
-  subset: { train: Number(images), validation: 500, test: Number(tested), seed: 0 },
-};
-const { train, validation, test, mean, std } = split(openVersion(bytes), data);
+const subset = { train: Number(images), validation: 500, test: Number(tested) };
+const { data, parts } = await fer2013(file, subset);
+const { train, validation, test, mean, std } = parts;
+const { size, channels } = data.preprocess;
 
 async function trained() {
   const { best } = await runTraining(

@@ -15,6 +15,7 @@ import { traceInference } from '../src/models/inference.js';
 import { runTraining } from '../src/train/index.js';
 import { generatedPixels, generatedWeights } from './support/generated-weights.js';
 import { decodeOnnx, relativeDifference, runOnnx } from './support/onnx.js';
+import { quiet } from './support/quiet.js';
 
 // Seconds of computing, more on a busy machine.
 jest.setTimeout(240_000);
@@ -154,10 +155,7 @@ describeWith('fer2013-data', 'INT8 of a network trained on real FER2013', () => 
         start: null,
         resume: null,
       },
-      {
-        sink: { metrics: () => undefined, checkpoint: async () => undefined, progress: () => undefined },
-        signal: new AbortController().signal,
-      },
+      quiet(),
     );
     const files = await runExport({
       ...{ model: params.model, weights: best, size: 48, channels: 1 },

@@ -4,6 +4,7 @@ import type { ImageSet } from '@ferment/datasets';
 import { readSafetensors, runEvaluation, runExport, runTraining } from '../src/index.js';
 import { generatedLabels, hashes } from './support/generated-weights.js';
 import { relativeDifference, runOnnx } from './support/onnx.js';
+import { quiet } from './support/quiet.js';
 
 // Seconds of computing each, more on a busy machine.
 jest.setTimeout(120_000);
@@ -40,8 +41,6 @@ describe.each([
     const params = trainParams(model);
     const [train, validation, test] = [noise('train', 48), noise('validation', 9), noise('test', 6)];
     const [mean, std] = [0.5, 0.29];
-    const signal = new AbortController().signal;
-    const sink = { metrics: () => undefined, checkpoint: async () => undefined, progress: () => undefined };
     const { best } = await runTraining(
       {
         params,
@@ -51,7 +50,7 @@ describe.each([
         start: null,
         resume: null,
       },
-      { sink, signal },
+      quiet(),
     );
 
     const evaluation = await runEvaluation({
@@ -60,7 +59,7 @@ describe.each([
       data: { validation, test },
       mean,
       std,
-      signal,
+      signal: quiet().signal,
     });
     const saved = readSafetensors(evaluation.logits).tensors['test.logits'];
     const { onnx, safetensors } = await runExport({

@@ -1,0 +1,5 @@
+/** A run's surroundings that listen to nothing and never stop it. */
+export const quiet = () => ({
+  sink: { metrics: () => undefined, checkpoint: async () => undefined, progress: () => undefined },
+  signal: new AbortController().signal,
+});
