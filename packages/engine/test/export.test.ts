@@ -21,6 +21,7 @@ const cases: [ModelSpec, number, 1 | 3][] = [
   [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'imagenet', width: 0.5 }), 64, 3],
   [modelSpec.parse({ name: 'mobilenetv3-large', stem: 'small', width: 0.25 }), 32, 1],
   [modelSpec.parse({ name: 'vgg', width: 0.25 }), 31, 3],
+  [modelSpec.parse({ name: 'vgg', width: 0.25, head: { name: 'arcface', embedding: 32 } }), 32, 1],
   [modelSpec.parse({ name: 'seresnet18', width: 0.125 }), 32, 1],
   [modelSpec.parse({ name: 'resemotenet', width: 0.125 }), 48, 1],
   [modelSpec.parse({ name: 'resemotenet', width: 0.125, squeeze: false, withoutResiduals: 1 }), 41, 3],

@@ -6,6 +6,7 @@ import { createModel } from '../models/index.js';
 import { traceInference } from '../models/inference.js';
 import type { Normalisation } from '../nn/index.js';
 import { calibrate, type CalibrationImages } from './calibrate.js';
+import { computeWeights } from './computed-weights.js';
 import { foldBatchNorms } from './fold.js';
 import { traceFreeBatch } from './free-batch.js';
 import { freeze } from './frozen.js';
@@ -83,7 +84,7 @@ export async function runExport(inputs: ExportInputs): Promise<ExportOutputs> {
   const weights = weightsFromTensors(model, tensors);
   const facts: ExportFacts = { model: spec, size, channels, normalisation, labels };
   const graph = traceFreeBatch((batch) => traceInference(spec, input, batch, normalisation));
-  const folded = foldBatchNorms({ graph, weights });
+  const folded = computeWeights(foldBatchNorms({ graph, weights }));
   const frozen = freeze(folded);
   const onnx = onnxGraph(folded);
   const int8 = quantise(onnx, calibrate(frozen, inputs.calibration, rangesWanted(onnx)));
