@@ -1,75 +1,133 @@
-// A captured training step of the engine: one turn of bench/train.mjs. Prints one JSON line.
-// Arguments: workload name, batch, size, steps. Threads and oneDNN come from the environment.
-import { capture, describeTraining, nativeVersion, trainingDefinition } from '@ferment/engine';
+// Training steps of the engine as a job runs them: one turn of bench/train.mjs. Prints one JSON line.
+// Arguments: workload name, execution (captured or eager). Threads and oneDNN come from the environment.
+import {
+  createModel,
+  nativeVersion,
+  runTraining,
+  TrainingStopped,
+  weightsToTensors,
+  writeSafetensors,
+} from '@ferment/engine';
+import { workloadOf } from '../lib/workloads.mjs';
 
-const models = {
-  vgg: { model: { name: 'vgg', width: 1, dropout: 0 }, channels: 1 },
-  'resnet18-imagenet-stem': { model: { name: 'resnet18', stem: 'imagenet', width: 1 }, channels: 3 },
-  'resnet18-small-stem': { model: { name: 'resnet18', stem: 'small', width: 1 }, channels: 3 },
-  'mobilenetv3-imagenet-stem': {
-    model: { name: 'mobilenetv3-large', stem: 'imagenet', width: 1, dropout: 0.2 },
-    channels: 3,
-  },
-};
-const [name, ...numbers] = process.argv.slice(2);
-const [batch, size, steps] = numbers.map(Number);
-const { model, channels } = models[name];
+const [name, execution = 'captured'] = process.argv.slice(2);
+const { kind, model, teachers = [], batch, size, channels, steps } = workloadOf(name);
+const warmup = 3;
+const classes = 7;
 
-const count = batch * 4;
-const pixels = Uint8Array.from({ length: count * size * size * channels }, (_, at) => (at * 7919) % 251);
+const count = batch * (warmup + steps + 2);
 const images = {
-  pixels,
-  labels: Int32Array.from({ length: count }, (_, at) => at % 7),
+  pixels: Uint8Array.from({ length: count * size * size * channels }, (_, at) => (at * 7919) % 251),
+  labels: Int32Array.from({ length: count }, (_, at) => at % classes),
   count,
   size,
   channels,
 };
-const optimizer = { name: 'sgd', lr: 0.01, momentum: 0.9, nesterov: true, weightDecay: 5e-4 };
-const train = {
-  updates: steps,
-  batch,
-  optimizer,
-  schedule: { name: 'constant', warmup: 0 },
-  augment: 'none',
-  labelSmoothing: 0.1,
-  threads: 2,
+// Of the validation that a run ends with nothing is timed, and the run is stopped before it.
+const validation = {
+  ...images,
+  pixels: images.pixels.subarray(0, batch * size * size * channels),
+  labels: images.labels.subarray(0, batch),
+  count: batch,
 };
-const program = describeTraining({
-  params: { model, train, seed: 0, select: { metric: 'validation.macroF1' } },
-  method: 'train',
-  data: { train: images, validation: images, mean: 0.5, std: 0.25 },
-  teachers: [],
-  start: null,
-  resume: null,
-});
-const session = capture(trainingDefinition(program));
-session.write('data', { images: pixels, labels: images.labels });
-const elements = (shape) => shape.reduce((product, length) => product * length, 1);
-// Any finite weights take the same time; batch norm keeps the activations in range.
-const values = (value) => (variable) => [
-  variable.name,
-  Float32Array.from({ length: elements(variable.shape) }, (_, at) => value(variable, at)),
-];
-const weight = (variable, at) => (variable.layout === 'vector' ? 1 : Math.sin(at * 12.9898) * 0.05);
-session.write('model', Object.fromEntries(program.student.variables.map(values(weight))));
-const slots = program.student.variables
-  .filter(({ role }) => role === 'parameter')
-  .map((variable) => [`momentum_buffer.${variable.name}`, new Float32Array(elements(variable.shape))]);
-session.write('optimizer', Object.fromEntries(slots));
 
-function step(index) {
-  const first = (index % 4) * batch;
-  return session.run('train', {
-    indices: Int32Array.from({ length: batch }, (_, at) => first + at),
-    key: Int32Array.of(0, index),
-    learningRate: Float32Array.of(0.01),
-    correction1: Float32Array.of(1),
-    correction2: Float32Array.of(1),
-  }).loss[0];
+/** A teacher with weights drawn as for a training; any finite ones take the same time. */
+function teacher(spec) {
+  const network = createModel(spec, { size, channels, classes });
+  let state = 1;
+  const uniform = () => (state = (state * 48271) % 2147483647) / 2147483647;
+  const normal = () => Math.sqrt(-2 * Math.log(uniform())) * Math.cos(2 * Math.PI * uniform());
+  const random = { uniform, normal };
+  const values = Object.fromEntries(
+    network.variables.map(({ name: variable, shape, initial }) => [variable, initial(random, shape)]),
+  );
+  const outOfFold = Float32Array.from({ length: count * classes }, () => 2 * uniform() - 1);
+  return {
+    model: spec,
+    weights: writeSafetensors(weightsToTensors(network, values)),
+    temperature: 1.5,
+    outOfFold,
+  };
 }
 
-for (let index = 0; index < 3; index++) step(index);
-const started = performance.now();
-for (let index = 0; index < steps; index++) step(index);
-const imagesPerSecond = (steps * batch * 1000) / (performance.now() - started);
-console.log(JSON.stringify({ imagesPerSecond, version: `TensorFlow ${nativeVersion().tensorflow}` }));
+const methods = {
+  train: null,
+  eadd: {
+    name: 'eadd',
+    temperature: 4,
+    ceWeight: 0.1,
+    distillWeight: 0.9,
+    lambda: 0.5,
+    tau: 0.1,
+    shrinkage: 50,
+    strength: 'f1',
+    gamma: 1,
+    classStrength: true,
+    reliability: true,
+    calibrated: true,
+    labelFree: false,
+    target: 'kd',
+    alpha: 1,
+    beta: 8,
+    outOfFold: { folds: 5 },
+    adversarial: null,
+  },
+  pgd: {
+    name: 'pgd-at',
+    epsilon: 8 / 255,
+    stepSize: 2 / 255,
+    steps: 10,
+    ramp: 0,
+    validationSteps: 1,
+    validationImages: 1,
+  },
+};
+const inputs = {
+  params: {
+    model,
+    train: {
+      updates: warmup + steps + 1,
+      batch,
+      optimizer: { name: 'sgd', lr: 0.001, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
+      schedule: { name: 'constant', warmup: 0 },
+      augment: 'none',
+      labelSmoothing: 0.1,
+      rebalance: null,
+      threads: 2,
+    },
+    seed: 0,
+    select: { metric: 'validation.macroF1' },
+    ...(methods[kind] && { method: methods[kind] }),
+  },
+  method: { train: 'train', eadd: 'distill', pgd: 'adversarial' }[kind],
+  data: { train: images, validation, mean: 0.5, std: 0.25 },
+  teachers: teachers.map(teacher),
+  start: null,
+  resume: null,
+};
+
+const stop = new AbortController();
+let started;
+let elapsed;
+const sink = {
+  metrics({ step }) {
+    const now = { wall: performance.now(), cpu: process.cpuUsage() };
+    if (step === warmup) started = now;
+    if (step !== warmup + steps) return;
+    const { user, system } = process.cpuUsage(started.cpu);
+    elapsed = { wall: (now.wall - started.wall) / 1e3, cpu: (user + system) / 1e6 };
+    stop.abort();
+  },
+  checkpoint: async () => {},
+  progress() {},
+};
+await runTraining(inputs, { sink, signal: stop.signal, execution }).catch((error) => {
+  if (!(error instanceof TrainingStopped)) throw error;
+});
+console.log(
+  JSON.stringify({
+    imagesPerSecond: (steps * batch) / elapsed.wall,
+    imagesPerCpuSecond: (steps * batch) / elapsed.cpu,
+    version: `TensorFlow ${nativeVersion().tensorflow}`,
+  }),
+);
