@@ -2,6 +2,10 @@
 // Arguments: workload name, execution (captured or eager). Threads and oneDNN come from the environment.
 import {
   createModel,
+  describeTraining,
+  traceProgram,
+  trainingDefinition,
+  adversarialDefinition,
   nativeVersion,
   runTraining,
   TrainingStopped,
@@ -105,6 +109,27 @@ const inputs = {
   start: null,
   resume: null,
 };
+
+// For bench/profile.mjs: what each node takes and gives.
+if (process.env.FERMENT_BENCH_SHAPES) {
+  const program = describeTraining(inputs);
+  const { nodes } = traceProgram(
+    program.inner ? adversarialDefinition(program) : trainingDefinition(program),
+  ).graph;
+  const outputs = new Map(nodes.map((node) => [node.name, node.outputs]));
+  const shape = (reference) => {
+    const [node, output = 0] = reference.split(':');
+    return `[${outputs.get(node)?.[output]?.shape.join(',') ?? ''}]`;
+  };
+  const shapes = nodes.map(({ name: node, inputs: taken }) => [
+    node,
+    `${taken
+      .filter((each) => !each.startsWith('^'))
+      .map(shape)
+      .join(' ')} -> ${shape(node)}`,
+  ]);
+  console.log(JSON.stringify({ shapes: Object.fromEntries(shapes) }));
+}
 
 const stop = new AbortController();
 let started;

@@ -129,6 +129,21 @@ const cases: Case[] = [
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 3 }),
   },
   {
+    name: 'conv2d, pictures of one channel',
+    inputs: [{ shape: [2, 5, 4, 1] }, { shape: [3, 3, 1, 4] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 1 }),
+  },
+  {
+    name: 'conv2d, 5x5, pictures of three channels',
+    inputs: [{ shape: [1, 6, 6, 3] }, { shape: [5, 5, 3, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 2 }),
+  },
+  {
+    name: 'conv2d, stride 1, more channels than pictures have',
+    inputs: [{ shape: [1, 4, 4, 5] }, { shape: [3, 3, 5, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 1 }),
+  },
+  {
     name: 'conv2d, more padding than SAME',
     inputs: [{ shape: [1, 4, 5, 2] }, { shape: [3, 3, 2, 2] }],
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 2 }),

@@ -2,6 +2,7 @@ export * from './arrays.js';
 export * from './attention.js';
 export * from './bounds.js';
 export * from './convolution.js';
+export { paddingAttributes, windowSize, type Window } from './window.js';
 export * from './elementwise.js';
 export { dispose, execute, executeOne, read, recording, scope, tensor, type Recorder } from './execute.js';
 export * from './image.js';

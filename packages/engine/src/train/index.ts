@@ -3,6 +3,7 @@ export { runPrediction, type PredictionInputs } from './run-prediction.js';
 export { runTraining } from './run-training.js';
 export { describeTraining } from './describe.js';
 export type { Teacher, TrainingInputs, TrainingOptions, TrainingResult, TrainingSink } from './inputs.js';
+export { adversarialDefinition } from './adversarial-definition.js';
 export { trainingDefinition } from './definition.js';
 export {
   membersOf as networkMembers,
