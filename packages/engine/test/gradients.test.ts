@@ -144,6 +144,31 @@ const cases: Case[] = [
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 1 }),
   },
   {
+    name: 'conv2d, 3x3 on one pixel',
+    inputs: [{ shape: [3, 1, 1, 4] }, { shape: [3, 3, 4, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 1 }),
+  },
+  {
+    name: 'conv2d, 3x3 at stride 2 on 2x2 pixels',
+    inputs: [{ shape: [2, 2, 2, 4] }, { shape: [3, 3, 4, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 2, padding: 1 }),
+  },
+  {
+    name: 'conv2d, 3x3 on 1x2 pixels',
+    inputs: [{ shape: [2, 1, 2, 4] }, { shape: [3, 3, 4, 2] }],
+    compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 1 }),
+  },
+  {
+    name: 'depthwiseConv2d, 7x7 on 2x2 pixels',
+    inputs: [{ shape: [2, 2, 2, 3] }, { shape: [7, 7, 3, 1] }],
+    compute: (x, filter) => ops.depthwiseConv2d(x, filter, { stride: 1, padding: 3 }),
+  },
+  {
+    name: 'depthwiseConv2d, 5x5 at stride 2 on 3x3 pixels',
+    inputs: [{ shape: [2, 3, 3, 3] }, { shape: [5, 5, 3, 1] }],
+    compute: (x, filter) => ops.depthwiseConv2d(x, filter, { stride: 2, padding: 2 }),
+  },
+  {
     name: 'conv2d, more padding than SAME',
     inputs: [{ shape: [1, 4, 5, 2] }, { shape: [3, 3, 2, 2] }],
     compute: (x, filter) => ops.conv2d(x, filter, { stride: 1, padding: 2 }),

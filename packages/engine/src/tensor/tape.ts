@@ -34,6 +34,11 @@ function withTape<T>(tape: Tape | null, body: () => T): T {
   }
 }
 
+/** Whether gradients are being asked for that go through any of these. */
+export function differentiated(inputs: readonly Tensor[]): boolean {
+  return inputs.some((input) => active?.tracked.has(input));
+}
+
 /** Notes a differentiable op on the tape, when something it depends on is being differentiated. */
 export function differentiable(
   op: string,
@@ -41,7 +46,7 @@ export function differentiable(
   outputs: readonly Tensor[],
   backward: Backward,
 ): void {
-  if (!active || !inputs.some((input) => active?.tracked.has(input))) return;
+  if (!active || !differentiated(inputs)) return;
   for (const output of outputs) active.tracked.add(output);
   active.entries.push({ op, inputs, outputs, backward });
 }

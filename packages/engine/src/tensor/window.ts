@@ -26,3 +26,13 @@ export function explicitPadding({ padding }: Pick<Window, 'padding'>): Attribute
     explicit_paddings: attribute.ints([0, 0, padding, padding, padding, padding, 0, 0]),
   };
 }
+
+/** The part of a side of a filter, `from` (inclusive) `to` (exclusive), that ever lies on a picture of this size. */
+export function touching(size: number, kernel: number, window: Window): { from: number; to: number } {
+  const { stride, padding } = window;
+  const windows = windowSize(size, kernel, window);
+  const from = Math.max(0, padding - (windows - 1) * stride);
+  const to = Math.min(kernel, padding + size);
+  // The window at the place 0 reaches furthest down, the last one furthest up.
+  return { from, to };
+}
