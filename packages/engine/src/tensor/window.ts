@@ -31,8 +31,6 @@ export function explicitPadding({ padding }: Pick<Window, 'padding'>): Attribute
 export function touching(size: number, kernel: number, window: Window): { from: number; to: number } {
   const { stride, padding } = window;
   const windows = windowSize(size, kernel, window);
-  const from = Math.max(0, padding - (windows - 1) * stride);
-  const to = Math.min(kernel, padding + size);
-  // The window at the place 0 reaches furthest down, the last one furthest up.
-  return { from, to };
+  // The first window is the furthest out at the beginning of the side, the last one at its end.
+  return { from: Math.max(0, padding - (windows - 1) * stride), to: Math.min(kernel, padding + size) };
 }
