@@ -21,7 +21,7 @@ describe('contentKey', () => {
   it('is the SHA-256 of canonical JSON without defaults', () => {
     // Written by hand from orchestration.md: sorted keys, no white space, component versions, no default.
     const text =
-      '{"components":{"augmentation":1,"model.vgg":1,"optimizer.sgd":1,"schedule.cosine":1,"split":1,"trainer":1},' +
+      '{"components":{"augmentation":1,"model.vgg":1,"optimizer.sgd":1,"schedule.cosine":1,"split":1,"trainer":2},' +
       '"inputs":[],"kind":"train","params":{"data":{"dataset":"fer2013","protocol":"carved",' +
       `"version":"${'b'.repeat(64)}"},"model":{"name":"vgg"},"seed":0,"select":{},"train":{"epochs":4}},"version":1}`;
     expect(contentKey('train', trainParams(), [])).toBe(sha256(text));
@@ -29,7 +29,7 @@ describe('contentKey', () => {
 
   it('keeps what differs from its default, and the name of what was chosen', () => {
     const text =
-      '{"components":{"augmentation":1,"model.vgg":1,"optimizer.adamw":1,"schedule.constant":1,"split":1,"trainer":1},' +
+      '{"components":{"augmentation":1,"model.vgg":1,"optimizer.adamw":1,"schedule.constant":1,"split":1,"trainer":2},' +
       '"inputs":[],"kind":"train","params":{"data":{"dataset":"fer2013","protocol":"carved","subset":{"train":100},' +
       `"version":"${'b'.repeat(64)}"},"model":{"name":"vgg","width":0.5},"seed":7,"select":{},"train":{"batch":64,"epochs":4,` +
       '"optimizer":{"lr":0.01,"name":"adamw"},"schedule":{"name":"constant"}}},"version":1}';
