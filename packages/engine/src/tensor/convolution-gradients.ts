@@ -59,7 +59,7 @@ function reach(
 
 /**
  * How the gradients of a convolution spell its padding. TensorFlow's oneDNN kernels take no EXPLICIT padding there, and
- * its own are many times slower (256 to 512 channels on 3 x 3 pixels: 242 ms instead of 3). Where TensorFlow's SAME is this
+ * its own are many times slower (256 to 512 channels on 3 x 3 pixels: 242 ms instead of 10). Where TensorFlow's SAME is this
  * padding, as at odd sizes, it is SAME; elsewhere the picture itself is padded, and the padding is VALID.
  */
 function gradientPadding(
@@ -154,9 +154,8 @@ export function inputGradient(name: string, convolution: Convolution, gradient: 
  * (TensorFlow 2.21's oneDNN kernel writes outside its memory there, seen with 8 channels in, 16 out, 48 px: the process
  * dies.)
  *
- * A depthwise filter of 5x5 or more goes to TensorFlow's own kernel, which EXPLICIT padding asks for: oneDNN's is many
- * times slower there, most of all on small maps (7x7, 768 channels, 2 x 2 pixels: 54 ms instead of 2; 5x5, 960 channels:
- * 12 instead of 1.4).
+ * A depthwise filter of 5x5 or more, or one on a map of two pixels, goes to TensorFlow's own kernel, which EXPLICIT
+ * padding asks for: oneDNN's is many times slower there (7x7, 384 channels, 4 x 4 pixels: 10 ms instead of 2).
  */
 export function filterGradient(name: string, convolution: Convolution, gradient: Tensor): Tensor {
   const { attributes, x, filter, window, depthwise } = convolution;
@@ -164,7 +163,7 @@ export function filterGradient(name: string, convolution: Convolution, gradient:
     const seen = window.stride > 1 ? everyPixel(x, window.stride) : x;
     return reshape(matMul(pixels(seen), pixels(gradient), true, false), filter.shape);
   }
-  if (depthwise && filter.size(0) > 3) {
+  if (depthwise && (filter.size(0) > 3 || x.size(1) < 3)) {
     const spelled = { ...attributes, ...explicitPadding(window) };
     return executeOne(name, spelled, [x, integers(filter.shape), gradient], filter);
   }
