@@ -7,7 +7,6 @@ where it has the network, the others written here. Same optimizer, loss and batc
 import json
 import os
 import sys
-import time
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
 import keras
@@ -15,9 +14,10 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from timed import report
+
 workload = json.loads(sys.argv[1])
-spec, batch, size, channels, steps = (workload[key] for key in ("model", "batch", "size", "channels", "steps"))
-warmup = 3
+spec, batch, size, channels = (workload[key] for key in ("model", "batch", "size", "channels"))
 
 
 def norm(x):
@@ -156,14 +156,4 @@ def step(index):
     return model.train_on_batch(images[rows], labels[rows])
 
 
-for index in range(warmup):
-    step(index)
-started, cpu = time.perf_counter(), time.process_time()
-for index in range(steps):
-    step(index)
-elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
-print(json.dumps({
-    "imagesPerSecond": steps * batch / elapsed,
-    "imagesPerCpuSecond": steps * batch / cpu,
-    "version": f"Keras {keras.__version__} on TensorFlow {tf.__version__}",
-}))
+report(step, workload, f"Keras {keras.__version__} on TensorFlow {tf.__version__}")

@@ -1,26 +1,12 @@
 // One epoch on real FER2013, in turn with and without augmentation and nothing but the captured step: one turn of
 // bench/epoch.mjs. Arguments: model, data file, number of training images. Prints one JSON line.
-import { importFer2013, openVersion, split } from '@ferment/datasets';
 import { capture, describeTraining, runTraining, trainingDefinition, TrainingStopped } from '@ferment/engine';
-import { createReadStream } from 'node:fs';
+import { fer2013 } from '../lib/fer2013.mjs';
 import { workloadOf } from '../lib/workloads.mjs';
 
 const [name, file, wanted] = process.argv.slice(2);
 const { model, batch } = workloadOf(name);
-const { bytes } = await importFer2013(createReadStream(file), {
-  fileName: file,
-  skipBad: false,
-  synthetic: false,
-});
-const parts = split(openVersion(bytes), {
-  dataset: 'fer2013',
-  version: 'f'.repeat(64),
-  labels: 'fer',
-  classes: 7,
-  protocol: 'carved',
-  preprocess: { size: 48, channels: 1 },
-  subset: { train: Number(wanted), validation: 128, seed: 0 },
-});
+const { parts } = await fer2013(file, { train: Number(wanted), validation: 128 });
 const inputs = (augment) => ({
   params: {
     model,

@@ -8,17 +8,16 @@ temperature 4. `pgd`: ten steps of the sign of the gradient with the network in 
 
 import json
 import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from timed import report
 from torch_models import create
 
 workload, threads, execution = json.loads(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-kind, batch, size, channels, steps = (workload[key] for key in ("kind", "batch", "size", "channels", "steps"))
-warmup = 3
+kind, batch, size, channels = (workload[key] for key in ("kind", "batch", "size", "channels"))
 torch.set_num_threads(threads)
 torch.manual_seed(0)
 
@@ -92,14 +91,4 @@ def step(index):
     return loss.item()
 
 
-for index in range(warmup):
-    step(index)
-started, cpu = time.perf_counter(), time.process_time()
-for index in range(steps):
-    step(index)
-elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu
-print(json.dumps({
-    "imagesPerSecond": steps * batch / elapsed,
-    "imagesPerCpuSecond": steps * batch / cpu,
-    "version": f"PyTorch {torch.__version__}",
-}))
+report(step, workload, f"PyTorch {torch.__version__}")
