@@ -1,6 +1,7 @@
 // Trains a network on a part of real FER2013, attacks it, and leaves what the peer needs in a folder: the weights, the
 // images, the random starts, and who survived. One turn of bench/attacks.mjs; prints one JSON line.
 // Arguments: workload name, data file, folder, number of images. Threads and oneDNN come from the environment.
+import { trainSpec } from '@ferment/contracts';
 import {
   nativeVersion,
   readSafetensors,
@@ -29,16 +30,15 @@ const trained = await runTraining(
     params: {
       data,
       model,
-      train: {
+      train: trainSpec.parse({
         epochs,
         batch: 64,
         optimizer: { name: 'sgd', lr: 0.05, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
         schedule: { name: 'cosine', warmup: 0.5 },
         augment: 'standard',
         labelSmoothing: 0,
-        rebalance: null,
         threads: 2,
-      },
+      }),
       select: { metric: 'validation.accuracy' },
       seed,
     },

@@ -2,7 +2,7 @@
 // Arguments: model (JSON), batch, pixels on a side, optimizer (JSON), --dump and the name of a fetch. Threads and
 // oneDNN come from the environment.
 import { readFileSync } from 'node:fs';
-import { estimateTrainingMemory } from '@ferment/contracts';
+import { estimateTrainingMemory, trainSpec } from '@ferment/contracts';
 import {
   capture,
   describeTraining,
@@ -24,10 +24,10 @@ const count = batch * 2;
 const pixels = Uint8Array.from({ length: count * size * size * channels }, (_, at) => (at * 7919) % 251);
 const labels = Int32Array.from({ length: count }, (_, at) => at % 7);
 const images = { pixels, labels, count, size, channels };
-const train = {
-  ...{ updates: 2, batch, optimizer, augment: 'standard', labelSmoothing: 0.1, rebalance: null },
+const train = trainSpec.parse({
+  ...{ updates: 2, batch, optimizer, augment: 'standard', labelSmoothing: 0.1 },
   ...{ schedule: { name: 'constant', warmup: 0 }, threads: Number(process.env.TF_NUM_INTRAOP_THREADS) },
-};
+});
 const program = describeTraining({
   params: { model, train, seed: 0, select: { metric: 'validation.macroF1' } },
   method: 'train',

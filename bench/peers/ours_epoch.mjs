@@ -1,5 +1,6 @@
 // One epoch on real FER2013, in turn with and without augmentation and nothing but the captured step: one turn of
 // bench/epoch.mjs. Arguments: model, data file, number of training images. Prints one JSON line.
+import { trainSpec } from '@ferment/contracts';
 import { capture, describeTraining, runTraining, trainingDefinition, TrainingStopped } from '@ferment/engine';
 import { fer2013 } from '../lib/fer2013.mjs';
 import { workloadOf } from '../lib/workloads.mjs';
@@ -10,16 +11,15 @@ const { parts } = await fer2013(file, { train: Number(wanted), validation: 128 }
 const inputs = (augment) => ({
   params: {
     model,
-    train: {
+    train: trainSpec.parse({
       epochs: 1,
       batch,
       optimizer: { name: 'sgd', lr: 0.01, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
       schedule: { name: 'cosine', warmup: 0.5 },
       augment,
       labelSmoothing: 0.1,
-      rebalance: null,
       threads: 2,
-    },
+    }),
     seed: 0,
     select: { metric: 'validation.macroF1' },
   },

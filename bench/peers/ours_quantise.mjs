@@ -2,7 +2,7 @@
 // training images. One turn of bench/quantise.mjs; prints one JSON line.
 // Arguments: model (JSON), data file, folder, training images, epochs, test images, "keep" where a checkpoint in the
 // folder is to be taken. Threads and oneDNN come from the environment.
-import { modelSpec } from '@ferment/contracts';
+import { modelSpec, trainSpec } from '@ferment/contracts';
 import { runExport, runTraining } from '@ferment/engine';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
@@ -22,16 +22,15 @@ async function trained() {
       params: {
         data,
         model,
-        train: {
+        train: trainSpec.parse({
           epochs: Number(epochs),
           batch: 64,
           optimizer: { name: 'adamw', lr: 0.002, weightDecay: 0.05, betas: [0.9, 0.999], epsilon: 1e-8 },
           schedule: { name: 'cosine', warmup: 0.5 },
           augment: 'flip',
           labelSmoothing: 0,
-          rebalance: null,
           threads: 2,
-        },
+        }),
         select: { metric: 'validation.accuracy' },
         seed: 0,
       },

@@ -1,5 +1,6 @@
 // Training steps of the engine as a job runs them: one turn of bench/train.mjs. Prints one JSON line.
 // Arguments: workload name, execution (captured or eager). Threads and oneDNN come from the environment.
+import { trainSpec } from '@ferment/contracts';
 import {
   createModel,
   describeTraining,
@@ -89,16 +90,15 @@ const methods = {
 const inputs = {
   params: {
     model,
-    train: {
+    train: trainSpec.parse({
       updates: warmup + steps + 1,
       batch,
       optimizer: { name: 'sgd', lr: 0.001, momentum: 0.9, nesterov: true, weightDecay: 5e-4 },
       schedule: { name: 'constant', warmup: 0 },
       augment: 'none',
       labelSmoothing: 0.1,
-      rebalance: null,
       threads: 2,
-    },
+    }),
     seed: 0,
     select: { metric: 'validation.macroF1' },
     ...(methods[kind] && { method: methods[kind] }),

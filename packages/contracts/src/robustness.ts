@@ -245,7 +245,7 @@ export const adversarialMethodSpec = z.discriminatedUnion('name', [
 export type AdversarialMethodSpec = z.output<typeof adversarialMethodSpec>;
 
 /** Versions of what a robustness evaluation is made of, besides the entries of the catalogs. */
-export const robustnessVersions = { evaluation: 1 } as const;
+export const robustnessVersions = { evaluation: 2 } as const;
 
 /** Accuracy of each class in the order of `emotions`; null where none of the images is of the class. */
 const perClass = z.array(z.number().nullable()).length(emotions.length);

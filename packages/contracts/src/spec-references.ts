@@ -28,7 +28,7 @@ export function referenceFindings(spec: ExperimentSpec): Finding[] {
   if (!result) findings.push(noStage(spec, ['result'], spec.result));
   else if (result.kind === 'refine' || result.kind === 'weights') {
     const what = result.kind === 'refine' ? 'refines data' : 'reads weights and trains nothing';
-    findings.push(finding(['result'], `"${spec.result}" ${what}; expected a stage with a trained network`));
+    findings.push(finding(['result'], `"${spec.result}" ${what}; expected a stage with a network`));
   }
   for (const [name, stage] of Object.entries(spec.stages)) {
     const own = ownFindings(spec, name, stage);

@@ -210,6 +210,62 @@ describe('a stage that starts from another', () => {
   });
 });
 
+describe('a stage that reads weights from a file', () => {
+  const text = specText('', { 'teachers: [one, two, three]': 'teachers: [two]' })
+    .replace(
+      'stages:\n',
+      `stages:\n  file: { kind: weights, file: ${'a'.repeat(64)}, model: { name: vgg }, except: [classifier] }\n`,
+    )
+    .replace('two: { kind: train,', 'two: { kind: train, start: file,');
+
+  it('is one job for all trials, without evaluation, that the others start from', () => {
+    const made = planned(text);
+    expect(countKinds(made.jobs)).toMatchObject({ weights: 1, train: 1, distill: 3 });
+    const two = jobOf(made, made.trials[0]?.jobs['two']);
+    expect(two.inputs).toMatchObject([{ role: 'start', output: 'best' }]);
+    expect(jobOf(made, two.inputs[0]?.from)).toMatchObject({
+      kind: 'weights',
+      stage: 'file',
+      resource: 'light',
+    });
+  });
+
+  it.each([
+    [
+      'a file of another model',
+      text.replace('model: { name: vgg }, except', 'model: { name: hybrid }, except'),
+      'same model',
+    ],
+    [
+      'a file as the result',
+      text.replace('result: student', 'result: file'),
+      'reads weights and trains nothing',
+    ],
+    [
+      'an adversarial stage without a training',
+      text
+        .replace('result: student', 'result: robust')
+        .replace(
+          '  student:',
+          '  robust: { kind: adversarial, start: file, method: { name: pgd-at } }\n  student:',
+        ),
+      'was not trained here',
+    ],
+  ])('%s is refused', (_, wrong, message) => {
+    expect(() => parsed(wrong)).toThrow(message);
+  });
+
+  it('an adversarial stage may start from it with a training of its own', () => {
+    const robust = text
+      .replace('result: student', 'result: robust')
+      .replace(
+        '  student:',
+        '  robust: { kind: adversarial, start: file, method: { name: pgd-at }, train: { epochs: 1 } }\n  student:',
+      );
+    expect(countKinds(planned(robust).jobs)).toMatchObject({ weights: 1, adversarial: 3 });
+  });
+});
+
 describe('designs', () => {
   it('leave one out: every level once against the baseline', () => {
     const made = planned(specText(sevenFactors));
