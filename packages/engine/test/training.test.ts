@@ -3,7 +3,16 @@ import { distillMethodSpec, JobFailure } from '@ferment/contracts';
 import { readSafetensors } from '../src/files/safetensors.js';
 import { runEvaluation, TrainingStopped } from '../src/train/index.js';
 import { patternImages } from './support/pattern-images.js';
-import { Collected, initialWeights, size, smallJob, timeless, tinyVgg, trained } from './support/training.js';
+import {
+  Collected,
+  everyOption,
+  initialWeights,
+  size,
+  smallJob,
+  timeless,
+  tinyVgg,
+  trained,
+} from './support/training.js';
 
 // Seconds of computing each, more on a busy machine.
 jest.setTimeout(120_000);
@@ -129,25 +138,29 @@ describe.each(optimizers)('with $optimizer.name', ({ optimizer }) => {
     expect(Buffer.compare(first.result.last, third.result.last)).not.toBe(0);
   });
 
-  it.each([3, 5, 8])('resumes after step %d to the same bits, with one row for every step', async (stop) => {
-    const job = smallJob({ train: { optimizer, epochs: 3 } });
-    const whole = await trained(job);
-    const controller = new AbortController();
-    const collected = new Collected();
-    const onRow = ({ step }: { step: number }) => {
-      if (step === stop) controller.abort();
-    };
-    const interrupted = trained(job, { signal: controller.signal, onRow }, collected);
-    await expect(interrupted).rejects.toBeInstanceOf(TrainingStopped);
-    const last = collected.checkpoints.at(-1);
-    expect(last?.step).toBe(stop);
-    const resumed = await trained({ ...job, resume: last?.bytes ?? null });
-    expect(Buffer.compare(resumed.result.best, whole.result.best)).toBe(0);
-    expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
-    expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
-    expect(resumed.result.curve.map(timeless)).toEqual(whole.result.curve.map(timeless));
-  });
+  it.each([3, 5, 8])('resumes after step %d to the same bits, with one row for every step', (stop) =>
+    resumesAlike(smallJob({ train: { optimizer, epochs: 3 } }), stop),
+  );
 });
+
+/** A run that is stopped after a step and resumed ends as one that was left alone. */
+async function resumesAlike(job: ReturnType<typeof smallJob>, stop: number): Promise<void> {
+  const whole = await trained(job);
+  const controller = new AbortController();
+  const collected = new Collected();
+  const onRow = ({ step }: { step: number }) => {
+    if (step === stop) controller.abort();
+  };
+  const interrupted = trained(job, { signal: controller.signal, onRow }, collected);
+  await expect(interrupted).rejects.toBeInstanceOf(TrainingStopped);
+  const last = collected.checkpoints.at(-1);
+  expect(last?.step).toBe(stop);
+  const resumed = await trained({ ...job, resume: last?.bytes ?? null });
+  expect(Buffer.compare(resumed.result.best, whole.result.best)).toBe(0);
+  expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
+  expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
+  expect(resumed.result.curve.map(timeless)).toEqual(whole.result.curve.map(timeless));
+}
 
 const small = { name: 'vgg', width: 0.125, dropout: 0 } as const;
 const tasks = [
@@ -179,6 +192,7 @@ const tasks = [
       train: { rebalance: { method: 'balanced-sampler' as const } },
     },
   },
+  { task: 'all options of a training at once', job: { train: everyOption } },
   {
     task: 'eadd with attacks',
     job: {
@@ -193,21 +207,9 @@ const tasks = [
 
 describe.each(tasks)('a run of $task', ({ job: wanted }) => {
   // In mid-epoch and at the end of one, before its evaluation has changed what the task learnt.
-  it.each([6, 8])('stopped after step %d resumes to the same bits and rows', async (stop) => {
-    const job = smallJob({ ...wanted, train: { ...wanted.train, epochs: 3, batch: 10 } });
-    const whole = await trained(job);
-    const controller = new AbortController();
-    const collected = new Collected();
-    const onRow = ({ step }: { step: number }) => {
-      if (step === stop) controller.abort();
-    };
-    const interrupted = trained(job, { signal: controller.signal, onRow }, collected);
-    await expect(interrupted).rejects.toBeInstanceOf(TrainingStopped);
-    const resumed = await trained({ ...job, resume: collected.checkpoints.at(-1)?.bytes ?? null });
-    expect(Buffer.compare(resumed.result.best, whole.result.best)).toBe(0);
-    expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
-    expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
-  });
+  it.each([6, 8])('stopped after step %d resumes to the same bits and rows', (stop) =>
+    resumesAlike(smallJob({ ...wanted, train: { ...wanted.train, epochs: 3, batch: 10 } }), stop),
+  );
 });
 
 describe('a run stopped within an evaluation', () => {

@@ -31,6 +31,23 @@ export const plainTrain: JobParams<'train'>['train'] = trainSpec.parse({
   threads: 1,
 });
 
+/** Everything at once that may be combined. */
+export const everyOption: TrainOverrides = {
+  accumulate: 2,
+  clip: 0.5,
+  ema: 0.9,
+  recalibrate: 2,
+  augment: {
+    ...{ flip: 0.5, shift: 2, rotation: 10, scale: [0.9, 1.1], brightness: 0.2, contrast: 0.2, cutout: 6 },
+    randAugment: { operations: 2, magnitude: 4 },
+  },
+  mixup: 0.4,
+  cutmix: 1,
+  rebalance: { method: 'class-weights' },
+  freeze: ['features.0'],
+  layerRates: { features: 0.5, 'features.1': 0.25 },
+  schedule: { name: 'plateau', warmup: 0.2, factor: 0.5, patience: 0, threshold: 0.01 },
+};
 export const tinyVgg: ModelSpec = { name: 'vgg', width: 0.25, dropout: 0.1 };
 
 /** Freshly initialised weights, as a teacher's checkpoint would hold them. */
