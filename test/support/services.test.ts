@@ -30,8 +30,11 @@ describeWith('redis', 'a Redis for tests', () => {
 describeWith('s3', 'an S3 server for tests', () => {
   it('refuses a request without a signature', async () => {
     const s3 = await startMinio();
-    expect((await fetch(`${s3.endpoint}/some-bucket`)).status).toBe(403);
-    await s3.stop();
+    try {
+      expect((await fetch(`${s3.endpoint}/some-bucket`)).status).toBe(403);
+    } finally {
+      await s3.stop();
+    }
   });
 });
 

@@ -215,8 +215,9 @@ export async function startMinio(options: { port?: number; folder?: string } = {
     ['server', folder, '--quiet', '--address', address, '--console-address', `127.0.0.1:${await freePort()}`],
     { MINIO_ROOT_USER: accessKey, MINIO_ROOT_PASSWORD: secretKey, MINIO_UPDATE: 'off' },
   );
+  // `live` is true before the server has opened its folder: it then still answers 503.
   await started.ready(() =>
-    fetch(`http://${address}/minio/health/live`).then(
+    fetch(`http://${address}/minio/health/cluster`).then(
       (response) => response.ok,
       () => false,
     ),

@@ -38,6 +38,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/jobs/:id/metrics': { role: 'viewer' },
   'GET /api/v1/jobs/:id/checkpoints': { role: 'viewer' },
   'GET /api/v1/artifacts/:hash': { role: 'viewer', worker: true },
+  'POST /api/v1/artifacts': { role: 'researcher' },
   'GET /api/v1/datasets': { role: 'viewer' },
   'GET /api/v1/datasets/:name': { role: 'viewer' },
   'POST /api/v1/datasets/:name/versions': { role: 'researcher' },

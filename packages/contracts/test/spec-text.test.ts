@@ -221,7 +221,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'kind: distill',
       'kind: destill',
       [
-        'spec.yaml:11 stages.student.kind: expected one of "refine", "train", "distill", "adversarial", "ensemble", "calibrate", got "destill". Did you mean "distill"?',
+        'spec.yaml:11 stages.student.kind: expected one of "refine", "train", "distill", "adversarial", "ensemble", "calibrate", "weights", got "destill". Did you mean "distill"?',
       ],
     ],
     [
