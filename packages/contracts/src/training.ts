@@ -157,7 +157,8 @@ export const trainSpec = z
     freeze: z.array(z.string().min(1)).max(64).default([]),
     /** Factors of the rate for parts of the network, by the beginnings of their names; the longest that fits counts. */
     layerRates: z.record(z.string().min(1), bounded(1e-6, 1000)).default({}),
-    threads: z.int().min(1).max(256).default(2),
+    /** CPU threads: trainings side by side do more than one with several (docs/benchmarks.md). */
+    threads: z.int().min(1).max(256).default(1),
   })
   .refine((train) => (train.epochs === undefined) !== (train.updates === undefined), {
     message: 'expected exactly one of "epochs" and "updates"',

@@ -97,7 +97,7 @@ describe('a spec that is right', () => {
         rebalance: null,
         freeze: [],
         layerRates: {},
-        threads: 2,
+        threads: 1,
       },
     });
   });

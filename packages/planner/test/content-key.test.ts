@@ -65,7 +65,7 @@ describe('contentKey', () => {
       contentKey('train', trainParams(), [], 'other salt'),
       contentKey('train', trainParams({ epochs: 5 }), []),
       contentKey('train', trainParams({ updates: 4 }), []),
-      contentKey('train', trainParams({ epochs: 4, threads: 1 }), []),
+      contentKey('train', trainParams({ epochs: 4, threads: 2 }), []),
       contentKey('train', trainParams({ epochs: 4, rebalance: { method: 'class-weights' } }), []),
       contentKey('train', trainParams({ epochs: 4, rebalance: { method: 'effective-number' } }), []),
       contentKey('train', trainParams({ epochs: 4 }, { seed: 1 }), []),
