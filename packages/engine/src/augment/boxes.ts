@@ -18,7 +18,7 @@ export function boxes(
   images: Tensor,
   { centreX, centreY, half }: { centreX: Tensor; centreY: Tensor; half: Tensor | number },
 ): Tensor {
-  const [, height, width] = images.shape.map(Number) as [number, number, number];
+  const [height, width] = [images.size(1), images.size(2)];
   const near = (at: Tensor, centre: Tensor) => cast(less(absolute(subtract(at, centre)), half), 'float32');
   return multiply(
     near(places(height, [1, height, 1, 1]), centreY),

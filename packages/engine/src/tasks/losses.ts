@@ -1,14 +1,4 @@
-import {
-  exp,
-  logSoftmax,
-  mean,
-  multiply,
-  oneHot,
-  softmaxCrossEntropy,
-  subtract,
-  sum,
-  type Tensor,
-} from '../tensor/index.js';
+import { exp, logSoftmax, mean, multiply, oneHot, subtract, sum, type Tensor } from '../tensor/index.js';
 
 /**
  * One-hot labels, smoothed: (1 - smoothing) onehot + smoothing / classes (Szegedy et al., CVPR 2016, section 7).
@@ -19,16 +9,6 @@ import {
  */
 export function smoothLabels(labels: Tensor, classes: number, smoothing = 0): Tensor {
   return oneHot(labels, classes, 1 - smoothing + smoothing / classes, smoothing / classes);
-}
-
-/**
- * Cross entropy in nats: -sum over classes of targets log softmax(logits), mean over the batch.
- *
- * @param logits  [batch, classes]
- * @param targets [batch, classes], rows sum to 1; no gradient flows into them
- */
-export function crossEntropy(logits: Tensor, targets: Tensor): Tensor {
-  return mean(softmaxCrossEntropy(logits, targets));
 }
 
 /**

@@ -32,7 +32,7 @@ function updated(
         (slot) => [slot, required(state.optimizer[slotName(slot, name)], slotName(slot, name))] as const,
       ),
     );
-    const learningRate = required(learningRates.get(rates.get(name) ?? 1), 'a learning rate');
+    const learningRate = required(learningRates.get(required(rates.get(name), name)), 'a learning rate');
     const parameter = required(state.model[name], name);
     const update = optimizer.update(parameter, gradient, before, { learningRate, corrections });
     for (const [slot, value] of Object.entries(update.slots)) slots[slotName(slot, name)] = value;
@@ -66,13 +66,22 @@ export function accumulateStep(program: TrainingProgram, step: Arguments): StepR
   };
 }
 
+/** The gradients scaled down where the program has a bound for their norm, and that norm; null where it has none. */
+function bounded(
+  { clip }: TrainingProgram,
+  gradients: Gradients,
+): { gradients: Gradients; norm: Tensor | null } {
+  if (clip === null) return { gradients, norm: null };
+  const norm = jointNorm(gradients);
+  return { gradients: clipped(gradients, norm, clip), norm };
+}
+
 /** One update: the gradients of its batch, or of its last part with those before, through the optimizer. */
 export function trainStep(program: TrainingProgram, step: Arguments): StepResult<TrainingState> {
   const part = batchGradients(program, step);
-  const gradients = program.parts > 1 ? summed(program, step, part.gradients) : part.gradients;
-  const norm = program.clip === null ? null : jointNorm(gradients);
-  const bounded = program.clip === null || !norm ? gradients : clipped(gradients, norm, program.clip);
-  const update = updated(program, step, bounded);
+  const whole = program.parts > 1 ? summed(program, step, part.gradients) : part.gradients;
+  const { gradients, norm } = bounded(program, whole);
+  const update = updated(program, step, gradients);
   const model = { ...part.buffers, ...update.parameters };
   return {
     outputs: { ...outputsOf(part), ...(norm && { gradientNorm: norm }) },
