@@ -1,5 +1,5 @@
 // What each model costs, and how fast it answers in the engine beside onnxruntime on the same weights: latency of one
-// picture and pictures a second at 128 together (the batch of every evaluation), in turn on this machine, several times.
+// picture and pictures a second at 64 together, in turn on this machine, several times.
 // Usage: npm run bench -- inference [--json] [--rounds 3] [--threads 1] [--size 48] [MODEL…]
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -79,7 +79,7 @@ function print(row, first) {
       `${size} px, ${channels} channel, ${threads} thread(s); Ferment : ${onnxruntime.version}; medians of ${values.rounds} rounds\n`,
     );
     console.log(
-      '| model | parameters | MMACs | ONNX, MB | one picture, ms | its p95, ms | pictures/s, 128 together | ratio (least to most) |',
+      '| model | parameters | MMACs | ONNX, MB | one picture, ms | its p95, ms | pictures/s, 64 together | ratio (least to most) |',
     );
     console.log('| --- | --: | --: | --: | --: | --: | --: | --: |');
   }

@@ -32,7 +32,7 @@ const values = Object.fromEntries(
 );
 const weights = writeSafetensors(weightsToTensors(network, values));
 
-const count = 128;
+const count = 64;
 const images = {
   pixels: Uint8Array.from({ length: count * size * size * channels }, (_, at) => (at * 7919) % 251),
   labels: Int32Array.from({ length: count }, (_, at) => at % 7),
@@ -51,7 +51,7 @@ const { result } = await runRobustness(
   { signal, checkpoint: async () => undefined, progress: () => undefined },
 );
 
-const scorer = openScorer({ model, weights }, images, normalisation);
+const scorer = openScorer({ model, weights }, images, normalisation, 'none', count);
 await scorer.logits(images, signal);
 const started = performance.now();
 let done = 0;

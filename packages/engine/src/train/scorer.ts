@@ -27,6 +27,7 @@ export interface Scorer {
  * @param shape         pictures like these
  * @param normalisation for members whose files state none
  * @param testTime      views of each picture whose logits are averaged
+ * @param batch         pictures scored at once; no result depends on it
  * @throws JobFailure `user` when weights do not fit their model
  */
 export function openScorer(
@@ -34,12 +35,13 @@ export function openScorer(
   shape: ImageSet,
   normalisation: Normalisation,
   testTime: TestTime = 'none',
+  batch = evaluationBatch,
 ): Scorer {
   const input = { size: shape.size, channels: channelsOf(shape) };
   const frozen = frozenNetwork(network, input);
   const program = capture({
     state: frozenSpecs(role, frozen),
-    inputs: evaluationInputs(input, evaluationBatch),
+    inputs: evaluationInputs(input, batch),
     fetches: {
       evaluate: scoreFetch(
         (images, state) => meanOverViews(testTime, images, frozenLogits(role, frozen, state, normalisation)),
@@ -56,7 +58,7 @@ export function openScorer(
   }
   const score = (images: Uint8Array) => required(program.run('evaluate', { images })['logits'], 'logits');
   return {
-    logits: (set, signal) => splitLogits(score, set, evaluationBatch, signal),
+    logits: (set, signal) => splitLogits(score, set, batch, signal),
     parameters: frozen.members.reduce((total, { model }) => total + parameterCount(model), 0),
     dispose: () => program.dispose(),
   };
