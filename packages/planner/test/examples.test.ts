@@ -88,18 +88,21 @@ describe('examples/eadd.yaml', () => {
   });
 });
 
-describe.each(['eadd-full', 'robust-student', 'across', 'alignment', 'resemotenet'])(
-  'examples/%s.yaml',
-  (name) => {
-    it('is planned', () => {
-      const { made } = example(name);
-      expect(made.warnings.filter((warning) => warning.includes('same work'))).toEqual([]);
-      expect(made.trials.length).toBeGreaterThanOrEqual(
-        made.variants.length * example(name).spec.seeds.length,
-      );
-    });
-  },
-);
+describe.each([
+  'eadd-full',
+  'robust-student',
+  'across',
+  'alignment',
+  'resemotenet',
+  'small-student',
+  'small-student-budgets',
+])('examples/%s.yaml', (name) => {
+  it('is planned', () => {
+    const { made } = example(name);
+    expect(made.warnings.filter((warning) => warning.includes('same work'))).toEqual([]);
+    expect(made.trials.length).toBeGreaterThanOrEqual(made.variants.length * example(name).spec.seeds.length);
+  });
+});
 
 describe('examples/across.yaml', () => {
   it('tests each network within and across: every fold where it was trained, all people where it was not', () => {
