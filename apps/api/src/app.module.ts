@@ -11,6 +11,7 @@ import { DatasetsController } from './datasets/datasets.controller.js';
 import { Ledgers } from './datasets/ledgers.service.js';
 import { Uploads } from './datasets/uploads.service.js';
 import { VersionsController } from './datasets/versions.controller.js';
+import { ExperimentControlController } from './experiments/control.controller.js';
 import { ExperimentsController, ProjectsController } from './experiments/experiments.controller.js';
 import { Submission } from './experiments/submission.service.js';
 import { TablesController } from './experiments/tables.controller.js';
@@ -20,6 +21,7 @@ import { Downloads } from './files/downloads.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { TrialsController } from './jobs/trials.controller.js';
 import { HealthController, OperationsController } from './operations/operations.controller.js';
+import { WorkersController } from './operations/workers.controller.js';
 import { Readiness } from './operations/readiness.service.js';
 import { Orchestration } from './orchestration/orchestration.service.js';
 import { deliveryProvider } from './orchestration/queues.js';
@@ -45,6 +47,7 @@ export class AppModule {
         AuthController,
         ProjectsController,
         ExperimentsController,
+        ExperimentControlController,
         TablesController,
         TrialsController,
         JobsController,
@@ -52,6 +55,7 @@ export class AppModule {
         DatasetsController,
         VersionsController,
         OperationsController,
+        WorkersController,
         HealthController,
         StreamController,
         // Last: it takes every address that no other controller has.

@@ -26,10 +26,12 @@ import {
 import type {
   AblationTable,
   BestCheckpoint,
+  ChangeExperiment,
   DatasetItem,
   DatasetVersionDetail,
   ExperimentDetail,
   ExperimentListItem,
+  ExtendExperiment,
   JobItem,
   JobMetrics,
   LedgerOverride,
@@ -63,7 +65,7 @@ export interface ImportOptions {
 type Query = Record<string, string | number | boolean | undefined>;
 
 interface RequestOptions {
-  method?: 'GET' | 'POST' | 'DELETE';
+  method?: 'GET' | 'POST' | 'PATCH' | 'DELETE';
   query?: Query;
   json?: unknown;
   body?: ReadableStream<Uint8Array>;
@@ -138,7 +140,9 @@ export class Client {
     return this.parsed(experimentDetail, 'experiments', { method: 'POST', json: submission, headers });
   }
   /** Newest first. */
-  experiments(query: { search?: string; limit?: number } = {}): Promise<ExperimentListItem[]> {
+  experiments(
+    query: { search?: string; limit?: number; archived?: boolean } = {},
+  ): Promise<ExperimentListItem[]> {
     return this.all(experimentListItem, 'experiments', query);
   }
   experiment(id: string): Promise<ExperimentDetail> {
@@ -150,8 +154,30 @@ export class Client {
   jobs(experimentId: string): Promise<JobItem[]> {
     return this.list(jobItem, `experiments/${experimentId}/jobs`);
   }
-  async cancel(experimentId: string): Promise<void> {
-    await (await this.fetch(`experiments/${experimentId}/cancel`, { method: 'POST' })).body?.cancel();
+  /** Any of them may be asked for again without harm. */
+  control(experimentId: string, action: 'pause' | 'resume' | 'cancel'): Promise<ExperimentDetail> {
+    return this.parsed(experimentDetail, `experiments/${experimentId}/${action}`, { method: 'POST' });
+  }
+  change(experimentId: string, change: ChangeExperiment): Promise<ExperimentDetail> {
+    return this.parsed(experimentDetail, `experiments/${experimentId}`, { method: 'PATCH', json: change });
+  }
+  extend(experimentId: string, added: ExtendExperiment): Promise<ExperimentDetail> {
+    return this.parsed(experimentDetail, `experiments/${experimentId}/extend`, {
+      method: 'POST',
+      json: added,
+    });
+  }
+  async deleteExperiment(experimentId: string): Promise<void> {
+    await (await this.fetch(`experiments/${experimentId}`, { method: 'DELETE' })).body?.cancel();
+  }
+  retryTrial(trialId: string): Promise<TrialItem> {
+    return this.parsed(trialItem, `trials/${trialId}/retry`, { method: 'POST' });
+  }
+  workers(): Promise<WorkerItem[]> {
+    return this.list(workerItem, 'workers');
+  }
+  controlWorker(workerId: string, action: 'drain' | 'resume'): Promise<WorkerItem> {
+    return this.parsed(workerItem, `workers/${encodeURIComponent(workerId)}/${action}`, { method: 'POST' });
   }
   table(experimentId: string): Promise<AblationTable> {
     return this.parsed(ablationTable, `experiments/${experimentId}/tables/ablation`, {
@@ -250,10 +276,6 @@ export class Client {
       body: content,
       headers: { 'content-type': 'application/octet-stream' },
     });
-  }
-
-  workers(): Promise<WorkerItem[]> {
-    return this.list(workerItem, 'workers');
   }
 
   tokens() {

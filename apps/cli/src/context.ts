@@ -44,7 +44,7 @@ export async function findExperiment(client: Client, wanted: string): Promise<Ex
     if (newest) return newest;
     throw new UsageError('There is no experiment yet. Submit one with "ferment experiment create SPEC".');
   }
-  const all = await client.experiments();
+  const all = await client.experiments({ archived: true });
   const named = all.find((experiment) => experiment.name === wanted);
   if (named) return named;
   const started = all.filter((experiment) => wanted.length >= 4 && experiment.id.startsWith(wanted));

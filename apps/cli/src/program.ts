@@ -9,6 +9,7 @@ import { tableCommands } from './commands/table.js';
 import { tokenCommands } from './commands/token.js';
 import { trialCommands } from './commands/trial.js';
 import { upCommand } from './commands/up.js';
+import { workerCommands } from './commands/worker.js';
 import type { Context } from './context.js';
 import { ApiError, exitCodeOf, UsageError, WorkFailed } from './errors.js';
 
@@ -22,6 +23,7 @@ const groups = [
   jobCommands,
   checkpointCommands,
   tableCommands,
+  workerCommands,
   tokenCommands,
 ];
 

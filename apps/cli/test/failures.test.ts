@@ -12,6 +12,7 @@ function failed(reason: string, details: AttemptItem['details'], params: JobItem
     kind: 'import',
     stage: null,
     state: 'failed',
+    pausing: false,
     cached: false,
     params,
     inputs: [],

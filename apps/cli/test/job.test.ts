@@ -8,6 +8,7 @@ const job: JobItem = {
   kind: 'train',
   stage: 'student',
   state: 'succeeded',
+  pausing: false,
   cached: false,
   reason: null,
   failureClass: null,

@@ -79,6 +79,7 @@ const job: JobItem = {
   kind: 'refine',
   stage: null,
   state: 'succeeded',
+  pausing: false,
   cached: false,
   reason: null,
   failureClass: null,

@@ -1,7 +1,7 @@
 import { trialStates, type TrialState } from '@ferment/contracts';
 import { plural } from '../lib/format';
 
-const order: readonly TrialState[] = ['succeeded', 'running', 'failed', 'cancelled', 'waiting'];
+const order: readonly TrialState[] = ['succeeded', 'running', 'failed', 'cancelled', 'paused', 'waiting'];
 
 /** Trials by state as one bar, and as words for those who do not see it. */
 export function TrialBar({ trials }: { trials: Readonly<Record<TrialState, number>> }) {

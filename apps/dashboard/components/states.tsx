@@ -6,6 +6,8 @@ const stateTitles: Readonly<Record<string, string>> = {
   pending: 'Pending',
   ready: 'Ready',
   running: 'Running',
+  pausing: 'Pausing',
+  paused: 'Paused',
   succeeded: 'Succeeded',
   failed: 'Failed',
   blocked: 'Blocked',
@@ -29,6 +31,8 @@ function StateMark({ state }: { state: string }) {
     blocked: <path d="m3 3 6 6m0-6-6 6" />,
     cancelled: <path d="M2.5 6h7" />,
     running: <circle cx="6" cy="6" r="3.2" className="pulse" />,
+    pausing: <path d="M4 3v6m4-6v6" className="pulse" />,
+    paused: <path d="M4 3v6m4-6v6" />,
   }[state] ?? <circle cx="6" cy="6" r="3.2" />;
   return (
     <svg viewBox="0 0 12 12" width="12" height="12" className="mark" aria-hidden="true">

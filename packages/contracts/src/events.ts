@@ -11,6 +11,7 @@ export const eventPayload = z.discriminatedUnion('type', [
     trials: z.record(z.enum(trialStates), z.int()),
     jobs: z.partialRecord(z.enum(jobStates), z.int()),
   }),
+  z.object({ type: z.literal('experiment.deleted'), name: z.string() }),
   z.object({ type: z.literal('trial.changed'), state: z.enum(trialStates), reason: z.string().nullable() }),
   z.object({
     type: z.literal('job.changed'),

@@ -12,7 +12,7 @@ import { oneOf, unknownKey, type Finding } from './spec-findings.js';
 import { experimentSpec, type ExperimentSpec, type Patch } from './spec.js';
 
 /** Top-level keys that say what an experiment is, not what a configuration computes. */
-const fixedKeys = new Set(['specVersion', 'name', 'description', 'tags', 'seeds', 'ablation']);
+const fixedKeys = new Set(['specVersion', 'name', 'description', 'tags', 'seeds', 'ablation', 'run']);
 const patchable = Object.keys(experimentSpec.shape).filter((key) => !fixedKeys.has(key));
 
 export interface Patched {

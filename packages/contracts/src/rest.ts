@@ -6,7 +6,8 @@ import { artifactReference } from './jobs.js';
 import { metricRow } from './metrics.js';
 import { specProblem } from './plan.js';
 import { ledgerOverride, ledgerRow, ledgerSummary } from './refine.js';
-import { experimentSpec } from './spec.js';
+import { identifier, seed } from './scalars.js';
+import { ablationSpec, experimentSpec, runSpec } from './spec.js';
 import { attemptStates, experimentStates, failureClasses, jobStates, trialStates } from './states.js';
 
 /** RFC 9457 problem details; `problems` has one entry for each offending field. */
@@ -27,6 +28,8 @@ export const pageQuery = z.object({
   cursor: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   search: z.string().max(200).optional(),
+  /** Archived experiments as well. */
+  archived: z.stringbool().default(false),
 });
 
 export const project = z.object({ id: z.uuid(), name: z.string(), createdAt: z.iso.datetime() });
@@ -45,6 +48,35 @@ export const submitExperiment = z
   });
 export type SubmitExperiment = z.output<typeof submitExperiment>;
 
+/** What may be changed of an experiment at any time; what is left out stays. Null takes a limit away. */
+export const changeExperiment = z
+  .strictObject({
+    description: z.string().max(2000),
+    tags: z.array(identifier).max(32),
+    archived: z.boolean(),
+    priority: runSpec.shape.priority.unwrap(),
+    parallel: runSpec.shape.parallel.unwrap().nullable(),
+    timeout: runSpec.shape.timeout.unwrap().nullable(),
+  })
+  .partial()
+  .refine((change) => Object.keys(change).length > 0, { message: 'expected something to change' });
+export type ChangeExperiment = z.output<typeof changeExperiment>;
+
+const [oneAtATime, , list] = ablationSpec.options;
+
+/** Added to an experiment that exists: more seeds, more factors or levels, more variants of a list. */
+export const extendExperiment = z
+  .strictObject({
+    seeds: z.array(seed).min(1).max(1000),
+    factors: oneAtATime.shape.factors,
+    variants: list.shape.variants,
+  })
+  .partial()
+  .refine((added) => Object.keys(added).length > 0, {
+    message: 'expected "seeds", "factors" or "variants"',
+  });
+export type ExtendExperiment = z.output<typeof extendExperiment>;
+
 export const experimentListItem = z.object({
   id: z.uuid(),
   project: z.string(),
@@ -53,6 +85,9 @@ export const experimentListItem = z.object({
   state: z.enum(experimentStates),
   createdAt: z.iso.datetime(),
   endedAt: z.iso.datetime().nullable(),
+  /** Left out of lists unless asked for. */
+  archivedAt: z.iso.datetime().nullable(),
+  run: runSpec,
   trials: z.record(z.enum(trialStates), z.int()),
   jobs: z.partialRecord(z.enum(jobStates), z.int()),
   /** Trainings of all trials, those planned after sharing, those found finished at submission. */
@@ -135,6 +170,8 @@ export const jobItem = z.object({
   kind: z.string(),
   stage: z.string().nullable(),
   state: z.enum(jobStates),
+  /** It runs, and stops at its next step: every experiment that wants it is paused. */
+  pausing: z.boolean(),
   /** True where the job was already finished when this experiment asked for it. */
   cached: z.boolean(),
   reason: z.string().nullable(),

@@ -146,6 +146,17 @@ export const evaluateSpec = z.strictObject({
 });
 export type EvaluateSpec = z.output<typeof evaluateSpec>;
 
+/** How an experiment is worked on. No result depends on it, so it is not part of what a job is. */
+export const runSpec = z.strictObject({
+  /** Share of the workers beside other experiments. */
+  priority: z.int().min(1).max(10).default(5),
+  /** Most jobs at once, light ones (tables, exports) not counted; as many as there are workers where it is left out. */
+  parallel: z.int().min(1).max(10_000).optional(),
+  /** Minutes that one attempt at a job may take before it is given up; no end where it is left out. */
+  timeout: z.number().positive().max(1e6).optional(),
+});
+export type RunSpec = z.output<typeof runSpec>;
+
 /**
  * An experiment as a user writes it: named stages, one result, seeds, an ablation. Unknown keys are refused.
  * The stored form is the output of this schema with every data set pinned to a version.
@@ -170,6 +181,7 @@ export const experimentSpec = z.strictObject({
     .refine((seeds) => new Set(seeds).size === seeds.length, { message: 'seeds must differ' })
     .default([0]),
   ablation: ablationSpec.nullable().default(null),
+  run: runSpec.prefault({}),
 });
 export type ExperimentSpec = z.output<typeof experimentSpec>;
 export type ExperimentSpecInput = z.input<typeof experimentSpec>;

@@ -46,31 +46,52 @@ export const demandTransitions = {
   withdrawn: ['wanted'],
 } as const satisfies Transitions<DemandState>;
 
-export const failureClasses = ['user', 'diverged', 'resource', 'transient', 'lost'] as const;
+export const failureClasses = ['user', 'diverged', 'resource', 'transient', 'lost', 'timeout'] as const;
 export type FailureClass = (typeof failureClasses)[number];
 
-export const trialStates = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export const trialStates = ['waiting', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 export type TrialState = (typeof trialStates)[number];
 
-export const experimentStates = ['waiting', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export const experimentStates = [
+  'waiting',
+  'running',
+  'pausing',
+  'paused',
+  'succeeded',
+  'failed',
+  'cancelled',
+] as const;
 export type ExperimentState = (typeof experimentStates)[number];
 
 export const endedJobStates: readonly JobState[] = ['succeeded', 'failed', 'cancelled', 'blocked'];
 export const endedTrialStates: readonly TrialState[] = ['succeeded', 'failed', 'cancelled'];
 
-/** A trial's state is a function of its jobs' states. */
-export function trialState(jobs: readonly JobState[]): TrialState {
+/** A trial's state is a function of its jobs' states, and of whether its experiment is paused. */
+export function trialState(jobs: readonly JobState[], paused = false): TrialState {
   if (jobs.some((state) => state === 'failed' || state === 'blocked')) return 'failed';
   if (jobs.some((state) => state === 'cancelled')) return 'cancelled';
   if (jobs.every((state) => state === 'succeeded')) return 'succeeded';
+  if (paused) return 'paused';
   return jobs.some((state) => state === 'running' || state === 'succeeded') ? 'running' : 'waiting';
 }
 
-/** An experiment's state is a function of its trials' states. */
-export function experimentState(trials: readonly TrialState[]): ExperimentState {
+/**
+ * An experiment's state is a function of its trials' states.
+ *
+ * @param stopping it is paused, and a job that runs for it alone has not come to its stop yet
+ */
+export function experimentState(trials: readonly TrialState[], stopping = false): ExperimentState {
   const ended = trials.every((state) => endedTrialStates.includes(state));
+  if (!ended && trials.includes('paused')) return stopping ? 'pausing' : 'paused';
   if (!ended) return trials.every((state) => state === 'waiting') ? 'waiting' : 'running';
   if (trials.some((state) => state === 'failed')) return 'failed';
   if (trials.some((state) => state === 'cancelled')) return 'cancelled';
   return 'succeeded';
+}
+
+/** How many trials are in each state, those not named being none. */
+export function filledTrialCounts(
+  counts: Readonly<Partial<Record<TrialState, number>>>,
+): Record<TrialState, number> {
+  return { waiting: 0, running: 0, paused: 0, succeeded: 0, failed: 0, cancelled: 0, ...counts };
 }

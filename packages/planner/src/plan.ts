@@ -2,6 +2,7 @@ import {
   baselineName,
   canonicalSpec,
   memberStages,
+  runSpec,
   specWarnings,
   stageTraining,
   variantsOf,
@@ -55,7 +56,8 @@ export function plan(spec: ExperimentSpec, known: Known, options: PlanOptions = 
   const fixed = new Set(variants.flatMap((variant) => fixedStages(variant.spec)));
   const made = { variants, trials, fixedStages: [...fixed] };
   return {
-    specHash: sha256Of(canonicalSpec(spec)),
+    // How it is worked on is not part of what it is.
+    specHash: sha256Of(canonicalSpec({ ...spec, run: runSpec.parse({}) })),
     baseline: baselineName,
     ...made,
     jobs: [...graph.jobs.values()],

@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';
-import { trialState, type FailureClass, type JobState, type TrialState } from '@ferment/contracts';
-import type { Claim } from '../src/index.js';
+import {
+  experimentState,
+  failureClasses,
+  trialState,
+  type ExperimentState,
+  type FailureClass,
+  type JobState,
+  type TrialState,
+} from '@ferment/contracts';
+import { Conflict, type Claim } from '../src/index.js';
 import { startInstallation, type Installation } from './support/installation.js';
 import { evaluation, smallExperiment } from './support/plans.js';
 
@@ -20,6 +28,7 @@ interface JobRow {
   inputs: JobState[];
   attempt: number;
   running: number[];
+  wanted: boolean;
 }
 
 /** What must hold after every change, whatever it was; the jobs that could be claimed next. */
@@ -28,6 +37,7 @@ async function check(): Promise<JobRow[]> {
     `SELECT j.id, j.state, j.attempt,
        coalesce((SELECT array_agg(i.state) FROM job_dependency d JOIN job i ON i.id = d.from_job_id WHERE d.job_id = j.id), '{}')
          AS inputs,
+       EXISTS (SELECT FROM demand d WHERE d.job_id = j.id AND d.state = 'wanted') AS wanted,
        coalesce((SELECT array_agg(a.number) FROM attempt a WHERE a.job_id = j.id AND a.state = 'running'), '{}') AS running
      FROM job j ORDER BY j.sequence`,
   );
@@ -40,12 +50,30 @@ async function check(): Promise<JobRow[]> {
       expect(job).toMatchObject({ state: broken ? 'blocked' : 'pending' });
     expect(job.running).toEqual(job.state === 'running' ? [job.attempt] : []);
   }
-  const trials = await here.database.pool.query<{ state: TrialState; jobs: JobState[] }>(
-    `SELECT t.state, array_agg(j.state) AS jobs FROM trial t JOIN trial_job r ON r.trial_id = t.id
+  const trials = await here.database.pool.query<{ state: TrialState; jobs: JobState[]; paused: boolean }>(
+    `SELECT t.state, array_agg(j.state) AS jobs, e.paused_at IS NOT NULL AS paused
+     FROM trial t JOIN trial_job r ON r.trial_id = t.id
        JOIN job j ON j.id = r.job_id JOIN experiment e ON e.id = t.experiment_id
-     WHERE NOT EXISTS (SELECT FROM demand d WHERE d.experiment_id = e.id AND d.state = 'withdrawn') GROUP BY t.id`,
+     WHERE e.cancelled_at IS NULL GROUP BY t.id, e.id`,
   );
-  for (const { state, jobs } of trials.rows) expect(state).toBe(trialState(jobs));
+  for (const { state, jobs, paused } of trials.rows) expect(state).toBe(trialState(jobs, paused));
+  const experiments = await here.database.pool.query<{
+    state: ExperimentState;
+    trials: TrialState[];
+    stopping: boolean;
+    ended: boolean;
+  }>(
+    `SELECT e.state, e.ended_at IS NOT NULL AS ended,
+       (SELECT array_agg(DISTINCT t.state) FROM trial t WHERE t.experiment_id = e.id) AS trials,
+       EXISTS (SELECT FROM demand d JOIN job j ON j.id = d.job_id AND j.state = 'running'
+         WHERE d.experiment_id = e.id AND d.state = 'paused'
+           AND NOT EXISTS (SELECT FROM demand o WHERE o.job_id = j.id AND o.state = 'wanted')) AS stopping
+     FROM experiment e`,
+  );
+  for (const { state, trials: states, stopping, ended } of experiments.rows) {
+    expect(state).toBe(experimentState(states, stopping));
+    expect(ended).toBe(['succeeded', 'failed', 'cancelled'].includes(state));
+  }
   const wrong = await here.database.pool.query(
     `SELECT e.id FROM experiment e WHERE EXISTS (
        SELECT FROM (SELECT state, count(*) AS n FROM trial t WHERE t.experiment_id = e.id GROUP BY state) c
@@ -64,7 +92,8 @@ type Step =
   | { do: 'create'; variants: number; seeds: number }
   | { do: 'claim' | 'complete' | 'preempt'; at: number }
   | { do: 'fail'; at: number; failureClass: FailureClass }
-  | { do: 'cancel'; at: number };
+  | { do: 'extend'; at: number; seeds: number }
+  | { do: 'pause' | 'resume' | 'cancel' | 'delete' | 'retry'; at: number };
 
 const at = fc.nat({ max: 1000 });
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -84,11 +113,39 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('fail' as const),
       at,
-      failureClass: fc.constantFrom<FailureClass>('user', 'diverged', 'resource', 'transient', 'lost'),
+      failureClass: fc.constantFrom<FailureClass>(...failureClasses),
     }),
   },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant('cancel' as const), at }) },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        'pause' as const,
+        'pause' as const,
+        'resume' as const,
+        'cancel' as const,
+        'delete' as const,
+      ),
+      at,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('retry' as const), at }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('extend' as const), at, seeds: fc.integer({ min: 1, max: 3 }) }),
+  },
 );
+
+/** Whether a change was made; a refusal because of what state things are in is an answer, too. */
+async function permitted(change: Promise<unknown>): Promise<boolean> {
+  return change.then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof Conflict) return false;
+      throw error;
+    },
+  );
+}
 
 test('whatever happens in whatever order, states follow from each other and counters from states', async () => {
   let run = 0;
@@ -98,12 +155,16 @@ test('whatever happens in whatever order, states follow from each other and coun
         'TRUNCATE experiment, trial, trial_job, job, job_dependency, demand, attempt, job_output, event CASCADE',
       );
       run += 1;
-      const experiments: string[] = [];
+      const experiments: { id: string; variants: number; seeds: number }[] = [];
       const claims: Claim[] = [];
+      const inputOf = (variants: number, seeds: number) =>
+        smallExperiment(`run ${run}`, {
+          variants: ['kd', 'plain'].slice(0, variants),
+          seeds: [0, 1, 2].slice(0, seeds),
+        });
       const create = async (variants: number, seeds: number): Promise<void> => {
-        const names = ['kd', 'plain'].slice(0, variants);
-        const input = smallExperiment(`run ${run}`, { variants: names, seeds: [0, 1].slice(0, seeds) });
-        experiments.push((await here.experiments.create(input)).id);
+        const { id } = await here.experiments.create(inputOf(variants, seeds));
+        experiments.push({ id, variants, seeds });
       };
       await create(1, 2);
       let jobs = await check();
@@ -111,10 +172,30 @@ test('whatever happens in whatever order, states follow from each other and coun
         from[place % Math.max(1, from.length)];
       for (const now of steps) {
         if (now.do === 'create') await create(now.variants, now.seeds);
-        if (now.do === 'cancel') await here.experiments.cancel(pick(experiments, now.at) ?? '');
+        const experiment = 'at' in now ? pick(experiments, now.at) : undefined;
+        if (experiment && (now.do === 'pause' || now.do === 'resume' || now.do === 'cancel')) {
+          const { do: change } = now;
+          const act = () => permitted(here.experiments[change](experiment.id));
+          // Twice is once.
+          if (await act()) expect(await act()).toBe(true);
+        }
+        if (experiment && now.do === 'delete' && (await permitted(here.experiments.delete(experiment.id)))) {
+          experiments.splice(experiments.indexOf(experiment), 1);
+        }
+        if (experiment && now.do === 'retry') {
+          const trial = pick(await here.experiments.trials(experiment.id), now.at);
+          await permitted(here.experiments.retryTrial(trial?.id ?? ''));
+        }
+        if (experiment && now.do === 'extend') {
+          const { spec, plan } = inputOf(experiment.variants, now.seeds);
+          const done = await permitted(here.experiments.extend(experiment.id, spec, plan));
+          const fewer = now.seeds < experiment.seeds;
+          if (fewer) expect(done).toBe(false);
+          if (done) experiment.seeds = now.seeds;
+        }
         if (now.do === 'claim') {
           const job = pick(
-            jobs.filter(({ state }) => state === 'ready'),
+            jobs.filter(({ state, wanted }) => state === 'ready' && wanted),
             now.at,
           );
           if (job) claims.push(await here.take(job.id));
@@ -142,6 +223,6 @@ test('whatever happens in whatever order, states follow from each other and coun
         jobs = await check();
       }
     }),
-    { numRuns: 25 },
+    { numRuns: 40 },
   );
 });

@@ -21,7 +21,7 @@ import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { callerOf } from '../auth/caller.js';
 import { Answer } from '../common/openapi.js';
-import { found, Problem } from '../common/problem.js';
+import { found } from '../common/problem.js';
 import { header } from '../common/validation.js';
 import { bestOf } from './best.js';
 import { idempotencyKey, Submission } from './submission.service.js';
@@ -116,16 +116,6 @@ export class ExperimentsController {
   async jobs(@Param('id', { schema: id }) experiment: string) {
     found(await this.experiments.describe(experiment), 'experiment');
     return this.experiments.jobs(experiment);
-  }
-
-  @Post(':id/cancel')
-  @Allow('researcher')
-  @HttpCode(200)
-  @Answer(200, 'The experiment; jobs that no other experiment wants are cancelled', experimentDetail)
-  async cancel(@Param('id', { schema: id }) experiment: string) {
-    if (!(await this.experiments.cancel(experiment)))
-      throw new Problem('not-found', 'There is no such experiment.');
-    return found(await this.experiments.describe(experiment), 'experiment');
   }
 
   @Get(':id/checkpoints/best')

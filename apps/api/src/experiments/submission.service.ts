@@ -4,6 +4,7 @@ import {
   canonicalJson,
   type ExperimentDetail,
   type ExperimentSpec,
+  type ExtendExperiment,
   formatProblem,
   parseSpecText,
   parseSpecValue,
@@ -25,6 +26,7 @@ import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
 import { ARTIFACT_STORE } from '../tokens.js';
 import { found, invalidField, Problem } from '../common/problem.js';
+import { extendedSpec } from './extend.js';
 
 export const idempotencyKey = z
   .string()
@@ -48,7 +50,8 @@ export class Submission {
 
   /** What the spec would run. Throws Problem invalid with every problem's path. */
   async preview(body: SubmitExperiment): Promise<Preview> {
-    const { plan: planned, spec } = await this.plan(body);
+    // A salt of its own, so that the preview counts the work of `fresh` too.
+    const { plan: planned, spec } = await this.plan(body, body.fresh ? randomUUID() : undefined);
     const finishedKeys = await this.experiments.finishedKeys(planned.jobs.map(({ key }) => key));
     const secondsPerMac = await this.jobs.secondsPerMac();
     const told = previewOf(planned, spec, { finishedKeys, secondsPerMac });
@@ -72,8 +75,12 @@ export class Submission {
     const idempotency = key === null ? null : { key, requestHash: requestHash(body) };
     const earlier = idempotency && (await this.experiments.repeated(idempotency));
     if (earlier !== null) return found(await this.experiments.describe(earlier), 'experiment');
-    const { plan: planned, spec } = await this.plan(body);
-    const experiment = { project: body.project, spec, plan: planned, ...(idempotency && { idempotency }) };
+    const salt = body.fresh ? { freshSalt: randomUUID() } : {};
+    const { plan: planned, spec } = await this.plan(body, salt.freshSalt);
+    const experiment = {
+      ...{ project: body.project, spec, plan: planned, ...salt },
+      ...(idempotency && { idempotency }),
+    };
     const { id } = await this.write(experiment);
     return found(await this.experiments.describe(id), 'experiment');
   }
@@ -87,16 +94,28 @@ export class Submission {
     }
   }
 
-  private async plan(body: SubmitExperiment): Promise<Planned> {
+  /**
+   * Adds seeds, factors or variants to an experiment; adding what it has changes nothing.
+   *
+   * @throws Problem invalid (what was added does not fit the spec); Conflict (it would change what the experiment has)
+   */
+  async extend(experiment: ExperimentDetail, added: ExtendExperiment): Promise<void> {
+    const body = { spec: extendedSpec(experiment.spec, added) };
+    const { plan: planned, spec } = await this.plan(body, await this.experiments.freshSalt(experiment.id));
+    await this.experiments.extend(experiment.id, spec, planned);
+  }
+
+  private async plan(
+    body: { text?: string | undefined; spec?: unknown },
+    fresh: string | undefined,
+  ): Promise<Planned> {
     const parsed = body.text === undefined ? parseSpecValue(body.spec) : parseSpecText(body.text);
     if (!parsed.ok) throw refused(parsed.problems);
     const known = await this.known();
     const resolved = resolveSpec(parsed.spec, known);
     const problems = [...resolved.problems, ...(await this.missingFiles(parsed.spec))];
     if (problems.length > 0) throw refused(parsed.located(problems));
-    // The plan's own keys are salted, so the preview counts the work of `fresh` too.
-    const salt = body.fresh ? { fresh: randomUUID() } : {};
-    return { spec: resolved.spec, plan: plan(resolved.spec, known, salt) };
+    return { spec: resolved.spec, plan: plan(resolved.spec, known, fresh === undefined ? {} : { fresh }) };
   }
 
   /** Weights that a spec names and nobody has uploaded. */

@@ -1,4 +1,4 @@
-import { Controller, Get, Param, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import {
   exportCatalog,
@@ -60,6 +60,16 @@ export class TrialsController {
   @Get(':id')
   @Answer(200, 'The trial with its figures and files', trialItem)
   async describe(@Param('id', { schema: id }) trial: string) {
+    return found(await this.experiments.trial(trial), 'trial');
+  }
+
+  @Post(':id/retry')
+  @Allow('researcher')
+  @HttpCode(200)
+  @Answer(200, 'The trial; failed jobs behind it are tried again', trialItem)
+  async retry(@Param('id', { schema: id }) trial: string) {
+    if (!(await this.experiments.retryTrial(trial)))
+      throw new Problem('not-found', 'There is no such trial.');
     return found(await this.experiments.trial(trial), 'trial');
   }
 

@@ -14,6 +14,7 @@ import { duration, progressLine } from '../progress.js';
 import type { TrackedJob } from '../progress.js';
 import { specRefusal } from '../spec-refusal.js';
 import { watchExperiment } from '../watch.js';
+import { experimentControlCommands } from './experiment-control.js';
 
 async function readSpec(file: string): Promise<string> {
   if (file === '-') return readText(process.stdin);
@@ -194,25 +195,16 @@ export function experimentCommands(program: Command, context: Context): void {
       failUnlessSucceeded(await watchAndShow(client, id, output(command, context), context));
     });
 
-  experiment
-    .command('cancel')
-    .description('stop what only this experiment wants')
-    .argument('<experiment>', 'id, start of one, name, or "latest"')
-    .action(async (wanted: string, _options: unknown, command: Command) => {
-      const client = await connect(command, context);
-      const found = await findExperiment(client, wanted);
-      await client.cancel(found.id);
-      const after = await client.experiment(found.id);
-      output(command, context).answer(after, `${after.name} ${after.state}`);
-    });
+  experimentControlCommands(experiment, context);
 
   experiment
     .command('ls')
     .description('experiments, newest first')
     .option('--search <text>', 'part of a name')
-    .action(async (options: { search?: string }, command: Command) => {
+    .option('--archived', 'archived ones as well')
+    .action(async (options: { search?: string; archived?: boolean }, command: Command) => {
       const client = await connect(command, context);
-      const items = await client.experiments(options.search === undefined ? {} : { search: options.search });
+      const items = await client.experiments(options);
       const rows = items.map((item) => [
         item.id.slice(0, 8),
         item.name,

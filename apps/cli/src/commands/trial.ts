@@ -81,6 +81,15 @@ export function trialCommands(program: Command, context: Context): void {
     });
 
   trial
+    .command('retry')
+    .description('try the failed jobs behind a trial again')
+    .argument('<trial>', 'id, as "trial ls" prints it')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const after = await (await connect(command, context)).retryTrial(id);
+      output(command, context).answer(after, `${after.variant} ${drawName(after)} ${after.state}`);
+    });
+
+  trial
     .command('compare')
     .description('what differs between trials, and their figures side by side')
     .argument('<trials...>', 'ids, as "trial ls" prints them')

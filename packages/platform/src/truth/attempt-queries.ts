@@ -5,6 +5,7 @@ import {
   type JobKind,
 } from '@ferment/contracts';
 import type { Queryable } from '../postgres/database.js';
+import { isWanted } from './counters.js';
 import { channel } from './events.js';
 import type { Failure } from './failure.js';
 import { statesBefore } from './transitions.js';
@@ -79,7 +80,7 @@ export const heartbeatSql = `
   )
   SELECT coalesce((SELECT state = 'draining' FROM w), false) AS draining, (SELECT n FROM progress) AS sent, (
     SELECT json_agg(json_build_object('jobId', a.job_id, 'attempt', a.number, 'state', a.state, 'wanted',
-      j.standalone OR EXISTS (SELECT FROM demand d WHERE d.job_id = j.id AND d.state = 'wanted')))
+      ${isWanted('j')}))
     FROM told t JOIN attempt a ON a.job_id = t.job_id AND a.number = t.number AND a.worker_id = $1
       JOIN job j ON j.id = a.job_id
   ) AS orders`;

@@ -1,5 +1,6 @@
 import { jobCatalog, type ArtifactReference, type JobEntry, type JobKind } from '@ferment/contracts';
 import type { Queryable } from '../postgres/database.js';
+import { isWanted } from './counters.js';
 import type { Graph } from './graph.js';
 
 /** What an input role holds, by its arity in the catalog: one, a list in order, or one or null. */
@@ -31,7 +32,7 @@ export async function claimAttempt(
   const { jobId, attempt } = message;
   const { rows } = await tx.query<{ kind: JobKind; params: unknown; wanted: boolean; active: boolean }>(
     `SELECT j.kind, j.params, EXISTS (SELECT FROM worker WHERE id = $3 AND state = 'active') AS active,
-       j.standalone OR EXISTS (SELECT FROM demand d WHERE d.job_id = j.id AND d.state = 'wanted') AS wanted
+       ${isWanted('j')} AS wanted
      FROM job j WHERE j.id = $1 AND j.state = 'ready' AND j.attempt = $2 AND j.queued_at IS NOT NULL`,
     [jobId, attempt, workerId],
   );

@@ -1,6 +1,10 @@
-import { endedTrialStates, experimentState, type TrialState } from '@ferment/contracts';
+import { endedTrialStates, experimentState, filledTrialCounts, type TrialState } from '@ferment/contracts';
 import type { Queryable } from '../postgres/database.js';
 import type { NewEvent } from './events.js';
+
+/** SQL: something wants this job now, an experiment that is not paused or the installation itself. */
+export const isWanted = (job: string): string =>
+  `(${job}.standalone OR EXISTS (SELECT FROM demand wanted WHERE wanted.job_id = ${job}.id AND wanted.state = 'wanted'))`;
 
 /** How many are in each state. */
 export type Counts = Record<string, number>;
@@ -41,13 +45,25 @@ export async function storeCounts(
   const present = (Object.entries(trials) as [TrialState, number][])
     .filter(([, n]) => n > 0)
     .map(([state]) => state);
-  const state = experimentState(present);
+  const state = experimentState(present, present.includes('paused') && (await isStopping(tx, id)));
   const ended = endedTrialStates.some((end) => end === state);
   await tx.query(
     `UPDATE experiment SET job_counts = $2, trial_counts = $3, state = $4,
        ended_at = CASE WHEN $5 THEN coalesce(ended_at, clock_timestamp()) END WHERE id = $1`,
     [id, jobs, trials, state, ended],
   );
-  const filled = { waiting: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, ...trials };
-  return { experimentId: id, payload: { type: 'experiment.changed', state, trials: filled, jobs } };
+  return {
+    experimentId: id,
+    payload: { type: 'experiment.changed', state, trials: filledTrialCounts(trials), jobs },
+  };
+}
+
+/** Whether a job still runs that only paused experiments want, this one among them. */
+async function isStopping(tx: Queryable, experimentId: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `SELECT FROM demand d JOIN job j ON j.id = d.job_id
+     WHERE d.experiment_id = $1 AND d.state = 'paused' AND j.state = 'running' AND NOT ${isWanted('j')} LIMIT 1`,
+    [experimentId],
+  );
+  return rowCount === 1;
 }

@@ -18,8 +18,11 @@ const dispatcherLock = 0x0fe7_0002;
 
 /**
  * Hands ready jobs to the queue, never more than the workers' slots and as many again in reserve. Which ones is
- * decided here: each experiment's next job is served at (jobs of it already out + its place in line) / priority, so a
- * small experiment waits for at most about one job of each experiment beside it, however large they are.
+ * decided here, by start-time fair queuing (Goyal, Vin and Cheng, 1996): an experiment's next job starts, in virtual
+ * time, where its last one ended, or now if it had none waiting; it lasts 1 / priority; the earliest start goes first.
+ * So a job that becomes ready while its experiment has nothing else waiting is next but for ties, and then between two
+ * jobs of an experiment of priority p at most floor(q / p) + 1 go to each one of priority q, however large they are.
+ * An experiment that limits how many of its jobs run at once (`run.parallel`) has no more than that out.
  */
 export class Dispatcher {
   private readonly leader: Leader;
@@ -116,22 +119,24 @@ async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessa
   // As many again in reserve, so that a worker that becomes free need not wait for this loop.
   let free = 2 * capacity - busy;
   if (capacity === 0 || free <= 0) return [];
-  const line = await tx.query<{ id: string; weight: number; threads: number }>(lineSql, [resource, free]);
-  const chosen: string[] = [];
-  for (const { id, weight } of line.rows) {
+  const line = await tx.query<InLine>(lineSql, [resource, free]);
+  const chosen: InLine[] = [];
+  for (const job of line.rows) {
     // A job wider than every worker still gets its turn, alone.
-    if (weight > free && !(busy === 0 && chosen.length === 0)) break;
-    chosen.push(id);
-    free -= weight;
+    if (job.weight > free && !(busy === 0 && chosen.length === 0)) break;
+    chosen.push(job);
+    free -= job.weight;
   }
+  // Light jobs (tables, exports) are so short that they cost an experiment nothing of its share.
+  if (resource !== 'light') await charge(tx, chosen);
   const offered = await tx.query<QueueMessage>(
     `UPDATE job j SET attempt = j.attempt + 1, queued_at = clock_timestamp()
      FROM unnest($1::uuid[]) WITH ORDINALITY AS c(id, place)
      WHERE j.id = c.id AND j.state = 'ready' AND j.queued_at IS NULL
      RETURNING j.id AS "jobId", j.attempt, j.threads`,
-    [chosen],
+    [chosen.map(({ id }) => id)],
   );
-  const place = new Map(chosen.map((id, index) => [id, index]));
+  const place = new Map(chosen.map(({ id }, index) => [id, index]));
   return offered.rows.sort((a, b) => (place.get(a.jobId) ?? 0) - (place.get(b.jobId) ?? 0));
 }
 
@@ -143,19 +148,45 @@ const capacitySql = `
      WHERE j.resource = $1 AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL))) AS busy`;
 
 const lineSql = `
-  WITH candidate AS (
-    SELECT j.id, j.sequence, j.threads, ${weight('j')} AS weight, w.experiment_id AS experiment,
-      coalesce(e.priority, 5) AS priority,
+  WITH now AS (
+    SELECT coalesce(max(virtual_start), 0) AS virtual FROM experiment WHERE ended_at IS NULL
+  ), out AS (
+    SELECT w.experiment_id AS experiment, count(*) AS n FROM demand w JOIN job j ON j.id = w.job_id
+    WHERE j.resource <> 'light' AND w.state = 'wanted'
+      AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL)) GROUP BY 1
+  ), candidate AS (
+    SELECT j.id, j.sequence, ${weight('j')} AS weight, w.experiment_id AS experiment, e.parallel,
+      coalesce(e.priority, 5) AS priority, greatest(now.virtual, coalesce(e.virtual_end, 0)) AS free,
       row_number() OVER (PARTITION BY w.experiment_id ORDER BY w.position, j.sequence) AS place
-    FROM job j LEFT JOIN demand w ON w.job_id = j.id AND w.state = 'wanted'
+    FROM now, job j LEFT JOIN demand w ON w.job_id = j.id AND w.state = 'wanted'
       LEFT JOIN experiment e ON e.id = w.experiment_id
     WHERE j.resource = $1 AND j.state = 'ready' AND j.queued_at IS NULL
       AND (j.not_before IS NULL OR j.not_before <= clock_timestamp()) AND (j.standalone OR w.job_id IS NOT NULL)
-  ), busy AS (
-    SELECT w.experiment_id AS experiment, count(*) AS n FROM demand w JOIN job j ON j.id = w.job_id
-    WHERE j.resource = $1 AND w.state = 'wanted'
-      AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL)) GROUP BY 1
+  ), earliest AS (
+    SELECT DISTINCT ON (c.id) c.id, c.weight, c.sequence, c.experiment, c.free + (c.place - 1)::float8 / c.priority AS start
+    FROM candidate c LEFT JOIN out o ON o.experiment = c.experiment
+    WHERE $1 = 'light' OR c.parallel IS NULL OR coalesce(o.n, 0) + c.place <= c.parallel
+    ORDER BY c.id, start
   )
-  SELECT c.id, c.weight, c.threads FROM candidate c LEFT JOIN busy b ON b.experiment = c.experiment
-  GROUP BY c.id, c.weight, c.threads, c.sequence
-  ORDER BY min((coalesce(b.n, 0) + c.place) / c.priority::float8), c.sequence LIMIT $2`;
+  SELECT id, weight, experiment, start FROM earliest ORDER BY start, sequence LIMIT $2`;
+
+interface InLine {
+  id: string;
+  weight: number;
+  /** Whose turn it is; null for work of the installation itself. */
+  experiment: string | null;
+  /** In virtual time. */
+  start: number;
+}
+
+/** Notes when, in virtual time, the last of each experiment's chosen jobs starts and ends. */
+async function charge(tx: Queryable, chosen: readonly InLine[]): Promise<void> {
+  const last = new Map<string, number>();
+  for (const { experiment, start } of chosen) if (experiment !== null) last.set(experiment, start);
+  if (last.size === 0) return;
+  await tx.query(
+    `UPDATE experiment e SET virtual_start = c.start, virtual_end = c.start + 1.0 / e.priority
+     FROM unnest($1::uuid[], $2::float8[]) AS c(id, start) WHERE e.id = c.id`,
+    [[...last.keys()], [...last.values()]],
+  );
+}

@@ -4,6 +4,7 @@ import {
   type ExperimentSpec,
   type Plan,
   type PlannedJob,
+  type PlannedTrial,
 } from '@ferment/contracts';
 import type { Database, Queryable } from '../postgres/database.js';
 import { Conflict, NotFound } from './errors.js';
@@ -24,6 +25,8 @@ export interface NewExperiment {
   project: string;
   spec: ExperimentSpec;
   plan: Plan;
+  /** What its keys were salted with, to compute everything anew. */
+  freshSalt?: string;
   /** The same key again, with the same request, answers with the experiment made first. */
   idempotency?: Idempotency;
 }
@@ -48,13 +51,8 @@ export async function createExperiment(
     const id = await insertExperiment(tx, projectId, input, plan, known);
     graph.tell({ type: 'experiment.created', name: input.spec.name }, { experimentId: id });
     await insertDemands(tx, id, plan.jobs, known);
-    await insertTrials(tx, id, plan, known);
-    await revive(graph, [...known.values()]);
-    const ids = [...known.values()].map((job) => job.id);
-    await graph.refresh(ids);
-    await summarise(tx, id);
-    graph.touch(ids);
-    graph.countAnew(id);
+    await insertTrials(tx, id, plan.trials, known);
+    await begin(graph, id, known);
     return { id, created: true };
   });
   if (made.created && input.plan.jobs.length >= largePlan) await refreshStatistics(database);
@@ -99,26 +97,34 @@ async function projectIdOf(tx: Queryable, name: string): Promise<string> {
   return id;
 }
 
-const isTraining = (job: PlannedJob): boolean => isTrainingKind(job.kind);
+/** The trainings of a plan, and how many there were if every trial had its own. */
+export function trainingsOf(plan: Plan): { trainings: PlannedJob[]; withoutSharing: number } {
+  const trainings = plan.jobs.filter(({ kind }) => isTrainingKind(kind));
+  const keys = new Set(trainings.map(({ key }) => key));
+  const roles = plan.trials.flatMap((trial) => Object.values(trial.jobs));
+  return { trainings, withoutSharing: roles.filter((key) => keys.has(key)).length };
+}
+
+/** The variants as they are listed. */
+export function variantsOf({ variants }: Plan): string {
+  return JSON.stringify(variants.map(({ name, factors }) => ({ name, factors })));
+}
 
 async function insertExperiment(
   tx: Queryable,
   projectId: string,
-  { spec, idempotency }: NewExperiment,
+  { spec, idempotency, freshSalt }: NewExperiment,
   plan: Plan,
   known: Map<string, KnownJob>,
 ): Promise<string> {
-  const trainings = plan.jobs.filter(isTraining);
-  const trainingKeys = new Set(trainings.map(({ key }) => key));
-  const withoutSharing = plan.trials
-    .flatMap((trial) => Object.values(trial.jobs))
-    .filter((key) => trainingKeys.has(key)).length;
+  const { trainings, withoutSharing } = trainingsOf(plan);
   const cached = trainings.filter(({ key }) => known.get(key)?.state === 'succeeded').length;
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO experiment (project_id, name, description, tags, spec, spec_hash, variants, baseline, fixed_stages,
        warnings, datasets, trainings_without_sharing, trainings_planned, trainings_cached, idempotency_key,
-       request_hash, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, clock_timestamp()) RETURNING id`,
+       request_hash, priority, parallel, timeout_minutes, fresh_salt, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+       clock_timestamp()) RETURNING id`,
     [
       projectId,
       spec.name,
@@ -126,7 +132,7 @@ async function insertExperiment(
       spec.tags,
       JSON.stringify(spec),
       plan.specHash,
-      JSON.stringify(plan.variants.map(({ name, factors }) => ({ name, factors }))),
+      variantsOf(plan),
       plan.baseline,
       plan.fixedStages,
       plan.warnings,
@@ -136,6 +142,10 @@ async function insertExperiment(
       cached,
       idempotency?.key ?? null,
       idempotency?.requestHash ?? null,
+      spec.run.priority,
+      spec.run.parallel ?? null,
+      spec.run.timeout ?? null,
+      freshSalt ?? null,
     ],
   );
   const id = rows[0]?.id;
@@ -150,7 +160,8 @@ function datasetsOf(spec: ExperimentSpec): { name: string; version: string }[] {
   return [...new Map(used)].map(([name, version]) => ({ name, version }));
 }
 
-async function insertDemands(
+/** Jobs that the experiment has a demand for already keep it. New ones stand behind them, paused like the experiment. */
+export async function insertDemands(
   tx: Queryable,
   experimentId: string,
   jobs: readonly PlannedJob[],
@@ -158,34 +169,44 @@ async function insertDemands(
 ): Promise<void> {
   const rows = jobs.map(({ key }) => jobOf(known, key));
   await tx.query(
-    `INSERT INTO demand (experiment_id, job_id, cached, position)
-     SELECT $1, id, cached, position - 1 FROM unnest($2::uuid[], $3::bool[]) WITH ORDINALITY AS d(id, cached, position)`,
+    `INSERT INTO demand (experiment_id, job_id, cached, state, position)
+     SELECT $1, d.id, cached, CASE WHEN e.paused_at IS NULL THEN 'wanted' ELSE 'paused' END,
+       position + (SELECT coalesce(max(position), -1) FROM demand WHERE experiment_id = $1)
+     FROM unnest($2::uuid[], $3::bool[]) WITH ORDINALITY AS d(id, cached, position), experiment e WHERE e.id = $1
+     ON CONFLICT (experiment_id, job_id) DO NOTHING`,
     [experimentId, rows.map(({ id }) => id), rows.map(({ state }) => state === 'succeeded')],
   );
 }
 
-async function insertTrials(
+/** Trials behind those that the experiment has. */
+export async function insertTrials(
   tx: Queryable,
   experimentId: string,
-  plan: Plan,
+  trials: readonly PlannedTrial[],
   known: Map<string, KnownJob>,
 ): Promise<void> {
+  const present = await tx.query<{ count: number }>(
+    'SELECT coalesce(max(position) + 1, 0) AS count FROM trial WHERE experiment_id = $1',
+    [experimentId],
+  );
+  const first = present.rows[0]?.count ?? 0;
   const { rows } = await tx.query<{ id: string; position: number }>(
     `INSERT INTO trial (experiment_id, position, variant, factors, seed, fold)
-     SELECT $1, position - 1, variant, factors, seed, fold
+     SELECT $1, $6 + position - 1, variant, factors, seed, fold
      FROM unnest($2::text[], $3::json[], $4::int[], $5::int[])
        WITH ORDINALITY AS t(variant, factors, seed, fold, position)
      RETURNING id, position`,
     [
       experimentId,
-      plan.trials.map(({ variant }) => variant),
-      plan.trials.map(({ factors }) => JSON.stringify(factors)),
-      plan.trials.map(({ seed }) => seed),
-      plan.trials.map(({ fold }) => fold),
+      trials.map(({ variant }) => variant),
+      trials.map(({ factors }) => JSON.stringify(factors)),
+      trials.map(({ seed }) => seed),
+      trials.map(({ fold }) => fold),
+      first,
     ],
   );
   const links = rows.flatMap(({ id, position }) =>
-    Object.entries(plan.trials[position]?.jobs ?? {}).map(([role, key]) => ({
+    Object.entries(trials[position - first]?.jobs ?? {}).map(([role, key]) => ({
       id,
       role,
       job: jobOf(known, key).id,
@@ -203,6 +224,16 @@ function jobOf(known: Map<string, KnownJob>, key: string): KnownJob {
   return job;
 }
 
+/** What follows from new demands: jobs that had ended without success are tried again, the states follow. */
+export async function begin(graph: Graph, id: string, known: ReadonlyMap<string, KnownJob>): Promise<void> {
+  await revive(graph, [...known.values()]);
+  const ids = [...known.values()].map((job) => job.id);
+  await graph.refresh(ids);
+  await summarise(graph.tx, id);
+  graph.touch(ids);
+  graph.countAnew(id);
+}
+
 /** What a new demand does to jobs that had ended without success. */
 export async function revive(graph: Graph, jobs: readonly KnownJob[]): Promise<void> {
   const cancelled = jobs.filter(({ state }) => state === 'cancelled').map(({ id }) => id);
@@ -212,13 +243,24 @@ export async function revive(graph: Graph, jobs: readonly KnownJob[]): Promise<v
         state === 'failed' && failureClass !== 'user' && failureClass !== 'diverged',
     )
     .map(({ id }) => id);
-  if (cancelled.length + retried.length === 0) return;
+  await startAnew(graph, cancelled, 'cancelled');
+  await startAnew(graph, retried, 'failed');
+}
+
+/** Jobs that ended without success are worked on again, with a whole budget of attempts. */
+export async function startAnew(
+  graph: Graph,
+  ids: readonly string[],
+  from: 'cancelled' | 'failed',
+): Promise<void> {
+  if (ids.length === 0) return;
   await graph.tx.query(
     'UPDATE job SET transient_failures = 0, resource_failures = 0, lost_attempts = 0 WHERE id = ANY($1)',
-    [[...cancelled, ...retried]],
+    [ids],
   );
-  await graph.move(cancelled, ['cancelled'], 'pending', { reason: null });
-  await graph.move(retried, ['failed'], 'ready', { reason: null, failureClass: null });
+  if (from === 'cancelled') await graph.move(ids, ['cancelled'], 'pending', { reason: null });
+  else await graph.move(ids, ['failed'], 'ready', { reason: null, failureClass: null });
+  await graph.refresh(ids);
 }
 
 /** Figures of evaluations that were finished before this experiment asked for them. */

@@ -1,9 +1,10 @@
-import type {
-  ExperimentDetail,
-  ExperimentListItem,
-  ExperimentSpec,
-  ExperimentState,
-  TrialState,
+import {
+  filledTrialCounts,
+  type ExperimentDetail,
+  type ExperimentListItem,
+  type ExperimentSpec,
+  type ExperimentState,
+  type TrialState,
 } from '@ferment/contracts';
 import type { Counts } from './counters.js';
 
@@ -16,6 +17,10 @@ export interface ExperimentRow {
   state: ExperimentState;
   createdAt: Date;
   endedAt: Date | null;
+  archivedAt: Date | null;
+  priority: number;
+  parallel: number | null;
+  timeout: number | null;
   trials: Partial<Record<TrialState, number>>;
   jobs: Counts;
   withoutSharing: number;
@@ -33,7 +38,8 @@ export interface ExperimentRow {
 }
 
 export const experimentColumns = `e.id, p.name AS project, e.name, e.description, e.tags, e.state,
-  e.created_at AS "createdAt", e.ended_at AS "endedAt", e.trial_counts AS trials, e.job_counts AS jobs,
+  e.created_at AS "createdAt", e.ended_at AS "endedAt", e.archived_at AS "archivedAt", e.priority, e.parallel,
+  e.timeout_minutes AS timeout, e.trial_counts AS trials, e.job_counts AS jobs,
   e.trainings_without_sharing AS "withoutSharing", e.trainings_planned AS planned, e.trainings_cached AS cached,
   e.datasets, e.spec, e.spec_hash AS "specHash", e.variants, e.baseline, e.fixed_stages AS "fixedStages", e.warnings,
   e.table_hash AS "tableHash", e.table_complete AS "tableComplete"`;
@@ -48,7 +54,13 @@ export function listItemOf(row: ExperimentRow): ExperimentListItem {
     state: row.state,
     createdAt: row.createdAt.toISOString(),
     endedAt: row.endedAt?.toISOString() ?? null,
-    trials: { waiting: 0, running: 0, succeeded: 0, failed: 0, cancelled: 0, ...row.trials },
+    archivedAt: row.archivedAt?.toISOString() ?? null,
+    run: {
+      priority: row.priority,
+      ...(row.parallel !== null && { parallel: row.parallel }),
+      ...(row.timeout !== null && { timeout: row.timeout }),
+    },
+    trials: filledTrialCounts(row.trials),
     jobs,
     trainings: { withoutSharing: row.withoutSharing, planned: row.planned, cached: row.cached },
     datasets: row.datasets,

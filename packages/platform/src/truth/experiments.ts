@@ -1,25 +1,31 @@
 import {
-  attemptTransitions,
-  demandTransitions,
   trainingKinds,
-  type AttemptState,
-  type DemandState,
+  type ChangeExperiment,
   type ExperimentDetail,
   type ExperimentListItem,
   type JobItem,
   type JobParams,
+  type Plan,
   type SelectMetric,
   type ExperimentSpec,
   type TrialItem,
   type TrialState,
 } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
+import {
+  cancelExperiment,
+  changeSettings,
+  deleteExperiment,
+  pauseExperiment,
+  resumeExperiment,
+  retryTrial,
+} from './experiment-control.js';
 import { createExperiment, findRepeated, type Idempotency, type NewExperiment } from './experiment-create.js';
+import { extendExperiment } from './experiment-extend.js';
 import { detailOf, experimentColumns, listItemOf, type ExperimentRow } from './experiment-views.js';
 import { changeGraph } from './graph.js';
 import { jobItems } from './job-views.js';
 import { linkTable } from './tables.js';
-import { statesBefore } from './transitions.js';
 import { trialItems } from './trial-views.js';
 
 export interface PageQuery {
@@ -30,9 +36,11 @@ export interface PageQuery {
   search?: string | undefined;
   /** Name of a project. */
   project?: string | undefined;
+  /** Archived ones as well (default false). */
+  archived?: boolean;
 }
 
-/** Experiments: submitted, listed, described, cancelled. */
+/** Experiments: submitted, listed, described, controlled. */
 export class Experiments {
   constructor(private readonly database: Database) {}
 
@@ -47,7 +55,7 @@ export class Experiments {
   }
 
   /** Newest first. `next` is the cursor of the following page, null on the last. */
-  async list({ cursor, limit = 50, search, project }: PageQuery = {}): Promise<{
+  async list({ cursor, limit = 50, search, project, archived = false }: PageQuery = {}): Promise<{
     items: ExperimentListItem[];
     next: string | null;
   }> {
@@ -56,7 +64,7 @@ export class Experiments {
       `SELECT ${experimentColumns} FROM experiment e JOIN project p ON p.id = e.project_id
        WHERE ($1::timestamptz IS NULL OR (e.created_at, e.id) < ($1, $2::uuid))
          AND ($3::text IS NULL OR e.name ILIKE $3 OR EXISTS (SELECT FROM unnest(e.tags) tag WHERE tag ILIKE $3))
-         AND ($5::text IS NULL OR p.name = $5)
+         AND ($5::text IS NULL OR p.name = $5) AND ($6 OR e.archived_at IS NULL)
        ORDER BY e.created_at DESC, e.id DESC LIMIT $4`,
       [
         after?.time ?? null,
@@ -64,6 +72,7 @@ export class Experiments {
         search === undefined ? null : `%${likeLiteral(search)}%`,
         limit + 1,
         project ?? null,
+        archived,
       ],
     );
     const items = rows.slice(0, limit);
@@ -105,64 +114,48 @@ export class Experiments {
     return new Set(rows.map(({ key }) => key));
   }
 
-  /**
-   * Withdraws the experiment's demands. Its trials that have not ended are cancelled for good; jobs that nothing else
-   * wants are cancelled at once, running attempts with them (their worker hears it with its next heartbeat).
-   *
-   * An experiment that has ended stays as it is.
-   *
-   * @returns false when there is none of this id
-   */
-  async cancel(id: string): Promise<boolean> {
-    return changeGraph(this.database, async (graph) => {
-      const { tx } = graph;
-      const found = await tx.query<{ ended: boolean }>(
-        'SELECT ended_at IS NOT NULL AS ended FROM experiment WHERE id = $1',
-        [id],
-      );
-      if (!found.rows[0]) return false;
-      if (found.rows[0].ended) return true;
-      const trials = await tx.query<{ id: string }>(
-        `UPDATE trial SET state = 'cancelled', reason = 'the experiment was cancelled'
-         WHERE experiment_id = $1 AND state IN ('waiting', 'running') RETURNING id`,
-        [id],
-      );
-      for (const trial of trials.rows) {
-        graph.tell(
-          { type: 'trial.changed', state: 'cancelled', reason: 'the experiment was cancelled' },
-          { experimentId: id, trialId: trial.id },
-        );
-      }
-      await tx.query(`UPDATE demand SET state = 'withdrawn' WHERE experiment_id = $1 AND state = ANY($2)`, [
-        id,
-        statesBefore<DemandState>(demandTransitions, 'withdrawn'),
-      ]);
-      const unwanted = await tx.query<{ id: string }>(
-        `SELECT j.id FROM demand d JOIN job j ON j.id = d.job_id
-         WHERE d.experiment_id = $1 AND j.state IN ('pending', 'ready', 'running', 'blocked') AND NOT j.standalone
-           AND NOT EXISTS (SELECT FROM demand o WHERE o.job_id = j.id AND o.state <> 'withdrawn')`,
-        [id],
-      );
-      const ids = unwanted.rows.map((row) => row.id);
-      const stopped = await tx.query<{ jobId: string; number: number }>(
-        `UPDATE attempt SET state = 'cancelled', ended_at = now(), reason = 'no experiment wants the job any more'
-         WHERE job_id = ANY($1) AND state = ANY($2) RETURNING job_id AS "jobId", number`,
-        [ids, statesBefore<AttemptState>(attemptTransitions, 'cancelled')],
-      );
-      for (const { jobId, number } of stopped.rows) {
-        graph.tell(
-          { type: 'attempt.changed', state: 'cancelled', attempt: number, failureClass: null, reason: null },
-          { jobId },
-        );
-      }
-      await graph.move(ids, ['pending', 'ready', 'running', 'blocked'], 'cancelled', { reason: 'cancelled' });
-      await tx.query(
-        'UPDATE experiment SET cancelled_at = now(), table_wanted = table_wanted + 1 WHERE id = $1',
-        [id],
-      );
-      graph.countAnew(id);
-      return true;
-    });
+  /** What an experiment's keys were salted with; undefined where they were not. */
+  async freshSalt(id: string): Promise<string | undefined> {
+    const { rows } = await this.database.pool.query<{ salt: string | null }>(
+      'SELECT fresh_salt AS salt FROM experiment WHERE id = $1',
+      [id],
+    );
+    return rows[0]?.salt ?? undefined;
+  }
+
+  /** See {@link cancelExperiment}. */
+  cancel(id: string): Promise<boolean> {
+    return cancelExperiment(this.database, id);
+  }
+
+  /** See {@link pauseExperiment}. */
+  pause(id: string): Promise<boolean> {
+    return pauseExperiment(this.database, id);
+  }
+
+  /** See {@link resumeExperiment}. */
+  resume(id: string): Promise<boolean> {
+    return resumeExperiment(this.database, id);
+  }
+
+  /** See {@link changeSettings}. */
+  change(id: string, change: ChangeExperiment): Promise<boolean> {
+    return changeSettings(this.database, id, change);
+  }
+
+  /** See {@link extendExperiment}. */
+  extend(id: string, spec: ExperimentSpec, plan: Plan): Promise<void> {
+    return extendExperiment(this.database, id, spec, plan);
+  }
+
+  /** See {@link deleteExperiment}. */
+  delete(id: string): Promise<boolean> {
+    return deleteExperiment(this.database, id);
+  }
+
+  /** See {@link retryTrial}. */
+  retryTrial(id: string): Promise<boolean> {
+    return retryTrial(this.database, id);
   }
 
   /**
@@ -219,7 +212,7 @@ export class Experiments {
       selectMetric,
       trials: trials.rows.map(({ state, ...trial }) => ({
         ...trial,
-        state: state === 'waiting' || state === 'running' ? 'unfinished' : state,
+        state: state === 'waiting' || state === 'running' || state === 'paused' ? 'unfinished' : state,
       })),
     };
   }

@@ -43,7 +43,10 @@ export async function failAttempt(
   }
   const failures = await countFailure(graph, jobId, failureClass);
   const entry: JobEntry = jobCatalog[kind];
-  const allowed = failureClass === 'user' || failureClass === 'diverged' ? 0 : entry.retry[failureClass];
+  const allowed =
+    failureClass === 'user' || failureClass === 'diverged' || failureClass === 'timeout'
+      ? 0
+      : entry.retry[failureClass];
   if (failures > allowed) {
     await graph.move([jobId], ['running'], 'failed', { reason, failureClass });
     return;

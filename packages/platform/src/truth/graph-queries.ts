@@ -22,6 +22,7 @@ export interface TrialRow {
   was_reason: string | null;
   jobs: JobState[];
   reason: string | null;
+  paused: boolean;
 }
 
 export const moveSql = `
@@ -47,8 +48,9 @@ export const waitingSql = `
 
 export const trialsSql = `
   SELECT t.id, t.experiment_id AS experiment, t.state, t.reason AS was_reason, array_agg(DISTINCT j.state) AS jobs,
+    e.paused_at IS NOT NULL AS paused,
     coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked')) AS reason
   FROM trial t JOIN experiment e ON e.id = t.experiment_id
     JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
   WHERE t.id IN (SELECT trial_id FROM trial_job WHERE job_id = ANY($1)) AND e.cancelled_at IS NULL
-  GROUP BY t.id`;
+  GROUP BY t.id, e.paused_at`;

@@ -206,7 +206,7 @@ export class Graph {
     if (jobs.length === 0) return deltas;
     const { rows } = await this.tx.query<TrialRow>(trialsSql, [jobs]);
     const changed = rows
-      .map((row) => ({ ...row, next: trialState(row.jobs) }))
+      .map((row) => ({ ...row, next: trialState(row.jobs, row.paused) }))
       .filter((row) => row.next !== row.state || row.reason !== row.was_reason);
     if (changed.length === 0) return deltas;
     await this.tx.query(

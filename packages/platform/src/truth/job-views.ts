@@ -7,6 +7,7 @@ import type {
   JobState,
 } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
+import { isWanted } from './counters.js';
 
 interface JobRow {
   id: string;
@@ -15,6 +16,7 @@ interface JobRow {
   stage: string | null;
   state: JobState;
   cached: boolean;
+  pausing: boolean;
   reason: string | null;
   failureClass: FailureClass | null;
   params: JobItem['params'];
@@ -32,6 +34,7 @@ interface JobRow {
 const columns = (
   details: 't.details' | 'null',
 ) => `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "failureClass", j.params, j.result,
+  j.state = 'running' AND NOT ${isWanted('j')} AS pausing,
   j.created_at AS "createdAt", j.started_at AS "startedAt", j.ended_at AS "endedAt",
   (SELECT json_agg(json_build_object('role', d.role, 'position', d.position, 'jobId', d.from_job_id, 'output', d.output)
      ORDER BY d.role, d.position) FROM job_dependency d WHERE d.job_id = j.id) AS inputs,

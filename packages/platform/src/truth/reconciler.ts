@@ -2,6 +2,7 @@ import { attemptTransitions, type AttemptState, type JobKind, type ResourceClass
 import type { Logger } from '../log.js';
 import type { Database } from '../postgres/database.js';
 import type { Delivery } from '../queue/delivery.js';
+import { endAttempt } from './attempt-queries.js';
 import { countsOf } from './counters.js';
 import { withdrawOffer } from './dispatcher.js';
 import { failAttempt } from './failure.js';
@@ -19,6 +20,15 @@ export interface ReconcilerOptions {
   /** How long an offer may be in the queue before it is looked for there (default 5 s). */
   offerSeconds?: number;
 }
+
+/** The most patient of the experiments that want a job counts; one without a limit waits for ever. */
+const overdueSql = `
+  SELECT a.job_id AS "jobId", a.number AS attempt, l.minutes FROM attempt a JOIN job j ON j.id = a.job_id
+    JOIN LATERAL (
+      SELECT CASE WHEN bool_and(e.timeout_minutes IS NOT NULL) THEN max(e.timeout_minutes) END AS minutes
+      FROM demand d JOIN experiment e ON e.id = d.experiment_id WHERE d.job_id = j.id AND d.state <> 'withdrawn') l ON true
+  WHERE a.state = 'running' AND NOT j.standalone
+    AND a.started_at < clock_timestamp() - l.minutes * interval '1 minute'`;
 
 const reconcilerLock = 0x0fe7_0003;
 const auditMilliseconds = 60_000;
@@ -60,6 +70,7 @@ export class Reconciler {
       await this.loseExpired();
       await this.retireWorkers();
     }
+    await this.giveUpOverdue();
     await this.findLostOffers();
     if (performance.now() - this.auditedAt > auditMilliseconds || this.auditedAt === 0) {
       await this.audit();
@@ -102,6 +113,29 @@ export class Reconciler {
         return true;
       });
       if (lost) this.options.log?.warn({ jobId, attempt }, 'attempt lost');
+    }
+  }
+
+  /** Attempts that took longer than every experiment that wants them allows; its worker is then fenced off. */
+  private async giveUpOverdue(): Promise<void> {
+    const { rows } = await this.database.pool.query<{ jobId: string; attempt: number }>(overdueSql);
+    for (const { jobId, attempt } of rows) {
+      await changeGraph(this.database, async (graph) => {
+        const again = await graph.tx.query<{ minutes: number }>(
+          `${overdueSql} AND a.job_id = $1 AND a.number = $2`,
+          [jobId, attempt],
+        );
+        const [overdue] = again.rows;
+        if (!overdue) return;
+        const unit = overdue.minutes === 1 ? 'minute' : 'minutes';
+        const failure = {
+          failureClass: 'timeout',
+          reason: `it took longer than the ${overdue.minutes} ${unit} that run.timeout allows`,
+        } as const;
+        const ended = await endAttempt(graph.tx, jobId, attempt, 'failed', failure);
+        if (ended) await failAttempt(graph, { jobId, attempt, kind: ended.kind }, failure, 0);
+      });
+      this.options.log?.warn({ jobId, attempt }, 'attempt took too long');
     }
   }
 

@@ -1,0 +1,45 @@
+import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { ApiTags } from '@nestjs/swagger';
+import { workerItem } from '@ferment/contracts';
+import { Workers } from '@ferment/platform';
+import { z } from 'zod';
+import { Allow } from '../auth/allow.js';
+import { Answer } from '../common/openapi.js';
+import { Problem } from '../common/problem.js';
+
+const id = z.string().min(1).max(200);
+
+/** Takes workers out of service and back. */
+@ApiTags('operations')
+@Controller('api/v1/workers/:id')
+@Allow('admin')
+export class WorkersController {
+  constructor(private readonly workers: Workers) {}
+
+  @Post('drain')
+  @HttpCode(200)
+  @Answer(
+    200,
+    'The worker: it gets nothing new, and hands back what it runs at the next checkpoint',
+    workerItem,
+  )
+  async drain(@Param('id', { schema: id }) worker: string) {
+    await this.workers.drain(worker);
+    return this.active(worker);
+  }
+
+  @Post('resume')
+  @HttpCode(200)
+  @Answer(200, 'The worker: it gets jobs again', workerItem)
+  async resume(@Param('id', { schema: id }) worker: string) {
+    await this.workers.resume(worker);
+    return this.active(worker);
+  }
+
+  private async active(worker: string) {
+    const item = (await this.workers.list()).find(({ id }) => id === worker);
+    if (!item) throw new Problem('not-found', 'There is no such worker.');
+    if (item.state === 'gone') throw new Problem('conflict', 'This worker has stopped.');
+    return item;
+  }
+}
