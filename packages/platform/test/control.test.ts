@@ -89,6 +89,16 @@ describe('pausing', () => {
     expect([await state(first.id), await state(second.id)]).toEqual(['succeeded', 'succeeded']);
   });
 
+  test('a new experiment that wants a job which is about to stop keeps it running', async () => {
+    const paused = await create('kept');
+    const claim = await here.take(paused.teacher);
+    await here.experiments.pause(paused.id);
+    expect(await state(paused.id)).toBe('pausing');
+    const other = await create('kept');
+    expect([await state(paused.id), await state(other.id)]).toEqual(['paused', 'running']);
+    await here.finish(claim);
+  });
+
   test('a job that is wanted again before it stopped goes on', async () => {
     const { id, teacher } = await create('again');
     const claim = await here.take(teacher);

@@ -8,7 +8,7 @@ import {
 import type { Database, Queryable } from '../postgres/database.js';
 import { Conflict } from './errors.js';
 import { changeGraph, type Graph } from './graph.js';
-import { startAnew } from './experiment-create.js';
+import { recountSharing, startAnew } from './experiment-create.js';
 import { statesBefore } from './transitions.js';
 
 /**
@@ -123,18 +123,6 @@ async function settleTrialsOf(graph: Graph, id: string): Promise<void> {
   );
   graph.touch(rows.map(({ job }) => job));
   graph.countAnew(id);
-}
-
-/** Whether another, paused experiment has come to its stop may depend on what this one wants. */
-async function recountSharing(graph: Graph, id: string): Promise<void> {
-  const { rows } = await graph.tx.query<{ id: string }>(
-    `SELECT DISTINCT o.experiment_id AS id FROM demand d
-       JOIN job j ON j.id = d.job_id AND j.state = 'running'
-       JOIN demand o ON o.job_id = d.job_id AND o.state = 'paused'
-     WHERE d.experiment_id = $1 AND o.experiment_id <> $1`,
-    [id],
-  );
-  for (const other of rows) graph.countAnew(other.id);
 }
 
 async function moveDemands(

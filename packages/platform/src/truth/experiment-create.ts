@@ -232,6 +232,19 @@ export async function begin(graph: Graph, id: string, known: ReadonlyMap<string,
   await summarise(graph.tx, id);
   graph.touch(ids);
   graph.countAnew(id);
+  await recountSharing(graph, id);
+}
+
+/** Whether another, paused experiment has come to its stop may depend on what this one wants. */
+export async function recountSharing(graph: Graph, id: string): Promise<void> {
+  const { rows } = await graph.tx.query<{ id: string }>(
+    `SELECT DISTINCT o.experiment_id AS id FROM demand d
+       JOIN job j ON j.id = d.job_id AND j.state = 'running'
+       JOIN demand o ON o.job_id = d.job_id AND o.state = 'paused'
+     WHERE d.experiment_id = $1 AND o.experiment_id <> $1`,
+    [id],
+  );
+  for (const other of rows) graph.countAnew(other.id);
 }
 
 /** What a new demand does to jobs that had ended without success. */
