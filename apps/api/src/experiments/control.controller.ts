@@ -5,7 +5,7 @@ import { Experiments } from '@ferment/platform';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
-import { found, Problem } from '../common/problem.js';
+import { found } from '../common/problem.js';
 import { Submission } from './submission.service.js';
 
 const id = z.uuid();
@@ -24,21 +24,24 @@ export class ExperimentControlController {
   @HttpCode(200)
   @Answer(200, 'The experiment; jobs that run for it alone write a checkpoint and stop', experimentDetail)
   async pause(@Param('id', { schema: id }) experiment: string) {
-    return this.after(experiment, await this.experiments.pause(experiment));
+    await this.experiments.pause(experiment);
+    return this.describe(experiment);
   }
 
   @Post('resume')
   @HttpCode(200)
   @Answer(200, 'The experiment; its jobs go on from their checkpoints', experimentDetail)
   async resume(@Param('id', { schema: id }) experiment: string) {
-    return this.after(experiment, await this.experiments.resume(experiment));
+    await this.experiments.resume(experiment);
+    return this.describe(experiment);
   }
 
   @Post('cancel')
   @HttpCode(200)
   @Answer(200, 'The experiment; jobs that no other experiment wants are cancelled', experimentDetail)
   async cancel(@Param('id', { schema: id }) experiment: string) {
-    return this.after(experiment, await this.experiments.cancel(experiment));
+    await this.experiments.cancel(experiment);
+    return this.describe(experiment);
   }
 
   @Post('extend')
@@ -48,8 +51,8 @@ export class ExperimentControlController {
     @Param('id', { schema: id }) experiment: string,
     @Body({ schema: extendExperiment }) body: z.output<typeof extendExperiment>,
   ) {
-    await this.submission.extend(found(await this.experiments.describe(experiment), 'experiment'), body);
-    return this.after(experiment, true);
+    await this.submission.extend(await this.describe(experiment), body);
+    return this.describe(experiment);
   }
 
   @Patch()
@@ -62,22 +65,19 @@ export class ExperimentControlController {
     @Param('id', { schema: id }) experiment: string,
     @Body({ schema: changeExperiment }) body: z.output<typeof changeExperiment>,
   ) {
-    return this.after(experiment, await this.experiments.change(experiment, body));
+    await this.experiments.change(experiment, body);
+    return this.describe(experiment);
   }
 
   @Delete()
   @HttpCode(204)
   @Answer(204, 'Forgotten; finished jobs stay for others to use until they are collected')
   async delete(@Param('id', { schema: id }) experiment: string) {
-    if (!(await this.experiments.delete(experiment))) throw none();
+    found((await this.experiments.delete(experiment)) || null, 'experiment');
   }
 
-  private async after(id: string, exists: boolean) {
-    if (!exists) throw none();
+  /** Of what is not there, nothing was changed. */
+  private async describe(id: string) {
     return found(await this.experiments.describe(id), 'experiment');
   }
-}
-
-function none(): Problem {
-  return new Problem('not-found', 'There is no such experiment.');
 }

@@ -68,8 +68,7 @@ export class TrialsController {
   @HttpCode(200)
   @Answer(200, 'The trial; failed jobs behind it are tried again', trialItem)
   async retry(@Param('id', { schema: id }) trial: string) {
-    if (!(await this.experiments.retryTrial(trial)))
-      throw new Problem('not-found', 'There is no such trial.');
+    await this.experiments.retryTrial(trial);
     return found(await this.experiments.trial(trial), 'trial');
   }
 

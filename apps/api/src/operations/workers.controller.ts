@@ -5,7 +5,7 @@ import { Workers } from '@ferment/platform';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
-import { Problem } from '../common/problem.js';
+import { found, Problem } from '../common/problem.js';
 
 const id = z.string().min(1).max(200);
 
@@ -37,8 +37,11 @@ export class WorkersController {
   }
 
   private async active(worker: string) {
-    const item = (await this.workers.list()).find(({ id }) => id === worker);
-    if (!item) throw new Problem('not-found', 'There is no such worker.');
+    const all = await this.workers.list();
+    const item = found(
+      all.find(({ id }) => id === worker),
+      'worker',
+    );
     if (item.state === 'gone') throw new Problem('conflict', 'This worker has stopped.');
     return item;
   }

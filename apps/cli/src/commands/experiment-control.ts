@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import {
   changeExperiment,
@@ -11,11 +10,13 @@ import { parse } from 'yaml';
 import { z } from 'zod';
 import { connect, findExperiment, output, type Context } from '../context.js';
 import { UsageError } from '../errors.js';
+import { readInput } from '../read-input.js';
 import { seedList } from '../seed-list.js';
 
 const which = 'id, start of one, name, or "latest"';
 
-const total = (counts: Readonly<Record<string, number>>) =>
+/** How many there are in all states together. */
+export const total = (counts: Readonly<Record<string, number>>) =>
   Object.values(counts).reduce((sum, count) => sum + count, 0);
 
 interface SettingOptions {
@@ -44,13 +45,7 @@ function changeOf(options: SettingOptions): ChangeExperiment {
 
 async function addedBy(options: { seeds?: string; with?: string }): Promise<ExtendExperiment> {
   const { with: file } = options;
-  const text =
-    file === undefined
-      ? null
-      : await readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-          throw new UsageError(`Cannot read ${file}: ${error.code ?? error.message}.`);
-        });
-  const written: unknown = text === null ? {} : parse(text);
+  const written: unknown = file === undefined ? {} : parse(await readInput(file));
   return checked(extendExperiment, {
     ...(typeof written === 'object' ? written : {}),
     ...(options.seeds !== undefined && { seeds: seedList(options.seeds) }),
@@ -110,7 +105,10 @@ export function experimentControlCommands(experiment: Command, context: Context)
     .description('add seeds, factors or variants; what it has stays')
     .argument('<experiment>', which)
     .option('--seeds <list>', 'such as 3,4 or 3-7')
-    .option('--with <file>', 'YAML or JSON with "factors" or "variants" as a spec\'s ablation has them')
+    .option(
+      '--with <file>',
+      'YAML or JSON file, - for standard input, with "factors" or "variants" as a spec\'s ablation has them',
+    )
     .action(async (wanted: string, options: { seeds?: string; with?: string }, command: Command) => {
       const added = await addedBy(options);
       const client = await connect(command, context);

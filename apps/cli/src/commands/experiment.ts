@@ -1,27 +1,19 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { text as readText } from 'node:stream/consumers';
 import type { Command } from 'commander';
 import { drawName, type ExperimentDetail, type Preview } from '@ferment/contracts';
 import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
-import { UsageError, WorkFailed } from '../errors.js';
+import { WorkFailed } from '../errors.js';
 import { reasonInFull } from '../failures.js';
 import { columns, LiveLine } from '../output.js';
 import type { Output } from '../output.js';
 import { duration, progressLine } from '../progress.js';
 import type { TrackedJob } from '../progress.js';
+import { readInput } from '../read-input.js';
 import { specRefusal } from '../spec-refusal.js';
 import { watchExperiment } from '../watch.js';
-import { experimentControlCommands } from './experiment-control.js';
-
-async function readSpec(file: string): Promise<string> {
-  if (file === '-') return readText(process.stdin);
-  return readFile(file, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new UsageError(`Cannot read ${file}: ${error.code ?? error.message}.`);
-  });
-}
+import { experimentControlCommands, total } from './experiment-control.js';
 
 /** What trials are made of; folds are named where every configuration has as many of them. */
 function axes({ variants, seeds, trials }: Preview): string {
@@ -139,7 +131,7 @@ export function experimentCommands(program: Command, context: Context): void {
 
   const submission = async (file: string, options: { project: string; fresh?: boolean }) => ({
     project: options.project,
-    text: await readSpec(file),
+    text: await readInput(file),
     fresh: options.fresh ?? false,
   });
 
@@ -209,7 +201,7 @@ export function experimentCommands(program: Command, context: Context): void {
         item.id.slice(0, 8),
         item.name,
         item.state,
-        `${item.trials.succeeded}/${Object.values(item.trials).reduce((sum, count) => sum + count, 0)}`,
+        `${item.trials.succeeded}/${total(item.trials)}`,
         String(item.trainings.withoutSharing - item.trainings.planned),
         item.createdAt.slice(0, 16).replace('T', ' '),
       ]);

@@ -43,10 +43,8 @@ export async function failAttempt(
   }
   const failures = await countFailure(graph, jobId, failureClass);
   const entry: JobEntry = jobCatalog[kind];
-  const allowed =
-    failureClass === 'user' || failureClass === 'diverged' || failureClass === 'timeout'
-      ? 0
-      : entry.retry[failureClass];
+  const retry: Partial<Record<FailureClass, number>> = entry.retry;
+  const allowed = retry[failureClass] ?? 0;
   if (failures > allowed) {
     await graph.move([jobId], ['running'], 'failed', { reason, failureClass });
     return;
