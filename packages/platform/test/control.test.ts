@@ -99,6 +99,18 @@ describe('pausing', () => {
     await here.finish(claim);
   });
 
+  test('so does the installation, when it wants the job itself', async () => {
+    const paused = await create('kept for itself');
+    const claim = await here.take(paused.teacher);
+    await here.experiments.pause(paused.id);
+    expect(await state(paused.id)).toBe('pausing');
+    const [teacher] = smallExperiment('kept for itself').plan.jobs;
+    if (!teacher) throw new Error('the plan has no teacher');
+    await here.jobs.submit(teacher);
+    expect(await state(paused.id)).toBe('paused');
+    await here.finish(claim);
+  });
+
   test('a job that is wanted again before it stopped goes on', async () => {
     const { id, teacher } = await create('again');
     const claim = await here.take(teacher);

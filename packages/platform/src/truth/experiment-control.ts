@@ -8,7 +8,7 @@ import {
 import type { Database, Queryable } from '../postgres/database.js';
 import { Conflict } from './errors.js';
 import { changeGraph, type Graph } from './graph.js';
-import { recountSharing, startAnew } from './experiment-create.js';
+import { startAnew } from './experiment-create.js';
 import { statesBefore } from './transitions.js';
 
 /**
@@ -42,8 +42,7 @@ export function cancelExperiment(database: Database, id: string): Promise<boolea
       'UPDATE experiment SET cancelled_at = now(), table_wanted = table_wanted + 1 WHERE id = $1',
       [id],
     );
-    graph.countAnew(id);
-    await recountSharing(graph, id);
+    await demandsChanged(graph, id);
     return true;
   });
 }
@@ -86,8 +85,7 @@ export function pauseExperiment(database: Database, id: string): Promise<boolean
     if (experiment.ended || experiment.paused) return true;
     await graph.tx.query('UPDATE experiment SET paused_at = now() WHERE id = $1', [id]);
     await moveDemands(graph.tx, id, ['wanted'], 'paused');
-    await settleTrialsOf(graph, id);
-    await recountSharing(graph, id);
+    await demandsChanged(graph, id);
     return true;
   });
 }
@@ -109,14 +107,13 @@ export function resumeExperiment(database: Database, id: string): Promise<boolea
     if (!experiment.paused) return true;
     await graph.tx.query('UPDATE experiment SET paused_at = NULL WHERE id = $1', [id]);
     await moveDemands(graph.tx, id, ['paused'], 'wanted');
-    await settleTrialsOf(graph, id);
-    await recountSharing(graph, id);
+    await demandsChanged(graph, id);
     return true;
   });
 }
 
-/** Its trials and counters follow from whether it is paused. */
-async function settleTrialsOf(graph: Graph, id: string): Promise<void> {
+/** The states and counters of this experiment, and of those that share its jobs, follow. */
+async function demandsChanged(graph: Graph, id: string): Promise<void> {
   const { rows } = await graph.tx.query<{ job: string }>(
     'SELECT job_id AS job FROM demand WHERE experiment_id = $1',
     [id],
@@ -219,11 +216,9 @@ export function retryTrial(database: Database, id: string): Promise<boolean> {
        SELECT j.id FROM behind b JOIN job j ON j.id = b.id WHERE j.state = 'failed'`,
       [id],
     );
-    await startAnew(
-      graph,
-      failed.rows.map((job) => job.id),
-      'failed',
-    );
+    const ids = failed.rows.map((job) => job.id);
+    await startAnew(graph, ids, 'failed');
+    await graph.refresh(ids);
     return true;
   });
 }

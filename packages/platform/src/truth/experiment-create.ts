@@ -232,19 +232,6 @@ export async function begin(graph: Graph, id: string, known: ReadonlyMap<string,
   await summarise(graph.tx, id);
   graph.touch(ids);
   graph.countAnew(id);
-  await recountSharing(graph, id);
-}
-
-/** Whether another, paused experiment has come to its stop may depend on what this one wants. */
-export async function recountSharing(graph: Graph, id: string): Promise<void> {
-  const { rows } = await graph.tx.query<{ id: string }>(
-    `SELECT DISTINCT o.experiment_id AS id FROM demand d
-       JOIN job j ON j.id = d.job_id AND j.state = 'running'
-       JOIN demand o ON o.job_id = d.job_id AND o.state = 'paused'
-     WHERE d.experiment_id = $1 AND o.experiment_id <> $1`,
-    [id],
-  );
-  for (const other of rows) graph.countAnew(other.id);
 }
 
 /** What a new demand does to jobs that had ended without success. */
@@ -260,7 +247,7 @@ export async function revive(graph: Graph, jobs: readonly KnownJob[]): Promise<v
   await startAnew(graph, retried, 'failed');
 }
 
-/** Jobs that ended without success are worked on again, with a whole budget of attempts. */
+/** Jobs that ended without success are worked on again, with a whole budget of attempts; to be refreshed by the caller. */
 export async function startAnew(
   graph: Graph,
   ids: readonly string[],
@@ -273,7 +260,6 @@ export async function startAnew(
   );
   if (from === 'cancelled') await graph.move(ids, ['cancelled'], 'pending', { reason: null });
   else await graph.move(ids, ['failed'], 'ready', { reason: null, failureClass: null });
-  await graph.refresh(ids);
 }
 
 /** Figures of evaluations that were finished before this experiment asked for them. */

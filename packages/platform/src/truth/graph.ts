@@ -55,7 +55,10 @@ export class Graph {
     this.events.push({ ...about, payload });
   }
 
-  /** Trials that these jobs belong to are looked at when this change settles, whether or not the jobs moved. */
+  /**
+   * The demand for these jobs changed: when this change settles, the trials that they belong to are looked at, whether
+   * or not the jobs moved, and so are paused experiments, which have stopped when none of them runs for them alone.
+   */
   touch(jobIds: readonly string[]): void {
     for (const id of jobIds) this.touched.add(id);
   }
@@ -164,6 +167,7 @@ export class Graph {
     const affected = await this.affectedExperiments(moved);
     const trials = await this.settleTrials([...this.touched, ...moved.map(([id]) => id)]);
     for (const id of trials.keys()) if (!affected.has(id)) affected.set(id, {});
+    for (const id of await this.pausedFor([...this.touched])) this.recounted.add(id);
     for (const id of this.recounted) affected.delete(id);
     await this.settleExperiments(affected, trials);
     for (const id of this.recounted) this.events.push(await recount(this.tx, id));
@@ -174,6 +178,17 @@ export class Graph {
     if (ids.length === 0) return [];
     const { rows } = await this.tx.query<{ id: string }>(
       'SELECT DISTINCT job_id AS id FROM job_dependency WHERE from_job_id = ANY($1)',
+      [ids],
+    );
+    return rows.map(({ id }) => id);
+  }
+
+  /** Paused experiments that have a demand for one of these jobs which runs. */
+  private async pausedFor(ids: readonly string[]): Promise<string[]> {
+    if (ids.length === 0) return [];
+    const { rows } = await this.tx.query<{ id: string }>(
+      `SELECT DISTINCT d.experiment_id AS id FROM demand d JOIN job j ON j.id = d.job_id
+       WHERE d.job_id = ANY($1) AND d.state = 'paused' AND j.state = 'running'`,
       [ids],
     );
     return rows.map(({ id }) => id);

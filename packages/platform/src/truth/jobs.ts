@@ -39,6 +39,7 @@ export class Jobs {
       await graph.tx.query('UPDATE job SET standalone = true WHERE id = ANY($1) AND NOT standalone', [ids]);
       await revive(graph, wanted);
       await graph.refresh(ids);
+      graph.touch(ids);
       return { id: known.id, created: before.rowCount === 0 };
     });
   }

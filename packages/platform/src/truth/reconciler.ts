@@ -120,13 +120,13 @@ export class Reconciler {
   private async giveUpOverdue(): Promise<void> {
     const { rows } = await this.database.pool.query<{ jobId: string; attempt: number }>(overdueSql);
     for (const { jobId, attempt } of rows) {
-      await changeGraph(this.database, async (graph) => {
+      const givenUp = await changeGraph(this.database, async (graph) => {
         const again = await graph.tx.query<{ minutes: number }>(
           `${overdueSql} AND a.job_id = $1 AND a.number = $2`,
           [jobId, attempt],
         );
         const [overdue] = again.rows;
-        if (!overdue) return;
+        if (!overdue) return false;
         const unit = overdue.minutes === 1 ? 'minute' : 'minutes';
         const failure = {
           failureClass: 'timeout',
@@ -134,8 +134,9 @@ export class Reconciler {
         } as const;
         const ended = await endAttempt(graph.tx, jobId, attempt, 'failed', failure);
         if (ended) await failAttempt(graph, { jobId, attempt, kind: ended.kind }, failure, 0);
+        return ended !== null;
       });
-      this.options.log?.warn({ jobId, attempt }, 'attempt took too long');
+      if (givenUp) this.options.log?.warn({ jobId, attempt }, 'attempt took too long');
     }
   }
 
