@@ -20,6 +20,8 @@ import { Artifacts } from './files/artifacts.service.js';
 import { Downloads } from './files/downloads.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { TrialsController } from './jobs/trials.controller.js';
+import { GarbageController } from './operations/garbage.controller.js';
+import { Housekeeping } from './operations/housekeeping.service.js';
 import { HealthController, OperationsController } from './operations/operations.controller.js';
 import { WorkersController } from './operations/workers.controller.js';
 import { Readiness } from './operations/readiness.service.js';
@@ -51,6 +53,7 @@ export class AppModule {
         TablesController,
         TrialsController,
         JobsController,
+        GarbageController,
         ArtifactsController,
         DatasetsController,
         VersionsController,
@@ -76,6 +79,7 @@ export class AppModule {
         deliveryProvider,
         TableRefresh,
         Orchestration,
+        Housekeeping,
       ],
     };
   }

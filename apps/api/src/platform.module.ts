@@ -1,10 +1,12 @@
 import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
 import {
+  ArtifactRecords,
   type ArtifactStore,
   Database,
   Datasets,
   EventFeed,
   Experiments,
+  GarbageCollector,
   Jobs,
   Projects,
   type Settings,
@@ -41,6 +43,8 @@ export class PlatformModule implements OnApplicationShutdown {
       { provide: LOGGER, useValue: logger },
       { provide: ARTIFACT_STORE, useValue: store },
       { provide: Database, useValue: database },
+      { provide: GarbageCollector, useFactory: () => new GarbageCollector(database, store) },
+      { provide: ArtifactRecords, useFactory: () => new ArtifactRecords(database, store) },
       ...repositories.map((repository) => ({
         provide: repository,
         useFactory: () => new repository(database),

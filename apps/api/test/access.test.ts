@@ -45,6 +45,8 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/jobs/:id/checkpoints': { role: 'viewer' },
   'GET /api/v1/artifacts/:hash': { role: 'viewer', worker: true },
   'POST /api/v1/artifacts': { role: 'researcher' },
+  'POST /api/v1/artifacts/verify': { role: 'admin' },
+  'POST /api/v1/gc': { role: 'admin' },
   'GET /api/v1/datasets': { role: 'viewer' },
   'GET /api/v1/datasets/:name': { role: 'viewer' },
   'POST /api/v1/datasets/:name/versions': { role: 'researcher' },

@@ -114,12 +114,41 @@ describe('artifacts', () => {
     expect((await fetchFile(file.hash)).status).toBe(200);
   });
 
-  it('whose bytes do not match the hash and that no job made are gone', async () => {
-    const { hash: lost } = await installation.store.put(Buffer.alloc(150_000, 'lost'));
+  it('whose bytes do not match the hash and that no job made are gone, until they are sent in again', async () => {
+    const bytes = Buffer.alloc(150_000, 'lost');
+    const { hash: lost } = await installation.store.put(bytes);
     await damage(lost);
-    await expect(fetchFile(lost).then((answer) => answer.arrayBuffer())).rejects.toThrow();
-    expect((await fetchFile(lost)).status).toBe(404);
+    await (await fetchFile(lost)).arrayBuffer().catch(() => undefined);
+    const told = await fetchFile(lost);
+    expect(told.status).toBe(410);
+    expect(((await told.json()) as ProblemDetails).detail).toMatch(
+      /found damaged on .*a download.*upload the same file/,
+    );
+    await request(installation.api.url)
+      .post('/api/v1/artifacts')
+      .set(as('researcher'))
+      .set('Content-Type', 'application/octet-stream')
+      .send(bytes)
+      .expect(201);
+    expect(sha256(new Uint8Array(await (await fetchFile(lost)).arrayBuffer()))).toBe(lost);
   });
+
+  it.each(['bytes=0-9', 'bytes=100000-100999', 'bytes=-10'])(
+    'that are damaged anywhere give no part of them: %s',
+    async (range) => {
+      const bytes = Buffer.alloc(150_000, `good ${range}`);
+      const { jobId, file } = await made(bytes);
+      await damage(file.hash);
+      const part = () =>
+        fetch(`${installation.api.url}/api/v1/artifacts/${file.hash}`, {
+          headers: { ...as('viewer'), Range: range },
+        });
+      // The first answer says so already: no piece of the part is on its way before the whole file was read.
+      for (let repeat = 0; repeat < 2; repeat++) expect((await part()).status).toBe(503);
+      await remake(jobId, bytes);
+      expect((await part()).status).toBe(206);
+    },
+  );
 
   const fetchFile = (artifact: string) =>
     fetch(`${installation.api.url}/api/v1/artifacts/${artifact}`, { headers: as('viewer') });

@@ -8,6 +8,7 @@ import {
   datasetVersionDetail,
   experimentDetail,
   experimentListItem,
+  garbageReport,
   importStarted,
   jobItem,
   jobMetrics,
@@ -21,17 +22,20 @@ import {
   tokenItem,
   trialComparison,
   trialItem,
+  verification,
   workerItem,
 } from '@ferment/contracts';
 import type {
   AblationTable,
   BestCheckpoint,
   ChangeExperiment,
+  CollectGarbage,
   DatasetItem,
   DatasetVersionDetail,
   ExperimentDetail,
   ExperimentListItem,
   ExtendExperiment,
+  GarbageReport,
   JobItem,
   JobMetrics,
   LedgerOverride,
@@ -45,6 +49,7 @@ import type {
   TableQueryFormat,
   TrialComparison,
   TrialItem,
+  Verification,
   WorkerItem,
 } from '@ferment/contracts';
 import { z } from 'zod';
@@ -276,6 +281,16 @@ export class Client {
       body: content,
       headers: { 'content-type': 'application/octet-stream' },
     });
+  }
+
+  /** Deletes what nothing refers to; to be called again while the report is not complete. */
+  collectGarbage(options: CollectGarbage): Promise<GarbageReport> {
+    return this.parsed(garbageReport, 'gc', { method: 'POST', json: options });
+  }
+  /** Reads a part of all artifacts, behind the hash `after`. */
+  verifyArtifacts(after: string | null): Promise<Verification> {
+    const json = after === null ? {} : { after };
+    return this.parsed(verification, 'artifacts/verify', { method: 'POST', json });
   }
 
   tokens() {

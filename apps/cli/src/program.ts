@@ -1,4 +1,5 @@
 import { Command, CommanderError } from 'commander';
+import { artifactCommands, gcCommand } from './commands/artifacts.js';
 import { checkpointCommands } from './commands/checkpoint.js';
 import { datasetCommands } from './commands/dataset.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -24,6 +25,8 @@ const groups = [
   checkpointCommands,
   tableCommands,
   workerCommands,
+  artifactCommands,
+  gcCommand,
   tokenCommands,
 ];
 

@@ -19,16 +19,46 @@ export class CorruptArtifact extends Error {
   }
 }
 
+/** A file that was unfinished for so long belongs to nobody any more. */
+const abandonedMilliseconds = 60_000;
+
+/** What a worker tells of its cache. */
+export interface CacheUsage {
+  files: number;
+  bytes: number;
+  limitBytes: number;
+  hits: number;
+  misses: number;
+}
+
+/** Files that one attempt uses: they stay in the cache until it lets go of them. */
+export interface CacheHold {
+  /**
+   * The path of an artifact's file, fetched where it is not here yet.
+   *
+   * @param discard the copy here was found damaged: fetch it anew
+   * @throws CorruptArtifact where the store has no good copy either; the store's is then quarantined
+   */
+  path(hash: string, discard?: boolean): Promise<string>;
+  release(): void;
+}
+
 /**
- * Artifacts on this machine's disk, by hash, the least recently used leaving first. Bytes are checked while they
- * come from the store; readers check them again (see child/context.ts), because disks change their minds too.
+ * Artifacts on this machine's disk, by hash, the least recently used leaving first, those in use never. Bytes are
+ * checked while they come from the store; readers check them again (see child/context.ts), because disks change their
+ * minds too.
  */
 export class ArtifactCache {
   readonly #fetching = new Map<string, Promise<string>>();
+  /** How many holds use a file. */
+  readonly #used = new Map<string, number>();
+  #hits = 0;
+  #misses = 0;
+  #cleaned: Promise<void> | null = null;
 
   /**
-   * @param folder     may be shared with other workers of this machine
-   * @param limitBytes of all files together; one file may be larger than that
+   * @param folder     may be shared with other workers of this machine; a file that another one drops is fetched again
+   * @param limitBytes of all files together; files in use may be more than that
    */
   constructor(
     private readonly folder: string,
@@ -36,18 +66,25 @@ export class ArtifactCache {
     private readonly store: Bytes,
   ) {}
 
-  /**
-   * The path of an artifact's file, fetched where it is not here yet.
-   *
-   * @param discard the copy here was found damaged: fetch it anew
-   * @throws CorruptArtifact where the store has no good copy either; the store's is then quarantined
-   */
-  async path(hash: string, discard = false): Promise<string> {
-    const running = this.#fetching.get(hash);
-    if (running !== undefined) return running;
-    const fetching = this.#find(hash, discard).finally(() => this.#fetching.delete(hash));
-    this.#fetching.set(hash, fetching);
-    return fetching;
+  hold(): CacheHold {
+    const held = new Set<string>();
+    return {
+      path: (hash, discard = false) => {
+        if (!held.has(hash)) {
+          held.add(hash);
+          this.#used.set(hash, (this.#used.get(hash) ?? 0) + 1);
+        }
+        return this.#path(hash, discard);
+      },
+      release: () => {
+        for (const hash of held) {
+          const others = (this.#used.get(hash) ?? 1) - 1;
+          if (others > 0) this.#used.set(hash, others);
+          else this.#used.delete(hash);
+        }
+        held.clear();
+      },
+    };
   }
 
   /** Moves a file whose hash is known into the cache; it must be on the same disk. */
@@ -55,6 +92,22 @@ export class ArtifactCache {
     await mkdir(this.folder, { recursive: true });
     await rename(file.path, this.#place(file.hash));
     await this.#evict(file.hash);
+  }
+
+  async usage(): Promise<CacheUsage> {
+    const files = await this.#files();
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+    const [hits, misses] = [this.#hits, this.#misses];
+    return { files: files.length, bytes, limitBytes: this.limitBytes, hits, misses };
+  }
+
+  async #path(hash: string, discard: boolean): Promise<string> {
+    await (this.#cleaned ??= this.#removeAbandoned());
+    const running = this.#fetching.get(hash);
+    if (running !== undefined) return running;
+    const fetching = this.#find(hash, discard).finally(() => this.#fetching.delete(hash));
+    this.#fetching.set(hash, fetching);
+    return fetching;
   }
 
   async #find(hash: string, discard: boolean): Promise<string> {
@@ -67,8 +120,12 @@ export class ArtifactCache {
         () => true,
         () => false,
       );
-      if (here) return path;
+      if (here) {
+        this.#hits += 1;
+        return path;
+      }
     }
+    this.#misses += 1;
     await this.#download(hash, path);
     await this.#evict(hash);
     return path;
@@ -77,6 +134,17 @@ export class ArtifactCache {
   async #download(hash: string, path: string): Promise<void> {
     if ((await this.store.has(hash)) === null) throw new CorruptArtifact(hash, 'the store does not have it');
     await mkdir(this.folder, { recursive: true });
+    const found = await this.#fetch(hash, path);
+    if (found === hash) return;
+    const what = `the store's bytes have the SHA-256 ${found}`;
+    // Somebody may have stored it anew since.
+    const outcome = await this.store.quarantine(hash, `a worker: ${what}`);
+    if (outcome !== 'sound' || (await this.#fetch(hash, path)) !== hash)
+      throw new CorruptArtifact(hash, what);
+  }
+
+  /** Fetches the file, and keeps it where its bytes are its own. @returns their SHA-256 */
+  async #fetch(hash: string, path: string): Promise<string> {
     const temporary = join(this.folder, `.${hash}-${randomUUID()}`);
     try {
       const digest = createHash('sha256');
@@ -88,11 +156,8 @@ export class ArtifactCache {
       });
       await pipeline(await this.store.get(hash), hashing, createWriteStream(temporary));
       const found = digest.digest('hex');
-      if (found !== hash) {
-        await this.store.quarantine(hash);
-        throw new CorruptArtifact(hash, `the store's bytes have the SHA-256 ${found}`);
-      }
-      await rename(temporary, path);
+      if (found === hash) await rename(temporary, path);
+      return found;
     } finally {
       await rm(temporary, { force: true });
     }
@@ -103,19 +168,33 @@ export class ArtifactCache {
   }
 
   async #evict(keep: string): Promise<void> {
-    const names = (await readdir(this.folder)).filter((name) => /^[0-9a-f]{64}$/.test(name));
-    const files = await Promise.all(
+    const files = await this.#files();
+    let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const { name, bytes } of files.sort((a, b) => a.used - b.used)) {
+      if (total <= this.limitBytes) return;
+      if (name === keep || this.#used.has(name)) continue;
+      await rm(this.#place(name), { force: true });
+      total -= bytes;
+    }
+  }
+
+  async #files(): Promise<{ name: string; bytes: number; used: number }[]> {
+    const names = (await readdir(this.folder).catch(() => [])).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    return Promise.all(
       names.map(async (name) => {
         const known = await stat(this.#place(name)).catch(() => null);
         return { name, bytes: known?.size ?? 0, used: known?.mtimeMs ?? 0 };
       }),
     );
-    let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const { name, bytes } of files.sort((a, b) => a.used - b.used)) {
-      if (total <= this.limitBytes) return;
-      if (name === keep) continue;
-      await rm(this.#place(name), { force: true });
-      total -= bytes;
+  }
+
+  /** Files that a worker was fetching when it was killed. One that is being written is younger than that. */
+  async #removeAbandoned(): Promise<void> {
+    for (const name of await readdir(this.folder).catch(() => [])) {
+      if (!/^\.[0-9a-f]{64}-/.test(name)) continue;
+      const known = await stat(join(this.folder, name)).catch(() => null);
+      if (known !== null && Date.now() - known.mtimeMs > abandonedMilliseconds)
+        await rm(join(this.folder, name), { force: true });
     }
   }
 }

@@ -71,6 +71,7 @@ export class AttemptRun {
     const { claim } = this;
     await mkdir(this.options.folder, { recursive: true });
     const folder = await mkdtemp(join(this.options.folder, 'attempt-'));
+    const files = cache.hold();
     const writer = new AttemptWriter({
       ...this.options,
       jobId: claim.jobId,
@@ -93,7 +94,7 @@ export class AttemptRun {
             this.progress = progress;
           },
           checkpoint: (checkpoint) => writer.checkpoint(checkpoint),
-          fetch: (hash, discard) => cache.path(hash, discard),
+          fetch: (hash, discard) => files.path(hash, discard),
         },
       );
       if (this.#ordered !== null) child.stop();
@@ -109,6 +110,7 @@ export class AttemptRun {
     } finally {
       if (this.#grace !== null) clearTimeout(this.#grace);
       this.#child = null;
+      files.release();
       await rm(folder, { recursive: true, force: true });
     }
   }
@@ -128,6 +130,11 @@ export class AttemptRun {
     await writer.flush();
     switch (end.type) {
       case 'done': {
+        const files = Object.values(end.outputs).map(({ hash, bytes }) => ({ hash, bytes }));
+        if (!(await tell('publishing', () => truth.publish(jobId, attempt, files)))) {
+          this.lose('another attempt has taken its place');
+          return;
+        }
         const outputs = Object.fromEntries(
           await Promise.all(
             Object.entries(end.outputs).map(

@@ -15,6 +15,7 @@ export type Truth = Pick<
   | 'appendMetrics'
   | 'saveCheckpoint'
   | 'discardCheckpoints'
+  | 'publish'
   | 'complete'
   | 'fail'
   | 'preempted'
@@ -25,8 +26,8 @@ export interface Bytes {
   put(content: AsyncIterable<Uint8Array>): Promise<ArtifactReference>;
   get(hash: string): Promise<Readable>;
   has(hash: string): Promise<ArtifactReference | null>;
-  /** Takes a damaged artifact out of use. */
-  quarantine(hash: string): Promise<void>;
+  /** Takes a damaged artifact out of use; `sound`: it was written anew meanwhile. */
+  quarantine(hash: string, reason: string): Promise<'taken' | 'sound' | 'absent'>;
   /** Removes an artifact; nothing happens when it is not there. */
   delete(hash: string): Promise<void>;
 }

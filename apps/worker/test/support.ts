@@ -52,10 +52,13 @@ export class MemoryStore implements Bytes {
     return Promise.resolve(bytes ? { hash, bytes: bytes.length } : null);
   }
 
-  quarantine(hash: string): Promise<void> {
+  quarantine(hash: string, _reason: string): Promise<'taken' | 'sound' | 'absent'> {
+    const bytes = this.contents.get(hash);
+    if (bytes === undefined) return Promise.resolve('absent');
+    if (sha256(bytes) === hash) return Promise.resolve('sound');
     this.quarantined.push(hash);
     this.contents.delete(hash);
-    return Promise.resolve();
+    return Promise.resolve('taken');
   }
 
   delete(hash: string): Promise<void> {
@@ -108,6 +111,10 @@ export class RecordingTruth implements Truth {
       this.checkpoints.push(checkpoint);
       this.log.push(`checkpoint ${checkpoint.step}`);
     });
+  }
+
+  publish(): Promise<boolean> {
+    return this.#write(() => undefined);
   }
 
   /** As the database has it: all but the newest checkpoint, and after a success that one too. */

@@ -116,6 +116,8 @@ describe('persist', () => {
   });
 });
 
+const cacheOf = (folder: string, store: MemoryStore) => new ArtifactCache(folder, 1000, store);
+
 describe('ArtifactCache', () => {
   it('fetches once for many askers, and keeps to its limit by dropping the least recently used', async () => {
     const folder = await temporaryFolder();
@@ -133,12 +135,76 @@ describe('ArtifactCache', () => {
         fetched++;
         return get(hash);
       };
-      await Promise.all([cache.path(a), cache.path(a), cache.path(a)]);
+      const path = (hash: string) => {
+        const hold = cache.hold();
+        return hold.path(hash).finally(() => hold.release());
+      };
+      await Promise.all([path(a), path(a), path(a)]);
       expect(fetched).toBe(1);
-      await cache.path(b);
+      await path(b);
       await utimes(join(folder.path, b), 0, 0);
-      await cache.path(c);
+      await path(c);
       expect((await readdir(folder.path)).sort()).toEqual([a, c].sort());
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it('never drops a file that an attempt uses, however full it is', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const store = new MemoryStore();
+      const cache = new ArtifactCache(folder.path, 150, store);
+      const [a, b, c] = ['a', 'b', 'c'].map((letter) => store.add(letter.repeat(100)).hash);
+      const [first, second] = [cache.hold(), cache.hold()];
+      await first.path(String(a));
+      await utimes(join(folder.path, String(a)), 0, 0);
+      await second.path(String(b));
+      await second.path(String(a));
+      expect((await readdir(folder.path)).sort()).toEqual([a, b].sort());
+      first.release();
+      await utimes(join(folder.path, String(a)), 0, 0);
+      // The second attempt still has both.
+      await cache.hold().path(String(c));
+      expect((await readdir(folder.path)).sort()).toEqual([a, b, c].sort());
+      second.release();
+      await utimes(join(folder.path, String(b)), 0, 0);
+      const later = store.add('d'.repeat(100)).hash;
+      await cache.hold().path(later);
+      expect((await readdir(folder.path)).sort()).toEqual([c, later].sort());
+      expect(await cache.usage()).toEqual({ files: 2, bytes: 200, limitBytes: 150, hits: 1, misses: 4 });
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it('removes what a killed worker had half fetched, and nothing that is being fetched', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const store = new MemoryStore();
+      const { hash } = store.add('content');
+      const [dead, alive] = [`.${hash}-dead`, `.${hash}-alive`];
+      for (const name of [dead, alive]) await writeFile(join(folder.path, name), 'half');
+      await utimes(join(folder.path, dead), 0, 0);
+      await new ArtifactCache(folder.path, 1000, store).hold().path(hash);
+      expect((await readdir(folder.path)).sort()).toEqual([alive, hash].sort());
+    } finally {
+      await folder.remove();
+    }
+  });
+
+  it('takes a file that was stored anew while its damaged bytes were read', async () => {
+    const folder = await temporaryFolder();
+    try {
+      const store = new MemoryStore();
+      const { hash } = store.add('right');
+      store.contents.set(hash, Buffer.from('wrong'));
+      const quarantine = store.quarantine.bind(store);
+      store.quarantine = (name, reason) => {
+        store.add('right');
+        return quarantine(name, reason);
+      };
+      expect(await cacheOf(folder.path, store).hold().path(hash)).toBe(join(folder.path, hash));
     } finally {
       await folder.remove();
     }
@@ -151,7 +217,7 @@ describe('ArtifactCache', () => {
       const { hash } = store.add('right');
       store.contents.set(hash, Buffer.from('wrong'));
       const cache = new ArtifactCache(folder.path, 1000, store);
-      await expect(cache.path(hash)).rejects.toThrow('It is not used');
+      await expect(cache.hold().path(hash)).rejects.toThrow('It is not used');
       expect(await readdir(folder.path)).toEqual([]);
       expect(store.quarantined).toEqual([hash]);
     } finally {
@@ -167,7 +233,7 @@ describe('ArtifactCache', () => {
       const path = join(folder.path, 'outgoing');
       await writeFile(path, 'content');
       await cache.adopt({ path, hash: '0'.repeat(64), bytes: 7 });
-      expect(await cache.path('0'.repeat(64))).toBe(join(folder.path, '0'.repeat(64)));
+      expect(await cache.hold().path('0'.repeat(64))).toBe(join(folder.path, '0'.repeat(64)));
     } finally {
       await folder.remove();
     }

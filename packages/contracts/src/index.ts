@@ -29,3 +29,4 @@ export * from './table.js';
 export * from './training-memory.js';
 export * from './training.js';
 export * from './variants.js';
+export * from './operations.js';

@@ -74,7 +74,7 @@ function conformance(open: () => ArtifactStore, damage: (hash: string) => Promis
     await expect(open().read(absent)).rejects.toThrow(ArtifactMissing);
     await expect(open().get(absent)).rejects.toThrow(ArtifactMissing);
     await expect(open().get('../../etc/passwd')).rejects.toThrow(ArtifactMissing);
-    await expect(open().quarantine(absent)).resolves.toBeUndefined();
+    expect(await open().quarantine(absent, 'test')).toBe('absent');
     await expect(open().delete(absent)).resolves.toBeUndefined();
   });
 
@@ -83,10 +83,47 @@ function conformance(open: () => ArtifactStore, damage: (hash: string) => Promis
     const { hash } = await open().put(bytes);
     await damage(hash);
     await expect(open().read(hash)).rejects.toThrow(ArtifactCorrupt);
-    await open().quarantine(hash);
+    expect(await open().quarantine(hash, 'found in a test')).toBe('taken');
     expect(await open().has(hash)).toBeNull();
+    const [aside] = await quarantined(hash);
+    expect(aside).toMatchObject({ hash, bytes: 6, reason: 'found in a test' });
+    expect(Date.now() - Number(aside?.at)).toBeLessThan(60_000);
     await open().put(bytes);
     expect(await open().read(hash)).toEqual(Buffer.from(bytes));
+  });
+
+  test('sound bytes are not put in quarantine, and what was put there can be deleted', async () => {
+    const { hash } = await open().put(text('weights that somebody suspects'));
+    expect(await open().quarantine(hash, 'a suspicion')).toBe('sound');
+    expect(await open().has(hash)).not.toBeNull();
+    expect(await quarantined(hash)).toEqual([]);
+    await damage(hash);
+    await open().quarantine(hash, 'a fact');
+    for (const aside of await quarantined(hash)) await open().discard(aside);
+    expect(await quarantined(hash)).toEqual([]);
+  });
+
+  test.each([100, 40_000_000])('%i staged bytes can be read only once they are published', async (size) => {
+    const bytes = randomBytes(size);
+    const staged = await open().stage(inPieces(bytes, 1_000_000));
+    expect(staged).toMatchObject({ hash: sha256(bytes), bytes: size });
+    expect(await open().has(staged.hash)).toBeNull();
+    await staged.publish();
+    await staged.discard();
+    expect(sha256(await open().read(staged.hash))).toBe(staged.hash);
+    expect(await leftovers()).toEqual([]);
+    const dropped = await open().stage(inPieces(randomBytes(size), 1_000_000));
+    await dropped.discard();
+    expect(await open().has(dropped.hash)).toBeNull();
+    expect(await leftovers()).toEqual([]);
+  });
+
+  test('what a writer that died left behind is found and removed', async () => {
+    await open().stage(inPieces(randomBytes(20_000_000), 1_000_000));
+    expect((await leftovers()).length).toBeGreaterThan(0);
+    expect(await leftovers(new Date(Date.now() - 60_000))).toEqual([]);
+    for (const leftover of await leftovers()) await open().removeLeftover(leftover);
+    expect(await leftovers()).toEqual([]);
   });
 
   test('put over damaged bytes heals them', async () => {
@@ -102,6 +139,18 @@ function conformance(open: () => ArtifactStore, damage: (hash: string) => Promis
     await open().delete(hash);
     expect(await open().has(hash)).toBeNull();
   });
+
+  async function quarantined(wanted: string) {
+    const found = [];
+    for await (const aside of open().quarantined(wanted)) found.push(aside);
+    return found;
+  }
+
+  async function leftovers(before = new Date(Date.now() + 60_000)) {
+    const found = [];
+    for await (const leftover of open().leftovers(before)) found.push(leftover);
+    return found;
+  }
 
   async function listed(): Promise<string[]> {
     const hashes: string[] = [];
@@ -160,6 +209,31 @@ describeWith('s3', 'S3 store', () => {
       await new Client({ endPoint: endpoint, ...rest }).putObject('artifacts', key, 'spoilt');
     },
   );
+
+  test('an upload in parts that was never completed is found and aborted', async () => {
+    const { Client } = await import('minio');
+    const { endpoint, bucket, ...rest } = settings();
+    const client = new Client({ endPoint: endpoint, ...rest });
+    // What a writer leaves that is killed between two parts.
+    const key = 'temporary/9d2ff5a3';
+    await client.putObject(bucket, `${key}.started`, '');
+    const uploadId = await client.initiateNewMultipartUpload(bucket, key, {});
+    await client.uploadPart(
+      { bucketName: bucket, objectName: key, uploadID: uploadId, partNumber: 1, headers: {} },
+      randomBytes(5 * 1024 * 1024),
+    );
+    const open = async () => {
+      const found: AsyncIterable<{ uploadId: string }> = client.listIncompleteUploads(bucket, key, true);
+      const ids = [];
+      for await (const upload of found) ids.push(upload.uploadId);
+      return ids;
+    };
+    expect(await open()).toEqual([uploadId]);
+    const store = s3Store(settings());
+    for await (const leftover of store.leftovers(new Date(Date.now() + 60_000)))
+      await store.removeLeftover(leftover);
+    expect(await open()).toEqual([]);
+  });
 
   test('nothing temporary stays behind', async () => {
     const { Client } = await import('minio');

@@ -2,16 +2,16 @@ import type { IncomingMessage } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { ArtifactReference, importQuery, importStarted } from '@ferment/contracts';
 import { importJob } from '@ferment/planner';
-import { type ArtifactStore, Jobs, type Settings } from '@ferment/platform';
+import { ArtifactRecords, Jobs, type Settings } from '@ferment/platform';
 import type { z } from 'zod';
 import { Problem } from '../common/problem.js';
-import { ARTIFACT_STORE, SETTINGS } from '../tokens.js';
+import { SETTINGS } from '../tokens.js';
 
 /** Takes source files in: straight from the socket into the artifact store, then a job that imports them. */
 @Injectable()
 export class Uploads {
   constructor(
-    @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
+    private readonly records: ArtifactRecords,
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly jobs: Jobs,
   ) {}
@@ -28,7 +28,7 @@ export class Uploads {
     }
     const limit = this.settings.uploadLimitBytes;
     if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-    const source = await this.store.put(limited(request, limit));
+    const source = await this.records.upload(limited(request, limit));
     if (source.bytes === 0) throw new Problem('bad-request', 'The body is empty: send the file itself.');
     return source;
   }

@@ -15,6 +15,7 @@ import {
 } from '@ferment/contracts';
 import { type Known, plan, previewOf, resolveSpec } from '@ferment/planner';
 import {
+  ArtifactRecords,
   type ArtifactStore,
   Datasets,
   Experiments,
@@ -46,6 +47,7 @@ export class Submission {
     private readonly datasets: Datasets,
     private readonly jobs: Jobs,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
+    private readonly records: ArtifactRecords,
   ) {}
 
   /** What the spec would run. Throws Problem invalid with every problem's path. */
@@ -122,7 +124,13 @@ export class Submission {
   private async missingFiles({ stages }: ExperimentSpec): Promise<SpecProblem[]> {
     const problems: SpecProblem[] = [];
     for (const [name, stage] of Object.entries(stages)) {
-      if (stage.kind !== 'weights' || (await this.store.has(stage.file))) continue;
+      if (stage.kind !== 'weights') continue;
+      const file = await this.store.has(stage.file);
+      if (file) {
+        // From now on it is kept until the experiment names it.
+        await this.records.note(file);
+        continue;
+      }
       const message = 'no such file here; "ferment checkpoint upload FILE" stores one and tells its hash';
       problems.push({ path: `stages.${name}.file`, message, line: null, suggestion: null });
     }

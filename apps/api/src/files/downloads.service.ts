@@ -18,8 +18,8 @@ export class Downloads {
   ) {}
 
   /**
-   * Answers with a file or the asked-for part of it. Whole files are checked on the way; one whose bytes do not match
-   * its hash is cut off before its end, put into quarantine, and made again.
+   * Answers with a file or the asked-for part of it. The whole file is read and checked, also for a part of it: one
+   * whose bytes do not match its hash is cut off before the end of the answer, put into quarantine, and made again.
    *
    * @throws Problem unavailable while it is being made again; not-found, range-not-satisfiable
    */
@@ -71,17 +71,33 @@ export class Downloads {
     file: ArtifactReference,
     range: { start: number; end: number } | null,
   ) {
-    const source = await this.store.get(file.hash, range ?? undefined);
+    const source = await this.store.get(file.hash);
+    const pieces = verified(source as AsyncIterable<Buffer>, file.hash, range);
+    const failed = async (error: unknown): Promise<unknown> =>
+      error instanceof HashMismatch
+        ? this.artifacts.damaged(file.hash, `a download: ${error.message}`)
+        : error;
     try {
-      if (range) await pipeline(source, response);
-      else await pipeline(source, verified(file.hash), response);
-    } catch (error) {
-      if (error instanceof HashMismatch) {
-        // The answer has begun: only the next request can be told why this one was cut off.
-        await this.artifacts.damaged(file.hash);
-      } else if (!response.destroyed) {
-        throw error;
+      // Nothing is on its way yet: what is found damaged with the first piece gets an answer that says so.
+      const first = await pieces.next().catch(async (error: unknown) => {
+        for (const name of ['Content-Range', 'Content-Disposition', 'ETag', 'Content-Length'])
+          response.removeHeader(name);
+        throw await failed(error);
+      });
+      async function* all(): AsyncGenerator<Buffer, void> {
+        if (first.done !== true) yield first.value;
+        try {
+          yield* pieces;
+        } catch (error) {
+          // The answer has begun: only the next request can be told why this one is cut off.
+          throw await failed(error);
+        }
       }
+      await pipeline(all, response);
+    } catch (error) {
+      if (!response.destroyed) throw error;
+    } finally {
+      source.destroy();
     }
   }
 }

@@ -1,28 +1,40 @@
 import { createHash } from 'node:crypto';
-import { Transform } from 'node:stream';
+import type { ByteRange } from './range.js';
 
 /** The bytes read are not those that the hash names. */
 export class HashMismatch extends Error {}
 
 /**
- * Passes bytes on and checks them against their SHA-256. The last piece is held back until the sum agrees, so that a
- * corrupt file never arrives whole.
+ * A file's bytes, or a part of them, checked against its SHA-256. The last piece is held back until the sum agrees, so
+ * that nothing of a corrupt file ever arrives whole.
+ *
+ * @param source the file from its first byte to its last
+ * @throws HashMismatch after all pieces but the last
  */
-export function verified(sha256: string): Transform {
+export async function* verified(
+  source: AsyncIterable<Buffer>,
+  sha256: string,
+  range: ByteRange | null = null,
+): AsyncGenerator<Buffer, void> {
   const sum = createHash('sha256');
+  let position = 0;
   let held: Buffer | null = null;
-  return new Transform({
-    transform(piece: Buffer, _encoding, done) {
-      sum.update(piece);
-      const before = held;
-      held = piece;
-      if (before) done(null, before);
-      else done();
-    },
-    flush(done) {
-      const found = sum.digest('hex');
-      if (found === sha256) done(null, held ?? undefined);
-      else done(new HashMismatch(`artifact ${sha256} reads as ${found}`));
-    },
-  });
+  for await (const piece of source) {
+    sum.update(piece);
+    const asked = range ? partOf(piece, position, range) : piece;
+    position += piece.length;
+    if (asked.length === 0) continue;
+    if (held) yield held;
+    held = asked;
+  }
+  const found = sum.digest('hex');
+  if (found !== sha256) throw new HashMismatch(`artifact ${sha256} reads as ${found}`);
+  if (held) yield held;
+}
+
+/** What of a piece at `position` lies in the range. */
+function partOf(piece: Buffer, position: number, { start, end }: ByteRange): Buffer {
+  const from = Math.max(0, start - position);
+  const to = Math.min(piece.length, end + 1 - position);
+  return from < to ? piece.subarray(from, to) : Buffer.alloc(0);
 }

@@ -14,7 +14,12 @@ export interface ByteRange {
  */
 export interface ArtifactStore {
   /** Stores content and names it; content that is there already is not stored twice. */
-  put(content: Uint8Array | AsyncIterable<Uint8Array>): Promise<ArtifactReference>;
+  put(content: Content): Promise<ArtifactReference>;
+  /**
+   * Takes content in without showing it: what it will be called is known before it can be read. For whoever must note
+   * the name first (see truth/artifacts.ts).
+   */
+  stage(content: Content): Promise<StagedArtifact>;
   /**
    * A stream of the bytes, unverified: whoever needs certainty uses {@link read} or hashes while reading.
    *
@@ -28,12 +33,55 @@ export interface ArtifactStore {
    */
   read(hash: string): Promise<Uint8Array>;
   has(hash: string): Promise<ArtifactReference | null>;
-  /** Takes a damaged artifact out of use and keeps its bytes for inspection; nothing happens when it is not there. */
-  quarantine(hash: string): Promise<void>;
+  /**
+   * Takes a damaged artifact out of use and keeps its bytes for inspection, with the time and the reason. The bytes are
+   * looked at once more: good ones (written anew by somebody else meanwhile) stay in use.
+   */
+  quarantine(hash: string, reason: string): Promise<QuarantineOutcome>;
+  /** What was taken out of use, in no particular order; of one artifact where it is named. */
+  quarantined(hash?: string): AsyncIterable<QuarantinedArtifact>;
+  /** Deletes bytes that were taken out of use. */
+  discard(quarantined: QuarantinedArtifact): Promise<void>;
   /** Removes an artifact; nothing happens when it is not there. */
   delete(hash: string): Promise<void>;
   /** Every artifact that can be read, in no particular order. */
-  list(): AsyncIterable<ArtifactReference>;
+  list(): AsyncIterable<StoredArtifact>;
+  /** What writers that died left unfinished before a time. */
+  leftovers(before: Date): AsyncIterable<Leftover>;
+  removeLeftover(leftover: Leftover): Promise<void>;
+  /** Bytes that can still be stored; null where the store does not tell. */
+  freeBytes(): Promise<number | null>;
+}
+
+export type Content = Uint8Array | AsyncIterable<Uint8Array>;
+
+/** Content that was taken in and cannot be read yet. */
+export interface StagedArtifact extends ArtifactReference {
+  /** Makes it an artifact; over damaged bytes of the same name it heals them. */
+  publish(): Promise<void>;
+  /** Forgets it; harmless after it was published. */
+  discard(): Promise<void>;
+}
+
+export interface StoredArtifact extends ArtifactReference {
+  writtenAt: Date;
+}
+
+/** `sound`: its bytes are its own, nothing was done. `absent`: there is nothing of this name. */
+export type QuarantineOutcome = 'taken' | 'sound' | 'absent';
+
+export interface QuarantinedArtifact extends ArtifactReference {
+  at: Date;
+  reason: string;
+  /** Where the bytes lie now, below the store's root. */
+  key: string;
+}
+
+/** A temporary file or object, or an upload in parts that was never completed. */
+export interface Leftover {
+  key: string;
+  bytes: number;
+  since: Date;
 }
 
 export class ArtifactMissing extends Error {
@@ -91,6 +139,46 @@ export function meter(): {
     },
     reference: () => ({ hash: hash.digest('hex'), bytes }),
   };
+}
+
+/** Stores content in one go. */
+export async function publishAtOnce(staging: Promise<StagedArtifact>): Promise<ArtifactReference> {
+  const staged = await staging;
+  try {
+    await staged.publish();
+    return { hash: staged.hash, bytes: staged.bytes };
+  } finally {
+    await staged.discard();
+  }
+}
+
+/** The SHA-256 of a stream's bytes. */
+export async function sha256OfStream(stream: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of stream) hash.update(chunk);
+  return hash.digest('hex');
+}
+
+/** Where damaged bytes are put, and what is noted beside them. */
+export function quarantineKey(hash: string, at: Date): string {
+  return `quarantine/${hash}.${at.getTime()}`;
+}
+
+/** What a quarantine key says; null for anything else that lies there (the notes, for example). */
+export function quarantineOfKey(key: string): { hash: string; at: Date } | null {
+  const match = /(?:^|\/)([0-9a-f]{64})\.(\d{1,15})$/.exec(key);
+  return match?.[1] === undefined ? null : { hash: match[1], at: new Date(Number(match[2])) };
+}
+
+/** The note beside quarantined bytes. Bytes from before notes were taken have none. */
+export function reasonOfNote(note: string | null): string {
+  try {
+    const parsed: unknown = JSON.parse(note ?? '');
+    if (typeof parsed === 'object' && parsed !== null && 'reason' in parsed) return String(parsed.reason);
+  } catch {
+    // Fall through: a note that cannot be read says nothing.
+  }
+  return 'no reason was noted';
 }
 
 /** Reads a stream to its end and checks it against the name it was asked for by. */

@@ -1,12 +1,29 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, opendir, rename, rm, stat } from 'node:fs/promises';
+import {
+  link,
+  mkdir,
+  open,
+  opendir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  statfs,
+  writeFile,
+} from 'node:fs/promises';
 import path from 'node:path';
 import {
   hashOfKey,
   keyOf,
   meter,
+  publishAtOnce,
+  quarantineKey,
+  quarantineOfKey,
   readVerified,
+  reasonOfNote,
+  sha256OfStream,
   ArtifactMissing,
   type ArtifactStore,
 } from './artifact-store.js';
@@ -20,11 +37,14 @@ export function folderStore(folder: string): ArtifactStore {
   const fileOf = (hash: string): string => path.join(root, keyOf(hash));
 
   const store: ArtifactStore = {
-    async put(content) {
+    put: (content) => publishAtOnce(store.stage(content)),
+
+    async stage(content) {
       const temporary = path.join(root, 'temporary', randomUUID());
       await mkdir(path.dirname(temporary), { recursive: true });
       const source = content instanceof Uint8Array ? [content] : content;
       const metered = meter();
+      const discard = (): Promise<void> => rm(temporary, { force: true });
       try {
         const file = await open(temporary, 'wx');
         try {
@@ -33,17 +53,22 @@ export function folderStore(folder: string): ArtifactStore {
         } finally {
           await file.close();
         }
-        const reference = metered.reference();
-        const target = fileOf(reference.hash);
-        await mkdir(path.dirname(target), { recursive: true });
-        // Over an artifact that is there: it has the same bytes, or is damaged and healed by this.
-        await rename(temporary, target);
-        await flushFolder(path.dirname(target));
-        return reference;
       } catch (error) {
-        await rm(temporary, { force: true });
+        await discard();
         throw error;
       }
+      const reference = metered.reference();
+      return {
+        ...reference,
+        discard,
+        async publish() {
+          const target = fileOf(reference.hash);
+          await mkdir(path.dirname(target), { recursive: true });
+          // Over an artifact that is there: it has the same bytes, or is damaged and healed by this.
+          await rename(temporary, target);
+          await flushFolder(path.dirname(target));
+        },
+      };
     },
 
     async get(hash, range) {
@@ -64,10 +89,41 @@ export function folderStore(folder: string): ArtifactStore {
       return found ? { hash, bytes: found.size } : null;
     },
 
-    async quarantine(hash) {
-      const aside = path.join(root, 'quarantine', `${hash}.${Date.now()}`);
+    async quarantine(hash, reason) {
+      const file = fileOf(hash);
+      const found = await hashOfFile(file);
+      if (found === null) return 'absent';
+      if (found === hash) return 'sound';
+      const at = new Date();
+      const aside = path.join(root, quarantineKey(hash, at));
       await mkdir(path.dirname(aside), { recursive: true });
-      await rename(fileOf(hash), aside).catch(nullWhenMissing);
+      await writeFile(`${aside}.json`, JSON.stringify({ hash, at, reason, found }));
+      if ((await rename(file, aside).catch(nullWhenMissing)) === null) {
+        await rm(`${aside}.json`, { force: true });
+        return 'absent';
+      }
+      if ((await hashOfFile(aside)) !== hash) return 'taken';
+      // Good bytes came between the look and the move: they go back, unless others have come again.
+      await link(aside, file).catch(nullWhenThere);
+      await Promise.all([aside, `${aside}.json`].map((name) => rm(name, { force: true })));
+      return 'sound';
+    },
+
+    async *quarantined(hash) {
+      const folder = path.join(root, 'quarantine');
+      for (const name of (await readdir(folder).catch(nullWhenMissing)) ?? []) {
+        const known = quarantineOfKey(name);
+        if (known === null || (hash !== undefined && known.hash !== hash)) continue;
+        const found = await stat(path.join(folder, name)).catch(nullWhenMissing);
+        const note = await readFile(path.join(folder, `${name}.json`), 'utf8').catch(nullWhenMissing);
+        if (found)
+          yield { ...known, bytes: found.size, reason: reasonOfNote(note), key: `quarantine/${name}` };
+      }
+    },
+
+    async discard({ key }) {
+      const file = path.join(root, 'quarantine', path.basename(key));
+      await Promise.all([file, `${file}.json`].map((name) => rm(name, { force: true })));
     },
 
     async delete(hash) {
@@ -79,10 +135,31 @@ export function folderStore(folder: string): ArtifactStore {
       if (!entries) return;
       for await (const entry of entries) {
         if (!entry.isFile()) continue;
-        const hash = hashOfKey(path.join(entry.parentPath, entry.name).split(path.sep).join('/'));
-        const reference = hash === null ? null : await store.has(hash);
-        if (reference) yield reference;
+        const file = path.join(entry.parentPath, entry.name);
+        const hash = hashOfKey(file.split(path.sep).join('/'));
+        const found = hash === null ? null : await stat(file).catch(nullWhenMissing);
+        if (hash !== null && found) yield { hash, bytes: found.size, writtenAt: found.mtime };
       }
+    },
+
+    async *leftovers(before) {
+      const folder = path.join(root, 'temporary');
+      for (const name of (await readdir(folder).catch(nullWhenMissing)) ?? []) {
+        const found = await stat(path.join(folder, name)).catch(nullWhenMissing);
+        // A writer that is at work changes its file.
+        if (found && found.mtime < before)
+          yield { key: `temporary/${name}`, bytes: found.size, since: found.mtime };
+      }
+    },
+
+    async removeLeftover({ key }) {
+      await rm(path.join(root, 'temporary', path.basename(key)), { force: true });
+    },
+
+    async freeBytes() {
+      await mkdir(root, { recursive: true });
+      const { bavail, bsize } = await statfs(root);
+      return bavail * bsize;
     },
   };
   return store;
@@ -98,8 +175,22 @@ async function flushFolder(folder: string): Promise<void> {
   }
 }
 
+/** SHA-256 of a file; null when there is none. */
+async function hashOfFile(file: string): Promise<string | null> {
+  try {
+    return await sha256OfStream(createReadStream(file));
+  } catch (error) {
+    return nullWhenMissing(error);
+  }
+}
+
 function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+function nullWhenThere(error: unknown): null {
+  if ((error as NodeJS.ErrnoException).code === 'EEXIST') return null;
+  throw error;
 }
 
 function missing(hash: string): (error: unknown) => never {

@@ -5,7 +5,12 @@ import {
   hashOfKey,
   keyOf,
   meter,
+  publishAtOnce,
+  quarantineKey,
+  quarantineOfKey,
   readVerified,
+  reasonOfNote,
+  sha256OfStream,
   type ArtifactStore,
 } from './artifact-store.js';
 
@@ -18,6 +23,9 @@ export interface S3Settings {
   bucket: string;
   region?: string | undefined;
 }
+
+/** Of an empty object beside an upload in parts. */
+const startedSuffix = '.started';
 
 /** Also the size from which content goes up in parts. */
 const partSize = 16 * 1024 * 1024;
@@ -50,17 +58,53 @@ export function s3Store(settings: S3Settings): ArtifactStore {
       new CopySourceOptions({ Bucket: bucket, Object: from }),
       new CopyDestinationOptions({ Bucket: bucket, Object: to }),
     );
-  const sizeOf = async (key: string): Promise<number | null> => {
+  const statOf = async (key: string): Promise<{ size: number; etag: string } | null> => {
     try {
-      return (await client.statObject(bucket, key)).size;
+      return await client.statObject(bucket, key);
     } catch (error) {
       if (isMissing(error)) return null;
       throw error;
     }
   };
+  const textOf = async (key: string): Promise<string | null> => {
+    try {
+      const parts: Buffer[] = [];
+      for await (const part of await client.getObject(bucket, key)) parts.push(part as Buffer);
+      return Buffer.concat(parts).toString();
+    } catch (error) {
+      if (isMissing(error)) return null;
+      throw error;
+    }
+  };
+  async function* objects(
+    prefix: string,
+  ): AsyncGenerator<{ name: string; size: number; lastModified: Date }, void> {
+    const found: AsyncIterable<{ name?: string; size: number; lastModified?: Date }> = client.listObjectsV2(
+      bucket,
+      prefix,
+      true,
+    );
+    for await (const { name, size, lastModified } of found) {
+      if (name !== undefined) yield { name, size, lastModified: lastModified ?? new Date() };
+    }
+  }
+  const discardTemporary = async (key: string): Promise<void> => {
+    const uploads: AsyncIterable<{ key: string; uploadId: string }> = client.listIncompleteUploads(
+      bucket,
+      key,
+      true,
+    );
+    for await (const upload of uploads) {
+      if (upload.key === key) await client.abortMultipartUpload(bucket, key, upload.uploadId);
+    }
+    await client.removeObject(bucket, key);
+    await client.removeObject(bucket, key + startedSuffix);
+  };
 
   const store: ArtifactStore = {
-    async put(content) {
+    put: (content) => publishAtOnce(store.stage(content)),
+
+    async stage(content) {
       await bucketReady();
       const metered = meter();
       const blocks = inBlocks(metered.through(content instanceof Uint8Array ? [content] : content));
@@ -68,19 +112,33 @@ export function s3Store(settings: S3Settings): ArtifactStore {
       const second = await blocks.next();
       if (second.done === true) {
         const reference = metered.reference();
-        // An object appears whole, with the checksum of what was sent; over a damaged one it heals it.
-        await client.putObject(bucket, keyOf(reference.hash), first, first.byteLength);
-        return reference;
+        return {
+          ...reference,
+          discard: () => Promise.resolve(),
+          publish: async () => {
+            // An object appears whole, with the checksum of what was sent; over a damaged one it heals it.
+            await client.putObject(bucket, keyOf(reference.hash), first, first.byteLength);
+          },
+        };
       }
       const temporary = `temporary/${randomUUID()}`;
+      const discard = (): Promise<void> => discardTemporary(temporary).catch(() => undefined);
       try {
+        // Says that there is an upload: some servers list those in parts only to whoever knows their key.
+        await client.putObject(bucket, temporary + startedSuffix, Buffer.alloc(0), 0);
         await uploadParts(client, bucket, temporary, [first, second.value], blocks);
-        const reference = metered.reference();
-        await copy(temporary, keyOf(reference.hash));
-        return reference;
-      } finally {
-        await client.removeObject(bucket, temporary).catch(() => undefined);
+      } catch (error) {
+        await discard();
+        throw error;
       }
+      const reference = metered.reference();
+      return {
+        ...reference,
+        discard,
+        publish: async () => {
+          await copy(temporary, keyOf(reference.hash));
+        },
+      };
     },
 
     async get(hash, range) {
@@ -102,15 +160,45 @@ export function s3Store(settings: S3Settings): ArtifactStore {
 
     async has(hash) {
       await bucketReady();
-      const bytes = await sizeOf(keyOf(hash));
-      return bytes === null ? null : { hash, bytes };
+      const found = await statOf(keyOf(hash));
+      return found === null ? null : { hash, bytes: found.size };
     },
 
-    async quarantine(hash) {
+    async quarantine(hash, reason) {
       await bucketReady();
-      if ((await sizeOf(keyOf(hash))) === null) return;
-      await copy(keyOf(hash), `quarantine/${hash}.${Date.now()}`);
-      await client.removeObject(bucket, keyOf(hash));
+      const key = keyOf(hash);
+      const before = await statOf(key);
+      if (before === null) return 'absent';
+      const found = await sha256OfStream(await store.get(hash));
+      if (found === hash) return 'sound';
+      const at = new Date();
+      const aside = quarantineKey(hash, at);
+      const note = Buffer.from(JSON.stringify({ hash, at, reason, found }));
+      await client.putObject(bucket, `${aside}.json`, note, note.byteLength);
+      await copy(key, aside);
+      if ((await statOf(key))?.etag !== before.etag) {
+        // Other bytes came between the look and the copy.
+        await store.discard({ hash, at, reason, key: aside, bytes: 0 });
+        return (await statOf(key)) === null ? 'absent' : 'sound';
+      }
+      await client.removeObject(bucket, key);
+      return 'taken';
+    },
+
+    async *quarantined(hash) {
+      await bucketReady();
+      for await (const { name, size } of objects(`quarantine/${hash ?? ''}`)) {
+        const known = quarantineOfKey(name);
+        if (known === null) continue;
+        yield { ...known, bytes: size, reason: reasonOfNote(await textOf(`${name}.json`)), key: name };
+      }
+    },
+
+    async discard({ key }) {
+      await bucketReady();
+      if (quarantineOfKey(key) === null) return;
+      await client.removeObject(bucket, key);
+      await client.removeObject(bucket, `${key}.json`);
     },
 
     async delete(hash) {
@@ -120,16 +208,26 @@ export function s3Store(settings: S3Settings): ArtifactStore {
 
     async *list() {
       await bucketReady();
-      const objects: AsyncIterable<{ name?: string; size: number }> = client.listObjectsV2(
-        bucket,
-        'sha256/',
-        true,
-      );
-      for await (const { name, size } of objects) {
-        const hash = hashOfKey(name ?? '');
-        if (hash !== null) yield { hash, bytes: size };
+      for await (const { name, size, lastModified } of objects('sha256/')) {
+        const hash = hashOfKey(name);
+        if (hash !== null) yield { hash, bytes: size, writtenAt: lastModified };
       }
     },
+
+    async *leftovers(before) {
+      await bucketReady();
+      for await (const { name, size, lastModified } of objects('temporary/')) {
+        if (lastModified < before) yield { key: name, bytes: size, since: lastModified };
+      }
+    },
+
+    async removeLeftover({ key }) {
+      await bucketReady();
+      await discardTemporary(key.endsWith(startedSuffix) ? key.slice(0, -startedSuffix.length) : key);
+    },
+
+    // S3 has no question for it.
+    freeBytes: () => Promise.resolve(null),
   };
   return store;
 }

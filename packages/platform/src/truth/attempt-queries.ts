@@ -53,12 +53,23 @@ export async function endAttempt(
   return rows[0] ?? null;
 }
 
-/** Notes artifacts whose bytes are in the store. */
-export async function recordArtifacts(tx: Queryable, artifacts: readonly ArtifactReference[]): Promise<void> {
+/**
+ * Notes artifacts, and that they are of use again; one that is being collected is waited for. Whoever then refers to
+ * them in the same transaction keeps them.
+ *
+ * @param kinds what each is for, beside it
+ */
+export async function recordArtifacts(
+  tx: Queryable,
+  artifacts: readonly ArtifactReference[],
+  kinds: readonly (string | null)[],
+): Promise<void> {
   await tx.query(
-    `INSERT INTO artifact (hash, bytes) SELECT DISTINCT ON (hash) hash, bytes FROM unnest($1::text[], $2::bigint[]) AS a(hash, bytes)
-     ORDER BY hash ON CONFLICT DO NOTHING`,
-    [artifacts.map(({ hash }) => hash), artifacts.map(({ bytes }) => bytes)],
+    `INSERT INTO artifact AS a (hash, bytes, kind) SELECT DISTINCT ON (hash) hash, bytes, kind
+       FROM unnest($1::text[], $2::bigint[], $3::text[]) AS a(hash, bytes, kind) ORDER BY hash
+     ON CONFLICT (hash) DO UPDATE SET unreferenced_at = NULL, kind = coalesce(a.kind, excluded.kind)
+       WHERE a.unreferenced_at IS NOT NULL OR a.kind IS NULL`,
+    [artifacts.map(({ hash }) => hash), artifacts.map(({ bytes }) => bytes), kinds],
   );
 }
 

@@ -141,7 +141,7 @@ export class Attempts {
     const { step, epoch, artifact } = checkpoint;
     return this.database.transaction(async (tx) => {
       if (!(await isRunning(tx, jobId, attempt))) return false;
-      await recordArtifacts(tx, [artifact]);
+      await recordArtifacts(tx, [artifact], ['resume']);
       await tx.query(
         `INSERT INTO checkpoint (job_id, attempt, step, epoch, hash) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (job_id, attempt, step) DO UPDATE SET epoch = excluded.epoch, hash = excluded.hash`,
@@ -174,6 +174,30 @@ export class Attempts {
   }
 
   /**
+   * Says which artifacts the attempt is about to store as its job's outputs. To be called before their bytes are put:
+   * the same bytes may lie there unused, and be collected at this very moment. That is waited for here, and does not
+   * happen again while the attempt runs.
+   *
+   * @returns false when the attempt is not the running one
+   */
+  publish(jobId: string, attempt: number, artifacts: readonly ArtifactReference[]): Promise<boolean> {
+    return this.database.transaction(async (tx) => {
+      if (!(await isRunning(tx, jobId, attempt))) return false;
+      await recordArtifacts(
+        tx,
+        artifacts,
+        artifacts.map(() => null),
+      );
+      await tx.query(
+        `INSERT INTO publication (job_id, attempt, hash) SELECT DISTINCT $1::uuid, $2::int, hash FROM unnest($3::text[]) AS a(hash)
+         ON CONFLICT DO NOTHING`,
+        [jobId, attempt, artifacts.map(({ hash }) => hash)],
+      );
+      return true;
+    });
+  }
+
+  /**
    * Ends the attempt and its job with success; its resumable states are no longer needed (see
    * {@link discardCheckpoints}). True again when repeated by the attempt that succeeded, so that it may
    * be sent again after a broken connection.
@@ -191,7 +215,11 @@ export class Attempts {
       const missing = Object.keys(entry.outputs).filter((role) => outputs[role] === undefined);
       if (missing.length > 0)
         throw new Error(`${ended.kind} job ${jobId} has no output ${missing.join(', ')}`);
-      await recordArtifacts(tx, Object.values(outputs));
+      await recordArtifacts(
+        tx,
+        Object.values(outputs),
+        Object.keys(outputs).map((role) => entry.outputs[role] ?? role),
+      );
       await tx.query(
         `INSERT INTO job_output (job_id, role, hash) SELECT $1, role, hash FROM unnest($2::text[], $3::text[]) AS o(role, hash)
          ON CONFLICT (job_id, role) DO UPDATE SET hash = excluded.hash`,
@@ -199,6 +227,7 @@ export class Attempts {
       );
       await tx.query('UPDATE job SET result = $2 WHERE id = $1', [jobId, JSON.stringify(result ?? null)]);
       await tx.query('DELETE FROM checkpoint WHERE job_id = $1', [jobId]);
+      await tx.query('DELETE FROM publication WHERE job_id = $1', [jobId]);
       await storeSummaries(tx, jobId, summaries);
       graph.tell(
         { type: 'attempt.changed', state: 'succeeded', attempt, failureClass: null, reason: null },

@@ -1,4 +1,5 @@
 import type { Queryable } from '../postgres/database.js';
+import { artifactReferences, unreferencedSql } from './references.js';
 
 /** See `Attempts.discardCheckpoints`. The event log knows every checkpoint that there ever was. */
 export async function discardCheckpoints(
@@ -6,6 +7,7 @@ export async function discardCheckpoints(
   jobId: string,
   remove: (hash: string) => Promise<void>,
 ): Promise<number> {
+  const unreferenced = unreferencedSql(await artifactReferences(tx));
   const locked = await tx.query<{ hash: string }>(
     `SELECT a.hash FROM artifact a WHERE a.hash IN (
        SELECT e.payload->>'hash' FROM event e WHERE e.job_id = $1 AND e.payload->>'type' = 'checkpoint.saved')
@@ -20,6 +22,3 @@ export async function discardCheckpoints(
   for (const { hash } of rows) await remove(hash);
   return rows.length;
 }
-
-const unreferenced = `NOT EXISTS (SELECT FROM checkpoint c WHERE c.hash = a.hash)
-  AND NOT EXISTS (SELECT FROM job_output o WHERE o.hash = a.hash)`;

@@ -1,5 +1,6 @@
 import type { FailureClass, JobState, PlannedJob } from '@ferment/contracts';
 import type { Queryable } from '../postgres/database.js';
+import { keepNamedFiles } from './references.js';
 
 /** A job as it was found (or made) when the experiment asked for it. */
 export interface KnownJob {
@@ -25,6 +26,7 @@ export async function ensureJobs(
   );
   const missing = jobs.filter(({ key }) => !known.has(key));
   if (missing.length > 0) {
+    await keepNamedFiles(tx, missing);
     await tx.query(
       `INSERT INTO job (key, kind, params, stage, resource, threads, cost_images, cost_macs, standalone, created_at)
        SELECT key, kind, params, stage, resource, threads, images, macs, $9, clock_timestamp() FROM unnest(

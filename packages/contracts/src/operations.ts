@@ -1,0 +1,64 @@
+import { z } from 'zod';
+
+/** What to do about an artifact that is gone or damaged. */
+export const lossOutcomes = ['being made again', 'cannot be made again', 'not needed'] as const;
+export type LossOutcome = (typeof lossOutcomes)[number];
+
+const lostArtifact = z.object({ hash: z.string(), bytes: z.int(), outcome: z.enum(lossOutcomes) });
+export type LostArtifact = z.output<typeof lostArtifact>;
+
+const amount = z.object({ count: z.int(), bytes: z.int() });
+
+/** A day: what was deleted by mistake can be asked for again until then without being computed again. */
+export const defaultGraceSeconds = 86_400;
+
+export const collectGarbage = z.strictObject({
+  dryRun: z.boolean().default(false),
+  graceSeconds: z.number().min(0).default(defaultGraceSeconds),
+  /** Damaged bytes that were put aside are deleted too. */
+  quarantine: z.boolean().default(false),
+});
+export type CollectGarbage = z.input<typeof collectGarbage>;
+
+/** What was deleted, or with `dryRun` would be. */
+export const garbageReport = z.object({
+  dryRun: z.boolean(),
+  graceSeconds: z.number(),
+  /** False where time was up: asked again it goes on. */
+  complete: z.boolean(),
+  jobs: z.int(),
+  /**
+   * By what they are for: a kind of the job catalog, `resume` (states to resume from), `upload`, `unknown` (in the store
+   * and not in the database), `temporary` (of writers that died), `quarantined`, `other`.
+   */
+  artifacts: z.record(z.string(), amount),
+  /** Of no use, and not for as long as the grace yet. */
+  waiting: z.object({ jobs: z.int(), artifacts: z.int(), bytes: z.int() }),
+  /** Needed, and not in the store; the first hundred by name. */
+  missing: z.object({ count: z.int(), artifacts: z.array(lostArtifact) }),
+  /** Damaged bytes kept for inspection. */
+  quarantined: amount,
+});
+export type GarbageReport = z.output<typeof garbageReport>;
+
+export const verifyArtifacts = z.strictObject({
+  /** The `next` of the answer before. */
+  after: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/)
+    .optional(),
+});
+
+/** A part of an audit that reads every artifact. */
+export const verification = z.object({
+  checked: z.int(),
+  bytes: z.int(),
+  /** Of all artifacts, to tell how far it is. */
+  total: amount,
+  /** Bytes that were not their own: put aside. */
+  corrupt: z.array(lostArtifact),
+  missing: z.array(lostArtifact),
+  /** Where to go on; null at the end. */
+  next: z.string().nullable(),
+});
+export type Verification = z.output<typeof verification>;
