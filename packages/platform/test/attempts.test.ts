@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test, jest } from '@jest/globals';
-import type { JobItem } from '@ferment/contracts';
+import type { JobItem, PlannedJob } from '@ferment/contracts';
 import { until } from '../../../test/support/services.js';
 import { hashFor, offer, startInstallation, type Installation } from './support/installation.js';
-import { evaluation, smallExperiment } from './support/plans.js';
+import { evaluation, keyOf, smallExperiment } from './support/plans.js';
 
 // Several servers start on a machine that other suites keep busy.
 jest.setTimeout(60_000);
@@ -242,6 +242,25 @@ describe('failures', () => {
     // Nobody makes this one again: that counts, and it is one too many.
     await fail({ corruptArtifact: 'f'.repeat(64) });
     expect(await states()).toEqual(['succeeded', 'failed', 'blocked', 'blocked']);
+  });
+
+  test('an uploaded file that is damaged fails its import at once, with what to do; asked again it is tried again', async () => {
+    const source = '5d'.repeat(32);
+    const params = { dataset: 'torn', source, fileName: 'f.csv', skipBad: false, synthetic: false };
+    const job = {
+      ...{ key: keyOf('torn import'), kind: 'import', params, inputs: [], stage: null },
+      ...{ resource: 'light', threads: 1, cost: null },
+    } as const satisfies PlannedJob;
+    const { id } = await here.jobs.submit({ ...job, inputs: [] });
+    const { attempt } = await here.take(id);
+    const details = { corruptArtifact: source };
+    await here.attempts.fail(id, attempt, { failureClass: 'transient', reason: 'torn', details });
+    expect(await here.jobs.get(id)).toMatchObject({
+      state: 'failed',
+      reason: expect.stringMatching(/5d5d is damaged or gone .* upload it once more/),
+    });
+    await here.jobs.submit({ ...job, inputs: [] });
+    expect((await here.jobs.get(id))?.state).toBe('ready');
   });
 
   test('a corrupt checkpoint is forgotten: the job starts anew and no attempt is charged', async () => {

@@ -1,5 +1,6 @@
 import { jobCatalog, type FailureClass, type JobEntry, type JobKind } from '@ferment/contracts';
 import type { Graph } from './graph.js';
+import { namedFile } from './references.js';
 
 export interface Failure {
   failureClass: FailureClass;
@@ -35,11 +36,20 @@ export async function failAttempt(
   const state = failureClass === 'lost' ? 'lost' : 'failed';
   graph.tell({ type: 'attempt.changed', state, attempt, failureClass, reason }, { jobId });
   const corrupt = failure.details?.['corruptArtifact'];
-  if (typeof corrupt === 'string' && (await replaceInput(graph, jobId, corrupt))) {
-    // The job did nothing wrong: it waits for the good bytes, and its own budget is not touched.
-    await returnToReady(graph, jobId, delayBefore(1, backOff), { reason, failureClass });
-    await graph.refresh([jobId]);
-    return;
+  if (typeof corrupt === 'string') {
+    const replaced = await replaceInput(graph, jobId, corrupt);
+    if (replaced === 'own') {
+      // The job did nothing wrong: it waits for the good bytes, and its own budget is not touched.
+      await returnToReady(graph, jobId, delayBefore(1, backOff), { reason, failureClass });
+      await graph.refresh([jobId]);
+      return;
+    }
+    if (replaced === 'nobody') {
+      // Trying again finds the same; whoever sends the file in and asks again is not held to this failure.
+      const told = `the file ${corrupt} is damaged or gone and no job can make it again: upload it once more`;
+      await graph.move([jobId], ['running'], 'failed', { reason: told, failureClass });
+      return;
+    }
   }
   const failures = await countFailure(graph, jobId, failureClass);
   const entry: JobEntry = jobCatalog[kind];
@@ -54,19 +64,21 @@ export async function failAttempt(
 }
 
 /**
- * Has a corrupt artifact made again; true when the job then has something to wait for (an input of its own, under
- * way again) or nothing to trip over any more (a checkpoint of its own, forgotten). False where nobody can replace it,
- * and where the job names it in its parameters only: it would not wait, so that failure counts.
+ * Has a corrupt artifact made again. `own`: the job then has something to wait for (an input of its own, under way
+ * again) or nothing to trip over any more (a checkpoint of its own, forgotten). `other`: the job names it in its
+ * parameters only, or it is no longer there: it would not wait, so that failure counts. `nobody`: an uploaded file.
  */
-async function replaceInput(graph: Graph, jobId: string, hash: string): Promise<boolean> {
-  const { rows } = await graph.tx.query<{ own: boolean }>(
+async function replaceInput(graph: Graph, jobId: string, hash: string): Promise<'own' | 'other' | 'nobody'> {
+  const { rows } = await graph.tx.query<{ own: boolean; upload: boolean }>(
     `SELECT EXISTS (SELECT FROM checkpoint WHERE job_id = $1 AND hash = $2) OR EXISTS (
        SELECT FROM job_dependency d JOIN job_output o ON o.job_id = d.from_job_id AND o.role = d.output
-       WHERE d.job_id = $1 AND o.hash = $2) AS own`,
+       WHERE d.job_id = $1 AND o.hash = $2) AS own, NOT EXISTS (SELECT FROM job_output WHERE hash = $2)
+       AND EXISTS (SELECT FROM job f WHERE f.id = $1 AND ${namedFile('f')} = $2) AS upload`,
     [jobId, hash],
   );
   await rerunProducers(graph, hash);
-  return rows[0]?.own ?? false;
+  if (rows[0]?.own === true) return 'own';
+  return rows[0]?.upload === true ? 'nobody' : 'other';
 }
 
 /** Exponential with full jitter over its upper half: failures of one cause do not come back together. */

@@ -22,7 +22,7 @@ export async function artifactReferences(tx: Queryable): Promise<Reference[]> {
 }
 
 /** Files that jobs name in their parameters rather than as outputs of other jobs (`job_file_idx`). */
-const namedFile = (job: string): string =>
+export const namedFile = (job: string): string =>
   `${job}.kind IN ('import', 'weights') AND coalesce(${job}.params->>'source', ${job}.params->>'file')`;
 
 /**
