@@ -20,6 +20,7 @@ import { Artifacts } from './files/artifacts.service.js';
 import { Downloads } from './files/downloads.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { TrialsController } from './jobs/trials.controller.js';
+import { DoctorController } from './operations/doctor.controller.js';
 import { GarbageController } from './operations/garbage.controller.js';
 import { Housekeeping } from './operations/housekeeping.service.js';
 import { HealthController, OperationsController } from './operations/operations.controller.js';
@@ -54,6 +55,7 @@ export class AppModule {
         TrialsController,
         JobsController,
         GarbageController,
+        DoctorController,
         ArtifactsController,
         DatasetsController,
         VersionsController,

@@ -56,6 +56,8 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/workers': { role: 'viewer' },
   'POST /api/v1/workers/:id/drain': { role: 'admin' },
   'POST /api/v1/workers/:id/resume': { role: 'admin' },
+  'GET /api/v1/doctor': { role: 'admin' },
+  'GET /api/v1/queue': { role: 'viewer' },
   'GET /api/v1/catalog': { role: 'viewer', worker: true },
   'GET /api/v1/stream': { role: 'viewer' },
 };

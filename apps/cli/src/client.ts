@@ -3,6 +3,7 @@ import {
   artifactReference,
   asksForRobustness,
   bestCheckpoint,
+  checkFinding,
   createdToken,
   datasetItem,
   datasetVersionDetail,
@@ -29,6 +30,7 @@ import type {
   AblationTable,
   BestCheckpoint,
   ChangeExperiment,
+  CheckFinding,
   CollectGarbage,
   DatasetItem,
   DatasetVersionDetail,
@@ -180,6 +182,9 @@ export class Client {
   }
   workers(): Promise<WorkerItem[]> {
     return this.list(workerItem, 'workers');
+  }
+  doctor(): Promise<CheckFinding[]> {
+    return this.list(checkFinding, 'doctor');
   }
   controlWorker(workerId: string, action: 'drain' | 'resume'): Promise<WorkerItem> {
     return this.parsed(workerItem, `workers/${encodeURIComponent(workerId)}/${action}`, { method: 'POST' });

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { forExportFormats } from '@ferment/contracts';
+import { checkFinding, forExportFormats } from '@ferment/contracts';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { freePort, temporaryFolder } from '../../../test/support/services.js';
 import { compareTrials } from '../src/index.js';
 import { readConnection, writeConnection } from '../src/connection.js';
@@ -73,6 +74,28 @@ describe('exit codes', () => {
     const { code, error } = await run(['dataset', 'ls'], env);
     expect([code, error]).toEqual([2, expect.stringContaining('A valid token is required.')]);
   });
+});
+
+describe('doctor', () => {
+  it('looks at this machine and at what it can reach, and ends with 1 where something fails', async () => {
+    const env = {
+      FERMENT_URL: `http://127.0.0.1:${await freePort()}`,
+      FERMENT_TOKEN: 'secret',
+      FERMENT_DATABASE_URL: `postgresql://nobody@127.0.0.1:${await freePort()}/none`,
+    };
+    const { code, out, error } = await run(['doctor', '--json'], env);
+    const levels = new Map(
+      z
+        .array(checkFinding)
+        .parse(JSON.parse(out))
+        .map(({ name, level }) => [name, level]),
+    );
+    expect(Object.fromEntries(levels)).toMatchObject({
+      ...{ 'Node.js': 'ok', TensorFlow: 'ok', 'data folder': 'ok', port: 'ok' },
+      ...{ API: 'failure', database: 'failure' },
+    });
+    expect([code, error]).toEqual([1, expect.stringContaining('Not in order: ')]);
+  }, 60_000);
 });
 
 describe('a refused spec', () => {

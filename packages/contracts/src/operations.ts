@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { resourceClasses } from './jobs.js';
+import { experimentStates } from './states.js';
 
 /** What to do about an artifact that is gone or damaged. */
 export const lossOutcomes = ['being made again', 'cannot be made again', 'not needed'] as const;
@@ -62,3 +64,65 @@ export const verification = z.object({
   next: z.string().nullable(),
 });
 export type Verification = z.output<typeof verification>;
+
+/** Why a job that is wanted does not run. */
+export const waitReasons = {
+  paused: 'the experiment is paused',
+  inputs: 'its inputs are not there yet',
+  'failed input': 'one of its inputs failed',
+  offered: 'it is in the queue for the next worker that has room',
+  'back-off': 'it failed and is tried again later',
+  'no worker': 'no worker offers this resource',
+  limit: 'the experiment runs as many jobs at once as it may (run.parallel)',
+  'no slot': 'all slots are taken',
+} as const;
+export type WaitReason = keyof typeof waitReasons;
+
+const waiting = z.object({
+  reason: z.enum(Object.keys(waitReasons) as [WaitReason, ...WaitReason[]]),
+  jobs: z.int(),
+  /** With `back-off`: when the first of them is tried again. */
+  until: z.iso.datetime().nullable(),
+});
+
+export const queueOverview = z.object({
+  backend: z.enum(['postgres', 'redis']),
+  resources: z.array(
+    z.object({
+      resource: z.enum(resourceClasses),
+      /** Of the active workers together. */
+      slots: z.int(),
+      running: z.int(),
+      ready: z.int(),
+      pending: z.int(),
+      /** Messages of the queue itself; null where it does not answer. */
+      queue: z.object({ waiting: z.int(), active: z.int(), delayed: z.int() }).nullable(),
+      waiting: z.array(waiting),
+    }),
+  ),
+  /** Those that have not ended, oldest first. A shared job stands with each that wants it. */
+  experiments: z.array(
+    z.object({
+      id: z.uuid(),
+      name: z.string(),
+      state: z.enum(experimentStates),
+      priority: z.int(),
+      running: z.int(),
+      waiting: z.array(waiting),
+    }),
+  ),
+});
+export type QueueOverview = z.output<typeof queueOverview>;
+
+/** One line of `doctor`. */
+export const checkFinding = z.object({
+  name: z.string(),
+  level: z.enum(['ok', 'warning', 'failure']),
+  /** What was found, in a sentence. */
+  found: z.string(),
+  /** What was expected; null where the finding says it all. */
+  expected: z.string().nullable(),
+  /** What to do about it; null when nothing needs doing or nobody knows. */
+  remedy: z.string().nullable(),
+});
+export type CheckFinding = z.output<typeof checkFinding>;

@@ -300,8 +300,19 @@ export const workerItem = z.object({
   pid: z.int(),
   state: z.enum(['active', 'draining', 'gone']),
   slots: z.record(z.string(), z.int()),
-  running: z.array(z.object({ jobId: z.uuid(), kind: z.string(), attempt: z.int() })),
+  running: z.array(
+    z.object({
+      jobId: z.uuid(),
+      kind: z.string(),
+      stage: z.string().nullable().default(null),
+      attempt: z.int(),
+      startedAt: z.string().nullable().default(null),
+      progress: jobProgress.nullable().default(null),
+    }),
+  ),
   heartbeatAt: z.iso.datetime(),
+  /** By the database's clock. */
+  heartbeatAgeSeconds: z.number().default(0),
 });
 export type WorkerItem = z.output<typeof workerItem>;
 

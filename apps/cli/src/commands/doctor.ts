@@ -5,22 +5,25 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
-import { Client } from '../client.js';
-import { dataFolder, readConnection } from '../connection.js';
+import type { CheckFinding } from '@ferment/contracts';
+import { dataFolder } from '../connection.js';
 import { output } from '../context.js';
 import type { Context } from '../context.js';
 import { WorkFailed } from '../errors.js';
-import { WorkMissing, type Finding } from '../up/findings.js';
+import { examineInstallation } from '../up/examine.js';
+import { WorkMissing } from '../up/findings.js';
+import { choosePort, defaultPort } from '../up/ports.js';
 
 const repository = resolve(import.meta.dirname, '../../../..');
 const run = promisify(execFile);
 
-async function finding(name: string, check: () => Promise<string>): Promise<Finding> {
+async function finding(name: string, check: () => Promise<string>): Promise<CheckFinding> {
   try {
-    return { name, ok: true, found: await check(), remedy: null };
+    return { name, level: 'ok', found: await check(), expected: null, remedy: null };
   } catch (error) {
     const found = error instanceof Error ? error.message : String(error);
-    return { name, ok: false, found, remedy: error instanceof WorkMissing ? error.remedy : null };
+    const { expected, remedy } = error instanceof WorkMissing ? error : { expected: null, remedy: null };
+    return { name, level: 'failure', found, expected, remedy };
   }
 }
 
@@ -47,27 +50,23 @@ async function folderCheck(folder: string): Promise<string> {
   const { bavail, bsize } = await statfs(folder);
   const free = (bavail * bsize) / 2 ** 30;
   if (free < 2)
-    throw new WorkMissing(`${folder} has only ${free.toFixed(1)} GiB free`, 'free at least 2 GiB');
+    throw new WorkMissing(`${folder} has only ${free.toFixed(1)} GiB free`, 'ferment gc', 'at least 2 GiB');
   return `${folder}, ${free.toFixed(0)} GiB free`;
 }
 
-async function running(folder: string): Promise<string> {
-  const connection = await readConnection(folder);
-  if (connection === null) return 'not running on this folder (start it with "ferment up")';
-  const client = new Client(connection.url, connection.token);
-  const workers = await client.workers().catch((error: unknown) => {
-    throw new WorkMissing(
-      `process ${connection.pid} left an address, ${connection.url}, but ${error instanceof Error ? error.message : String(error)}`,
-      'ferment up',
-    );
-  });
-  const active = workers.filter(({ state }) => state === 'active').length;
-  if (active === 0)
-    throw new WorkMissing(
-      `${connection.url} answers, but no worker does`,
-      `look into ${join(folder, 'logs/worker.log')}`,
-    );
-  return `${connection.url}, ${active} worker${active === 1 ? '' : 's'}`;
+/** That of a Ferment that runs already is taken by right: then the next free one is what a second would get. */
+async function portCheck(): Promise<string> {
+  const port = await choosePort(undefined, '127.0.0.1');
+  return port === defaultPort
+    ? `${port} is free`
+    : `${defaultPort} is taken; "ferment up" would take ${port}`;
+}
+
+const signs = { ok: '✓', warning: '!', failure: '✗' } as const;
+
+function lineOf({ name, level, found, expected, remedy }: CheckFinding): string {
+  const wanted = expected === null ? '' : ` (expected: ${expected})`;
+  return `${signs[level]} ${name.padEnd(14)}${found}${wanted}${remedy === null ? '' : `\n  → ${remedy}`}`;
 }
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -83,7 +82,8 @@ export function doctorCommand(program: Command, context: Context): void {
           if (major < 20 || (major === 20 && minor < 19))
             throw new WorkMissing(
               `${process.versions.node} is too old`,
-              'install Node.js 20.19 or later: https://nodejs.org',
+              'install a newer Node.js: https://nodejs.org',
+              '20.19 or later',
             );
           return process.versions.node;
         }),
@@ -102,14 +102,13 @@ export function doctorCommand(program: Command, context: Context): void {
           return 'api, worker and dashboard';
         }),
         finding('data folder', () => folderCheck(folder)),
-        finding('running', () => running(folder)),
+        finding('port', portCheck),
       ]);
-      const lines = findings.map(
-        ({ name, ok, found, remedy }) =>
-          `${ok ? '✓' : '✗'} ${name.padEnd(14)}${found}${remedy ? `\n  → ${remedy}` : ''}`,
+      findings.push(
+        ...(await examineInstallation(folder, command.optsWithGlobals<{ folder?: string }>(), context.env)),
       );
-      output(command, context).answer(findings, lines.join('\n'));
-      const failed = findings.filter(({ ok }) => !ok);
+      output(command, context).answer(findings, findings.map(lineOf).join('\n'));
+      const failed = findings.filter(({ level }) => level === 'failure');
       if (failed.length > 0)
         throw new WorkFailed(`Not in order: ${failed.map(({ name }) => name).join(', ')}.`);
     });

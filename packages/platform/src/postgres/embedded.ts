@@ -57,6 +57,14 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   return { url, stop: () => stopServer(server.pid, server.ended) };
 }
 
+/** The address of the PostgreSQL that runs on a folder already; null when none does. Starts nothing. */
+export async function runningPostgres(folder: string): Promise<string | null> {
+  const server = await runningServer(path.join(path.resolve(folder), 'data'));
+  if (server === null) return null;
+  const password = await readFile(path.join(path.resolve(folder), 'password'), 'utf8');
+  return address(password.trim(), server.port);
+}
+
 interface Server {
   pid: number;
   ended(): boolean;

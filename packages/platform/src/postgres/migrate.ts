@@ -3,6 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
+import type { Queryable } from './database.js';
 
 const migrationsFolder = path.resolve(
   path.dirname(fileURLToPath(import.meta.url)),
@@ -50,6 +51,24 @@ export async function migrate(url: string): Promise<{ applied: string[] }> {
   } finally {
     await client.end();
   }
+}
+
+/** Which migrations of this checkout a database lacks, and which it has that this checkout does not know. */
+export async function migrationState(database: Queryable): Promise<{ lacking: string[]; unknown: string[] }> {
+  const { rows: ledgers } = await database.query<{ there: boolean }>(
+    `SELECT to_regclass('_prisma_migrations') IS NOT NULL AS there`,
+  );
+  const { rows } = ledgers[0]?.there
+    ? await database.query<{ name: string }>(
+        'SELECT migration_name AS name FROM _prisma_migrations WHERE finished_at IS NOT NULL AND rolled_back_at IS NULL',
+      )
+    : { rows: [] };
+  const recorded = new Set(rows.map(({ name }) => name));
+  const ours = new Set((await readdir(migrationsFolder)).filter((name) => /^\d+_/.test(name)));
+  return {
+    lacking: [...ours].filter((name) => !recorded.has(name)).sort(),
+    unknown: [...recorded].filter((name) => !ours.has(name)).sort(),
+  };
 }
 
 async function apply(client: pg.Client, name: string, sql: string, checksum: string): Promise<void> {

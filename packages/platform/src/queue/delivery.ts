@@ -30,6 +30,15 @@ export function openQueues(settings: QueueSettings): Queues & { close(): Promise
   };
 }
 
+/** How many messages a queue holds; those that are being worked on count as active. */
+export async function queueDepth(
+  queue: Queue<QueueMessage>,
+): Promise<{ waiting: number; active: number; delayed: number }> {
+  const counts = await queue.getJobCounts('waiting', 'prioritized', 'active', 'delayed');
+  const { waiting = 0, prioritized = 0, active = 0, delayed = 0 } = counts;
+  return { waiting: waiting + prioritized, active, delayed };
+}
+
 /** Delivery through BullMQ. Order was decided in PostgreSQL, so all messages have one priority: first in, first out. */
 export function delivery(queues: Queues): Delivery {
   return {

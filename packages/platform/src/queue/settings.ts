@@ -29,6 +29,11 @@ export async function prepareQueue(settings: QueueSettings): Promise<void> {
   setDefaultBackendFactory(createPostgresBackend);
 }
 
+/** Makes the backend BullMQ's default for a process that only looks: no schema is brought up to date. */
+export function prepareQueueClient(settings: QueueSettings): void {
+  setDefaultBackendFactory(...(settings.backend === 'redis' ? [] : [createPostgresBackend]));
+}
+
 /** The connection that `new Queue`, `new Worker` and `BullModule.forRoot` take. */
 export function queueConnection(settings: QueueSettings): ConnectionOptions {
   // A consumer that waits must wait through an outage rather than fail after some retries.

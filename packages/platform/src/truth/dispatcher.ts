@@ -14,7 +14,7 @@ export interface DispatcherOptions {
   pollMilliseconds?: number;
 }
 
-const dispatcherLock = 0x0fe7_0002;
+export const dispatcherLock = 0x0fe7_0002;
 
 /**
  * Hands ready jobs to the queue, never more than the workers' slots and as many again in reserve. Which ones is

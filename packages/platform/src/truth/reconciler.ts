@@ -30,7 +30,7 @@ const overdueSql = `
   WHERE a.state = 'running' AND NOT j.standalone
     AND a.started_at < clock_timestamp() - l.minutes * interval '1 minute'`;
 
-const reconcilerLock = 0x0fe7_0003;
+export const reconcilerLock = 0x0fe7_0003;
 const auditMilliseconds = 60_000;
 
 /** Makes true again what a crash left half said: leases nobody renews, offers the queue lost, counters. */

@@ -32,12 +32,30 @@ export class Workers {
   /** Newest first; workers that have been gone for a day are left out. */
   async list(): Promise<WorkerItem[]> {
     const { rows } = await this.database.pool.query<Omit<WorkerItem, 'heartbeatAt'> & { heartbeatAt: Date }>(
-      `SELECT w.id, w.host, w.pid, w.state, w.slots, w.heartbeat_at AS "heartbeatAt", coalesce((
-         SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'attempt', a.number) ORDER BY a.started_at)
+      `SELECT w.id, w.host, w.pid, w.state, w.slots, w.heartbeat_at AS "heartbeatAt",
+         greatest(0, extract(epoch FROM clock_timestamp() - w.heartbeat_at))::float8 AS "heartbeatAgeSeconds", coalesce((
+         SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'stage', j.stage, 'attempt', a.number,
+           'startedAt', to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+           'progress', a.progress) ORDER BY a.started_at)
          FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.worker_id = w.id AND a.state = 'running'), '[]') AS running
        FROM worker w WHERE w.state <> 'gone' OR w.heartbeat_at > now() - interval '1 day' ORDER BY w.registered_at DESC`,
     );
     return rows.map((row) => ({ ...row, heartbeatAt: row.heartbeatAt.toISOString() }));
+  }
+
+  /** Seconds that this process's clock is behind the database's; the better of a few looks. */
+  async clockOffset(): Promise<number> {
+    let best = { took: Infinity, offset: 0 };
+    for (let look = 0; look < 3; look += 1) {
+      const asked = Date.now();
+      const { rows } = await this.database.pool.query<{ now: number }>(
+        'SELECT extract(epoch FROM clock_timestamp())::float8 * 1000 AS now',
+      );
+      const answered = Date.now();
+      const offset = ((rows[0]?.now ?? answered) - (asked + answered) / 2) / 1000;
+      if (answered - asked < best.took) best = { took: answered - asked, offset };
+    }
+    return best.offset;
   }
 
   async state(id: string): Promise<WorkerState | null> {
