@@ -18,7 +18,7 @@ import { TablesController } from './experiments/tables.controller.js';
 import { ArtifactsController } from './files/artifacts.controller.js';
 import { Artifacts } from './files/artifacts.service.js';
 import { Downloads } from './files/downloads.service.js';
-import { JobsController } from './jobs/jobs.controller.js';
+import { JobsController, MetricsController } from './jobs/jobs.controller.js';
 import { TrialsController } from './jobs/trials.controller.js';
 import { DoctorController } from './operations/doctor.controller.js';
 import { GarbageController } from './operations/garbage.controller.js';
@@ -56,6 +56,7 @@ export class AppModule {
         JobsController,
         GarbageController,
         DoctorController,
+        MetricsController,
         ArtifactsController,
         DatasetsController,
         VersionsController,

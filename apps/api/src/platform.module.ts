@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown 
 import {
   ArtifactRecords,
   type ArtifactStore,
+  Curves,
   Database,
   Datasets,
   EventFeed,
@@ -49,6 +50,7 @@ export class PlatformModule implements OnApplicationShutdown {
         provide: repository,
         useFactory: () => new repository(database),
       })),
+      { provide: Curves, useFactory: () => new Curves(database, store) },
       {
         provide: EventFeed,
         useFactory: async () => {

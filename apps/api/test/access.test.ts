@@ -43,6 +43,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/jobs/:id': { role: 'viewer' },
   'GET /api/v1/jobs/:id/metrics': { role: 'viewer' },
   'GET /api/v1/jobs/:id/checkpoints': { role: 'viewer' },
+  'GET /api/v1/metrics': { role: 'viewer' },
   'GET /api/v1/artifacts/:hash': { role: 'viewer', worker: true },
   'POST /api/v1/artifacts': { role: 'researcher' },
   'POST /api/v1/artifacts/verify': { role: 'admin' },

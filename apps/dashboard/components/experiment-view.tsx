@@ -63,6 +63,7 @@ function Experiment({ id }: { id: string }) {
     id,
     (frame) => {
       if (frame.name === 'metrics') curves.receive(frame.data);
+      else if (frame.name === 'curve') curves.compacted(frame.data.jobId, frame.data.cursor);
       else if (frame.name === 'progress') {
         setProgress((previous) => new Map(previous).set(frame.data.jobId, frame.data.progress));
       } else if (frame.data.payload.type !== 'checkpoint.saved') renewSoon();

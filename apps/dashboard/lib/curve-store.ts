@@ -80,6 +80,12 @@ export class CurveStore {
     if (applied === 'gap') this.reload(chunk.jobId).catch(() => undefined);
   }
 
+  /** The job's chunks up to `cursor` are streamed no more: a curve that lacks some of them is loaded again. */
+  compacted(jobId: string, cursor: number): void {
+    const curve = this.curves.get(jobId);
+    if (curve && curve.cursor < cursor) this.reload(jobId).catch(() => undefined);
+  }
+
   private async reload(jobId: string): Promise<void> {
     if (this.loading.has(jobId)) return;
     const waiting: MetricChunk[] = [];

@@ -146,6 +146,10 @@ function parseFrame(name: StreamFrameName, text: string): Frame | null {
       const parsed = streamFrames.metrics.safeParse(value);
       return parsed.success ? { name, data: parsed.data } : null;
     }
+    case 'curve': {
+      const parsed = streamFrames.curve.safeParse(value);
+      return parsed.success ? { name, data: parsed.data } : null;
+    }
     case 'progress': {
       const parsed = streamFrames.progress.safeParse(value);
       return parsed.success ? { name, data: parsed.data } : null;

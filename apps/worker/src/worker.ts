@@ -39,7 +39,7 @@ export async function startWorker(
     const slots = { cpu: devices.length || platform.worker.threads, light: platform.worker.light };
     const identity = { id, host, pid: process.pid, slots };
     const runner = new JobRunner({
-      truth: new Attempts(database, { leaseSeconds }),
+      truth: new Attempts(database, { leaseSeconds, store }),
       store,
       cache: new ArtifactCache(join(platform.dataFolder, 'cache'), platform.worker.cacheBytes, store),
       folder: await workFolder(join(platform.dataFolder, 'work')),

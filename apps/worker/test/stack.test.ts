@@ -3,6 +3,7 @@ import { plannedJob } from '@ferment/contracts';
 import type { ArtifactReference, JobItem, JobKind, PlannedJob } from '@ferment/contracts';
 import {
   connectDatabase,
+  Curves,
   delivery,
   Dispatcher,
   folderStore,
@@ -68,6 +69,7 @@ async function startStack(queueOf: (databaseUrl: string) => Promise<QueueSetting
     database,
     store,
     jobs: new Jobs(database),
+    curves: new Curves(database, store),
     workers: new Workers(database),
   };
 }
@@ -142,7 +144,7 @@ function scenario(): void {
       attempts: [{ number: 1, state: 'succeeded', worker: 'first' }],
     });
     const steps = (job.result as { steps: number }).steps;
-    const curve = await stack.jobs.metrics(job.id);
+    const curve = await stack.curves.rows(job.id);
     expect(curve?.rows.map(({ step }) => step)).toEqual(
       Array.from({ length: steps }, (_, index) => index + 1),
     );
@@ -171,7 +173,7 @@ function scenario(): void {
     expect(job.attempts[1]?.resumedFromStep).toBeGreaterThan(0);
     expect(job.outputs).toEqual(whole.outputs);
     const values = async (of: string) =>
-      ((await stack.jobs.metrics(of))?.rows ?? []).map(({ step, values: row }) => [
+      ((await stack.curves.rows(of))?.rows ?? []).map(({ step, values: row }) => [
         step,
         row['train.loss'],
         row['validation.nll'],
@@ -194,7 +196,7 @@ function scenario(): void {
     const fourth = await startWorkerProcess('fourth');
     const params = trainParams(await importedVersion(3), 40);
     const id = await submitted(planned('train', params, 'cpu'));
-    await until('it trains', async () => ((await stack.jobs.metrics(id))?.rows.length ?? 0) > 0);
+    await until('it trains', async () => ((await stack.curves.rows(id))?.rows.length ?? 0) > 0);
     await endProcess(fourth);
     await until('it is handed back', async () => (await jobOf(id)).state === 'ready');
     expect((await jobOf(id)).attempts.at(-1)).toMatchObject({ state: 'preempted', worker: 'fourth' });
@@ -254,7 +256,7 @@ function leases(): void {
     const job = await finished(id);
     expect(job.outputs).toEqual(whole.outputs);
     expect(job.attempts.filter(({ state }) => state === 'succeeded').length).toBe(1);
-    const steps = ((await stack.jobs.metrics(id))?.rows ?? []).map(({ step }) => step);
+    const steps = ((await stack.curves.rows(id))?.rows ?? []).map(({ step }) => step);
     expect(steps).toEqual(
       Array.from({ length: (whole.result as { steps: number }).steps }, (_, index) => index + 1),
     );

@@ -27,6 +27,8 @@ export const eventPayload = z.discriminatedUnion('type', [
     failureClass: z.enum(failureClasses).nullable(),
     reason: z.string().nullable(),
   }),
+  /** The job's chunks up to this cursor were moved into its stored curve. Streamed as a frame of its own, `curve`. */
+  z.object({ type: z.literal('metrics.compacted'), cursor: z.int() }),
   z.object({ type: z.literal('checkpoint.saved'), step: z.int(), epoch: z.number(), hash: z.string() }),
   z.object({ type: z.literal('table.ready'), hash: z.string(), complete: z.boolean() }),
   z.object({ type: z.literal('dataset.imported'), dataset: z.string(), version: z.string() }),
@@ -55,12 +57,17 @@ export const jobProgress = z.object({
 export type JobProgress = z.output<typeof jobProgress>;
 
 /**
- * Frames of the one multiplexed stream, by SSE event name. The SSE id is `<last event>.<last metric chunk>`:
- * a client that reconnects with `Last-Event-ID` misses and repeats nothing.
+ * Frames of the one multiplexed stream, by SSE event name. The SSE id is `<last event>.<last metric chunk>`,
+ * not to be taken apart: a client that reconnects with `Last-Event-ID` misses and repeats nothing.
  */
 export const streamFrames = {
   event: eventRecord,
   metrics: metricChunk,
+  /**
+   * Chunks up to this cursor are streamed no more. Sent to whoever asked for `metrics`: a reader that has seen fewer of
+   * the job's chunks reads its curve again (`GET jobs/{id}/metrics`), all others have it whole.
+   */
+  curve: z.object({ jobId: z.string(), cursor: z.int() }),
   progress: z.object({ jobId: z.string(), progress: jobProgress }),
 } as const;
 export type StreamFrameName = keyof typeof streamFrames;

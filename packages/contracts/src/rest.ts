@@ -228,13 +228,107 @@ export const bestCheckpoint = z.object({
 });
 export type BestCheckpoint = z.output<typeof bestCheckpoint>;
 
-export const metricsQuery = z.object({
-  from: z.coerce.number().int().min(0).optional(),
-  to: z.coerce.number().int().min(0).optional(),
+const names = (most: number) =>
+  z
+    .string()
+    .max(10_000)
+    .transform((text) => text.split(','))
+    .pipe(z.array(z.string().min(1)).max(most));
+const step = z.coerce.number().int().min(0).max(2_147_483_647);
+
+/** Which part of a curve: steps `from` to `to` inclusive, and of its series only those named. */
+const curveRange = {
+  from: step.optional(),
+  to: step.optional(),
+  series: names(100).optional(),
+};
+/** Buckets at most over the range: then points come in buckets, unless the range holds no more points than that. */
+const resolution = z.coerce.number().int().min(1).max(10_000);
+/** What stands beside the step of each point. */
+const axes = z.preprocess(
+  (value: unknown) => (typeof value === 'string' ? value.split(',') : value),
+  z.array(z.enum(['epoch', 'time'])).default([]),
+);
+
+export const metricsQuery = z
+  .object({
+    ...curveRange,
+    resolution: resolution.optional(),
+    axes,
+    /** The `cursor` of an earlier answer: only what is new since is asked for. */
+    cursor: step.optional(),
+    /** With `cursor` and `resolution`: the `width` of that earlier answer. */
+    width: step.optional(),
+  })
+  .refine(({ cursor, resolution, width }) => cursor === undefined || !resolution || width !== undefined, {
+    message: 'expected the "width" of the answer that "cursor" is from',
+    path: ['width'],
+  });
+export type MetricsQuery = z.output<typeof metricsQuery>;
+
+/**
+ * A job's curve: one row a step, superseded rows left out, and the cursor to follow it live from. `replaceFrom` is there
+ * where a cursor was given: rows from that step on take the place of what the reader has; null means nothing is new.
+ */
+export const jobMetrics = z.object({
+  jobId: z.uuid(),
+  cursor: z.int(),
+  rows: z.array(metricRow),
+  replaceFrom: z.int().nullable().exactOptional(),
 });
-/** A job's curve: one row a step, superseded rows left out, and the cursor to follow it live from. */
-export const jobMetrics = z.object({ jobId: z.uuid(), cursor: z.int(), rows: z.array(metricRow) });
 export type JobMetrics = z.output<typeof jobMetrics>;
+
+/**
+ * A series in a range: `shown` points or buckets for `of` points. Lists are in the order of steps and equally long.
+ * Values that are null or not finite are no points.
+ */
+export const seriesBuckets = z.object({
+  of: z.int(),
+  shown: z.int(),
+  /** Every point is here as it is; `min`, `max` and `mean` are left out. */
+  exact: z.boolean(),
+  /** Of each bucket's last point. */
+  step: z.array(z.int()),
+  last: z.array(z.number()),
+  min: z.array(z.number()).exactOptional(),
+  max: z.array(z.number()).exactOptional(),
+  mean: z.array(z.number()).exactOptional(),
+  /** Of each bucket's last point, with `axes`. */
+  epoch: z.array(z.number()).exactOptional(),
+  time: z.array(z.number()).exactOptional(),
+  /** Where a cursor was given: this takes the place of all that the reader has from this step on. */
+  replaceFrom: z.int().exactOptional(),
+});
+export type SeriesBuckets = z.output<typeof seriesBuckets>;
+
+/** A job's part of an answer in buckets; of series in which nothing is new since the cursor, nothing is said. */
+export const jobBuckets = z.object({
+  jobId: z.uuid(),
+  cursor: z.int(),
+  series: z.record(z.string(), seriesBuckets),
+  /** The file that held the curve is gone or damaged: there is nothing to show. */
+  damaged: z.literal(true).exactOptional(),
+});
+export type JobBuckets = z.output<typeof jobBuckets>;
+
+/**
+ * Curves in buckets. Bucket i of every series of every job holds the steps i `width` to (i + 1) `width` - 1. Widths are
+ * powers of two, so that answers for other jobs, ranges or resolutions have the same edges, or edges between them.
+ */
+export const curveBuckets = z.object({ width: z.int(), curves: z.array(jobBuckets) });
+export type CurveBuckets = z.output<typeof curveBuckets>;
+
+const someIds = (most: number) =>
+  z.preprocess((value: unknown) => [value ?? []].flat(), z.array(z.uuid()).min(1).max(most));
+
+/** Curves of many jobs at once; jobs that do not exist are left out of the answer. */
+export const curvesQuery = z.object({
+  job: someIds(200),
+  ...curveRange,
+  resolution: resolution.default(500),
+  axes,
+});
+export type CurvesQuery = z.output<typeof curvesQuery>;
 
 export const datasetVersionItem = z.object({
   version: z.string(),

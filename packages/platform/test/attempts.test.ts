@@ -102,7 +102,7 @@ describe('one attempt at a time', () => {
     const job = await here.jobs.get(teacher);
     expect(job).toMatchObject({ state: 'running', outputs: {} });
     expect(job?.attempts.map(({ state }) => state)).toEqual(['preempted', 'running']);
-    expect((await here.jobs.metrics(teacher))?.rows).toEqual([]);
+    expect((await here.curves.rows(teacher))?.rows).toEqual([]);
     expect(await here.attempts.appendMetrics(teacher, second.attempt, [row(1, 1)])).toBe(true);
   });
 
@@ -335,7 +335,7 @@ describe('curves', () => {
     // The first is still under way when the second comes.
     const both = await Promise.all([append(first.attempt, 1, 2), append(first.attempt, 1, 2)]);
     expect(both).toEqual([true, true]);
-    expect((await here.jobs.metrics(teacher))?.cursor).toBe(2);
+    expect((await here.curves.rows(teacher))?.cursor).toBe(2);
     await here.attempts.preempted(teacher, first.attempt);
     const second = await here.take(teacher);
     expect(second.cursor).toBe(2);
@@ -365,11 +365,11 @@ describe('curves', () => {
     const second = await here.take(teacher);
     expect(second.resume).toEqual({ hash: artifact.hash, step: 2 });
     await here.attempts.appendMetrics(teacher, second.attempt, [], 3);
-    expect((await here.jobs.metrics(teacher))?.rows.map(({ step }) => step)).toEqual([1, 2]);
+    expect((await here.curves.rows(teacher))?.rows.map(({ step }) => step)).toEqual([1, 2]);
     await here.attempts.appendMetrics(teacher, second.attempt, [row(3, 31)]);
     await here.attempts.appendMetrics(teacher, second.attempt, [row(4, 41), row(5, Number.NaN)]);
 
-    const curve = await here.jobs.metrics(teacher);
+    const curve = await here.curves.rows(teacher);
     expect(curve?.cursor).toBe(5);
     expect(curve?.rows.map(({ step, values }) => [step, values['train.loss']])).toEqual([
       [1, 10],
@@ -378,7 +378,9 @@ describe('curves', () => {
       [4, 41],
       [5, null],
     ]);
-    expect((await here.jobs.metrics(teacher, 3, 4))?.rows.map(({ step }) => step)).toEqual([3, 4]);
+    expect((await here.curves.rows(teacher, { from: 3, to: 4 }))?.rows.map(({ step }) => step)).toEqual([
+      3, 4,
+    ]);
     expect((await here.jobs.get(teacher))?.attempts[1]?.resumedFromStep).toBe(2);
     expect(await here.jobs.checkpoints(teacher)).toMatchObject([{ step: 2, hash: artifact.hash, bytes: 5 }]);
 

@@ -173,7 +173,7 @@ describe('commits out of order', () => {
     await writers;
     const { rows } = await here.database.pool.query<{ events: number; chunks: number }>(
       'SELECT (SELECT count(*)::int FROM event WHERE id > $1) AS events, (SELECT count(*)::int FROM metric_chunk WHERE id > $2) AS chunks',
-      [from.event, from.chunk],
+      [from.event, from.chunk].map((place) => place.split(':')[1]),
     );
     const chunks = seen.flatMap((item) => (item.name === 'metrics' ? [item.data] : []));
     expect(chunks).toHaveLength(rows[0]?.chunks ?? -1);

@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
-import { Conflict, NotFound } from '@ferment/platform';
+import { Conflict, CurveLost, NotFound } from '@ferment/platform';
 import type { Response } from 'express';
 import { LOGGER, type Logger } from './logging.js';
 import { kindOfStatus, Problem } from './problem.js';
@@ -34,6 +34,13 @@ export class ProblemFilter implements ExceptionFilter {
     if (error instanceof HttpException) return new Problem(kindOfStatus(error.getStatus()), error.message);
     if (error instanceof Conflict) return new Problem('conflict', error.message);
     if (error instanceof NotFound) return new Problem('not-found', error.message);
+    if (error instanceof CurveLost) {
+      this.logger.error({ err: error }, 'a stored curve is lost');
+      return new Problem(
+        'not-found',
+        `The file of this job's curve is missing or damaged; its summaries are still there.`,
+      );
+    }
     const status = httpErrorStatus(error);
     if (status !== null && error instanceof Error) return new Problem(kindOfStatus(status), error.message);
     if (isOutage(error)) {

@@ -73,11 +73,16 @@ export class StreamConnection {
     const batch = await this.feed.since(this.cursor, this.filter, batchSize);
     for (const item of batch.items) {
       if (this.closed) return;
-      if (this.names.has(item.name)) await this.send(frame(item.name, item.data, item.cursor));
+      if (this.wants(item.name)) await this.send(frame(item.name, item.data, item.cursor));
       this.cursor = item.cursor;
     }
     this.cursor = batch.cursor;
     if (batch.more) this.news = true;
+  }
+
+  /** Whoever follows curves must know of those that they have to read again. */
+  private wants(name: StreamFrameName): boolean {
+    return this.names.has(name) || (name === 'curve' && this.names.has('metrics'));
   }
 
   private keepProgress(jobId: string, progress: JobProgress): void {

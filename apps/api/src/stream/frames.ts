@@ -1,9 +1,10 @@
 import type { StreamFrameName } from '@ferment/contracts';
 import type { StreamCursor } from '@ferment/platform';
 
-const pattern = /^(\d{1,19})\.(\d{1,19})$/;
+const pattern = /^((?:\d{1,20}:)?\d{1,19})\.((?:\d{1,20}:)?\d{1,19})$/;
 
-/** A place in the stream as SSE ids carry it: `<last event>.<last metric chunk>`. Null if the text is none. */
+/** A place in the stream as SSE ids carry it: `<last event>.<last metric chunk>`, each
+ * `<transaction>:<id>` (or a bare id, as older versions gave). Null if the text is none. */
 export function parseCursor(text: string): StreamCursor | null {
   const match = pattern.exec(text);
   return match?.[1] === undefined || match[2] === undefined ? null : { event: match[1], chunk: match[2] };

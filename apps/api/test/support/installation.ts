@@ -67,7 +67,8 @@ export async function startInstallation(environment: Record<string, string> = {}
   };
   let api = await startApi(settings);
   await new Workers(database).register({ id: workerId, host: 'test', pid: process.pid, slots });
-  const attempts = new Attempts(database);
+  const store = openStore(settings);
+  const attempts = new Attempts(database, { store });
   const running = new Map<string, number>();
   const beat = (): void => {
     const held = [...running].map(([jobId, attempt]) => ({ jobId, attempt }));
@@ -80,7 +81,7 @@ export async function startInstallation(environment: Record<string, string> = {}
     },
     settings,
     database,
-    store: openStore(settings),
+    store,
     attempts,
     running,
     jobs: new Jobs(database),

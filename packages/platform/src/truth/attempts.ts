@@ -19,6 +19,7 @@ import { completionEffects } from './completion.js';
 import { discardCheckpoints } from './checkpoints.js';
 import { channel } from './events.js';
 import { failAttempt, returnToReady, type Failure } from './failure.js';
+import { Curves, type CurveStore } from './curves.js';
 import { changeGraph } from './graph.js';
 import { storeSummaries, summariseMetrics } from './metric-summaries.js';
 
@@ -37,6 +38,8 @@ export interface AttemptOptions {
   leaseSeconds?: number;
   /** First delay before a transient failure is tried again; it doubles each time, up to five minutes. */
   backOffMilliseconds?: number;
+  /** Where curves lie that were moved out of the database: those of jobs that are run again after that. */
+  store?: CurveStore;
 }
 
 export interface RunningAttempt {
@@ -58,6 +61,7 @@ export interface Completion {
 export class Attempts {
   private readonly leaseSeconds: number;
   private readonly backOff: number;
+  private readonly curves: Curves;
 
   constructor(
     private readonly database: Database,
@@ -65,6 +69,8 @@ export class Attempts {
   ) {
     this.leaseSeconds = options.leaseSeconds ?? 15;
     this.backOff = options.backOffMilliseconds ?? 2000;
+    // Each curve is read once: there is nothing to keep.
+    this.curves = new Curves(database, options.store ?? noStore, { keptBytes: 0 });
   }
 
   /**
@@ -206,7 +212,7 @@ export class Attempts {
    */
   async complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
     // Its rows are all there, and it alone may write more: this need not wait in the graph's lock.
-    const summaries = await summariseMetrics(this.database.pool, jobId);
+    const summaries = await summariseMetrics(this.database.pool, this.curves, jobId);
     return changeGraph(this.database, async (graph) => {
       const { tx } = graph;
       const ended = await endAttempt(tx, jobId, attempt, 'succeeded');
@@ -265,6 +271,17 @@ export class Attempts {
       return true;
     });
   }
+}
+
+/** Of a worker that was given none: jobs whose curves were never moved out of the database need none. */
+const noStore: CurveStore = {
+  get: noStoreGiven,
+  read: noStoreGiven,
+  quarantine: noStoreGiven,
+};
+
+function noStoreGiven(hash: string): Promise<never> {
+  return Promise.reject(new Error(`artifact ${hash} cannot be read: no store was given to Attempts`));
 }
 
 interface OrderRow {

@@ -48,7 +48,8 @@ export async function claimAttempt(
   const inserted = await tx.query<{ cursor: number }>(
     `INSERT INTO attempt (job_id, number, worker_id, lease_until, resumed_from_step, metric_cursor)
      VALUES ($1, $2, $3, clock_timestamp() + $4::float8 * interval '1 second', $5,
-       coalesce((SELECT max(cursor) FROM metric_chunk WHERE job_id = $1), 0))
+       greatest((SELECT max(cursor) FROM metric_chunk WHERE job_id = $1),
+         (SELECT cursor FROM metric_curve WHERE job_id = $1), 0))
      RETURNING metric_cursor AS cursor`,
     [jobId, attempt, workerId, leaseSeconds, resume?.step ?? null],
   );

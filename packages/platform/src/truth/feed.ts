@@ -5,7 +5,10 @@ import { channel, eventRecordOf, type EventRow } from './events.js';
 
 const answerMilliseconds = 15_000;
 
-/** Where a reader stands: the last event and the last metric chunk it has seen, by id. Not to be compared. */
+/**
+ * Where a reader stands: behind the last event and the last metric chunk it has seen, each `<transaction>:<id>`, so that
+ * the place is known also when the row is gone. A bare id means the row of this id; `0` the beginning. Not to be compared.
+ */
 export interface StreamCursor {
   event: string;
   chunk: string;
@@ -19,10 +22,13 @@ export interface FeedFilter {
 
 export type FeedItem =
   | { name: 'event'; cursor: StreamCursor; data: EventRecord }
-  | { name: 'metrics'; cursor: StreamCursor; data: MetricChunk };
+  | { name: 'metrics'; cursor: StreamCursor; data: MetricChunk }
+  /** Chunks of this job up to this one are not here any more: they were moved into its stored curve. */
+  | { name: 'curve'; cursor: StreamCursor; data: { jobId: string; cursor: number } };
 
 export type FeedSignal = { type: 'changed' } | { type: 'progress'; jobId: string; progress: JobProgress };
 
+const start = '0:0';
 const pollMilliseconds = 1000;
 /** A transaction that was open when its neighbours committed is over by then, nearly always. */
 const laggardMilliseconds = 25;
@@ -67,11 +73,12 @@ export class EventFeed {
     const { rows } = await this.pool.query<StreamCursor>(
       `WITH ${bound} SELECT ${tail('event')} AS event, ${tail('metric_chunk')} AS chunk`,
     );
-    return rows[0] ?? { event: '0', chunk: '0' };
+    return rows[0] ?? { event: start, chunk: start };
   }
 
   /**
-   * What lies behind a cursor, at most `limit` items of each kind. The cursor given back stands behind the last item
+   * What lies behind a cursor, at most `limit` items of each kind. A reader that stands before chunks which have left the
+   * log is told so by an item `curve`, and reads that curve again. The cursor given back stands behind the last item
    * or, when there is no more, at the end of the log, past what the filter left out.
    */
   async since(
@@ -81,8 +88,8 @@ export class EventFeed {
   ): Promise<{ items: FeedItem[]; cursor: StreamCursor; more: boolean }> {
     const all = filter.experiments.length + filter.jobs.length === 0;
     const { rows } = await this.pool.query<SinceRow>(sinceSql, [
-      cursor.event,
-      cursor.chunk,
+      ...placeOf(cursor.event),
+      ...placeOf(cursor.chunk),
       all,
       filter.experiments,
       filter.jobs,
@@ -102,15 +109,18 @@ export class EventFeed {
       if (seen[entry.kind] === limit) return { items, cursor: at, more: true };
       seen[entry.kind] += 1;
       if (entry.kind === 'event') {
-        at = { ...at, event: String(entry.row.id) };
-        items.push({
-          name: 'event',
-          cursor: at,
-          data: eventRecordOf({ ...entry.row, time: new Date(entry.row.time) }),
-        });
+        at = { ...at, event: `${entry.row.xid}:${entry.row.id}` };
+        const { jobId, payload } = entry.row;
+        if (payload.type === 'metrics.compacted') {
+          if (jobId !== null)
+            items.push({ name: 'curve', cursor: at, data: { jobId, cursor: payload.cursor } });
+        } else {
+          const data = eventRecordOf({ ...entry.row, time: new Date(entry.row.time) });
+          items.push({ name: 'event', cursor: at, data });
+        }
       } else {
-        const { id, xid: _, ...chunk } = entry.row;
-        at = { ...at, chunk: String(id) };
+        const { id, xid, ...chunk } = entry.row;
+        at = { ...at, chunk: `${xid}:${id}` };
         items.push({ name: 'metrics', cursor: at, data: chunk });
       }
     }
@@ -159,6 +169,12 @@ export class EventFeed {
   }
 }
 
+/** Transaction (null where only the id is known) and id. */
+function placeOf(cursor: string): [string | null, string] {
+  const [first = '0', second] = cursor.split(':');
+  return second === undefined ? [null, first] : [first, second];
+}
+
 function compareXid(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
@@ -183,25 +199,26 @@ interface SinceRow {
 const bound = 'bound AS MATERIALIZED (SELECT pg_snapshot_xmin(pg_current_snapshot()) AS xid)';
 
 const tail = (table: string): string =>
-  `coalesce((SELECT id FROM ${table} WHERE xid < (SELECT xid FROM bound) ORDER BY xid DESC, id DESC LIMIT 1), 0)::text`;
+  `coalesce((SELECT ${table}.xid::text || ':' || id FROM ${table} WHERE xid < (SELECT xid FROM bound)
+     ORDER BY ${table}.xid DESC, id DESC LIMIT 1), '${start}')`;
 
-// The place of a row that is gone is taken by the newest before it.
-const place = (table: string, parameter: string): string =>
-  `coalesce((SELECT xid FROM ${table} WHERE id <= ${parameter}::bigint ORDER BY id DESC LIMIT 1), '0'::xid8)`;
+// Of a bare id: of its row, or of the newest before it.
+const place = (table: string, xid: string, id: string): string =>
+  `coalesce(${xid}::xid8, (SELECT xid FROM ${table} WHERE id <= ${id}::bigint ORDER BY id DESC LIMIT 1), '0'::xid8)`;
 
-const followed = `SELECT job_id FROM demand WHERE experiment_id = ANY($4::uuid[]) UNION SELECT unnest($5::uuid[])`;
+const followed = `SELECT job_id FROM demand WHERE experiment_id = ANY($6::uuid[]) UNION SELECT unnest($7::uuid[])`;
 
 const sinceSql = `
   WITH ${bound}, e AS (
     SELECT id, xid::text AS xid, time, experiment_id AS "experimentId", trial_id AS "trialId", job_id AS "jobId", payload
-    FROM event WHERE (xid, id) > (${place('event', '$1')}, $1::bigint) AND xid < (SELECT xid FROM bound)
-      AND ($3 OR experiment_id = ANY($4::uuid[]) OR job_id IN (${followed}))
-    ORDER BY event.xid, id LIMIT $6
+    FROM event WHERE (xid, id) > (${place('event', '$1', '$2')}, $2::bigint) AND xid < (SELECT xid FROM bound)
+      AND ($5 OR experiment_id = ANY($6::uuid[]) OR job_id IN (${followed}))
+    ORDER BY event.xid, id LIMIT $8
   ), c AS (
     SELECT id, xid::text AS xid, job_id AS "jobId", attempt, cursor, truncate_from AS "truncateFrom", rows
-    FROM metric_chunk WHERE (xid, id) > (${place('metric_chunk', '$2')}, $2::bigint) AND xid < (SELECT xid FROM bound)
-      AND ($3 OR job_id IN (${followed}))
-    ORDER BY metric_chunk.xid, id LIMIT $6
+    FROM metric_chunk WHERE (xid, id) > (${place('metric_chunk', '$3', '$4')}, $4::bigint) AND xid < (SELECT xid FROM bound)
+      AND ($5 OR job_id IN (${followed}))
+    ORDER BY metric_chunk.xid, id LIMIT $8
   )
   SELECT (SELECT json_agg(e) FROM e) AS events, (SELECT json_agg(c) FROM c) AS chunks,
     ${tail('event')} AS "lastEvent", ${tail('metric_chunk')} AS "lastChunk"`;

@@ -1,18 +1,10 @@
-import {
-  trainingKinds,
-  type CheckpointItem,
-  type JobItem,
-  type JobMetrics,
-  type MetricRow,
-  type PlannedJob,
-} from '@ferment/contracts';
+import { trainingKinds, type CheckpointItem, type JobItem, type PlannedJob } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { revive } from './experiment-create.js';
 import { rerunProducers } from './failure.js';
 import { changeGraph } from './graph.js';
 import { ensureJobs, unfinishedBehind } from './job-insert.js';
 import { jobItems } from './job-views.js';
-import { curveOf, type StoredChunk } from './metrics.js';
 
 /** Jobs, whichever experiments share them. */
 export class Jobs {
@@ -89,18 +81,6 @@ export class Jobs {
       [[...trainingKinds]],
     );
     return rows[0]?.rate ?? null;
-  }
-
-  /** The curve: one row a step, in order, rows of superseded attempts left out; steps `from` to `to` inclusive. */
-  async metrics(jobId: string, from?: number, to?: number): Promise<JobMetrics | null> {
-    if (!(await this.exists(jobId))) return null;
-    const { rows } = await this.database.pool.query<StoredChunk>(
-      `SELECT cursor, truncate_from AS "truncateFrom", rows FROM metric_chunk
-       WHERE job_id = $1 AND (truncate_from IS NOT NULL OR to_step >= coalesce($2, to_step)) ORDER BY cursor`,
-      [jobId, from ?? null],
-    );
-    const inRange = ({ step }: MetricRow): boolean => step >= (from ?? 0) && step <= (to ?? Infinity);
-    return { jobId, cursor: rows.at(-1)?.cursor ?? 0, rows: curveOf(rows).filter(inRange) };
   }
 
   /** Resumable states that are kept, newest step first: the newest of a job that has not succeeded. */

@@ -11,6 +11,8 @@ export interface LeaderOptions {
   lock: number;
   /** Longest time between two ticks. */
   pollMilliseconds: number;
+  /** False: events do not make it tick sooner (default true). */
+  wakes?: boolean;
   log: Pick<Logger, 'info' | 'warn'> | undefined;
   name: string;
   tick(): Promise<void>;
@@ -69,7 +71,7 @@ export class Leader {
       this.kick();
     });
     client.on('notification', ({ payload }) => {
-      if (payload === 'event') this.kick();
+      if (payload === 'event' && this.options.wakes !== false) this.kick();
     });
     try {
       await client.connect();

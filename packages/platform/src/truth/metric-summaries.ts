@@ -1,13 +1,25 @@
 import type { Queryable } from '../postgres/database.js';
-import { curveOf, summariseCurve, type SeriesSummary, type StoredChunk } from './metrics.js';
+import { CurveLost, type Curves } from './curves.js';
+import { curveStates } from './curve-state.js';
+import { summariseCurve, withChunks, type SeriesSummary } from './metrics.js';
 
-/** Per series of a job's curve: points, last value, range. None for a job that told no metrics. */
-export async function summariseMetrics(on: Queryable, jobId: string): Promise<SeriesSummary[]> {
-  const { rows } = await on.query<{ cursor: number; truncateFrom: number | null; rows: StoredChunk['rows'] }>(
-    'SELECT cursor, truncate_from AS "truncateFrom", rows FROM metric_chunk WHERE job_id = $1 ORDER BY cursor',
-    [jobId],
-  );
-  return summariseCurve(curveOf(rows));
+/**
+ * Per series of a job's curve: points, last value, range. None for a job that told no metrics. Where a part of the curve
+ * that was moved into a file is lost, the rest is summarised: a training is not lost for it.
+ */
+export async function summariseMetrics(
+  on: Queryable,
+  curves: Curves,
+  jobId: string,
+): Promise<SeriesSummary[]> {
+  try {
+    const whole = await curves.whole(jobId);
+    return whole ? summariseCurve(whole.curve) : [];
+  } catch (error) {
+    if (!(error instanceof CurveLost)) throw error;
+    const [state] = await curveStates(on, [jobId]);
+    return state ? summariseCurve(withChunks(null, state.chunks)) : [];
+  }
 }
 
 /** Puts a job's summaries in the place of those it had. */

@@ -1,4 +1,12 @@
 import type { MetricRow } from '@ferment/contracts';
+import {
+  columnsOf,
+  rowFrom,
+  rowsOf,
+  sliceColumns,
+  type Column,
+  type CurveColumns,
+} from '../curves/columns.js';
 
 /** A chunk as its row holds it. */
 export interface StoredChunk {
@@ -24,6 +32,60 @@ export function curveOf(chunks: readonly StoredChunk[]): MetricRow[] {
   return [...bySteps.values()].sort((a, b) => a.step - b.step);
 }
 
+/** The first step about which these chunks say something; null where they say nothing. */
+export function changedFrom(chunks: readonly StoredChunk[]): number | null {
+  let first = Infinity;
+  for (const { truncateFrom, rows } of chunks) {
+    first = Math.min(first, truncateFrom ?? Infinity);
+    for (const { step } of rows) first = Math.min(first, step);
+  }
+  return first === Infinity ? null : first;
+}
+
+/** A stored curve and the chunks that came after it, as one curve. */
+export function withChunks(base: CurveColumns | null, chunks: readonly StoredChunk[]): CurveColumns {
+  const from = changedFrom(chunks);
+  if (base === null || base.step.length === 0) return columnsOf(curveOf(chunks));
+  if (from === null) return base;
+  const at = rowFrom(base.step, from);
+  const changed = rowsOf(sliceColumns(base, at, base.step.length));
+  const tail = columnsOf(curveOf([{ cursor: 0, truncateFrom: null, rows: changed }, ...chunks]));
+  return joinCurves(sliceColumns(base, 0, at), tail);
+}
+
+function joinCurves(head: CurveColumns, tail: CurveColumns): CurveColumns {
+  const rows = head.step.length + tail.step.length;
+  const join = (name: string): Column => {
+    const values = new Float64Array(rows).fill(NaN);
+    const present = new Uint8Array(rows);
+    for (const [{ series, step }, at] of [[head, 0] as const, [tail, head.step.length] as const]) {
+      const column = series.get(name);
+      if (!column) continue;
+      values.set(column.values, at);
+      if (column.present) present.set(column.present, at);
+      else present.fill(1, at, at + step.length);
+    }
+    return { values, present: present.includes(0) ? present : null };
+  };
+  const axis = (name: 'epoch' | 'time'): Float64Array => {
+    const values = new Float64Array(rows);
+    values.set(head[name]);
+    values.set(tail[name], head.step.length);
+    return values;
+  };
+  const step = new Int32Array(rows);
+  step.set(head.step);
+  step.set(tail.step, head.step.length);
+  return {
+    step,
+    epoch: axis('epoch'),
+    time: axis('time'),
+    series: new Map(
+      [...new Set([...head.series.keys(), ...tail.series.keys()])].map((name) => [name, join(name)]),
+    ),
+  };
+}
+
 export interface SeriesSummary {
   series: string;
   points: number;
@@ -34,22 +96,24 @@ export interface SeriesSummary {
 }
 
 /** Count, last value and range of each series; values that are null or not finite do not count. */
-export function summariseCurve(rows: readonly MetricRow[]): SeriesSummary[] {
-  const found = new Map<string, SeriesSummary>();
-  for (const { step, values } of rows) {
-    for (const [series, value] of Object.entries(values)) {
-      if (value === null || !Number.isFinite(value)) continue;
-      const known = found.get(series);
-      if (!known) {
-        found.set(series, { series, points: 1, lastStep: step, last: value, minimum: value, maximum: value });
-        continue;
-      }
-      known.points += 1;
-      known.lastStep = step;
-      known.last = value;
-      known.minimum = Math.min(known.minimum, value);
-      known.maximum = Math.max(known.maximum, value);
-    }
-  }
-  return [...found.values()];
+export function summariseCurve({ step, series }: CurveColumns): SeriesSummary[] {
+  return [...series].flatMap(([name, { values }]) => {
+    const found: SeriesSummary = {
+      series: name,
+      points: 0,
+      lastStep: 0,
+      last: 0,
+      minimum: Infinity,
+      maximum: -Infinity,
+    };
+    values.forEach((value, index) => {
+      if (!Number.isFinite(value)) return;
+      found.points += 1;
+      found.lastStep = step[index] ?? 0;
+      found.last = value;
+      found.minimum = Math.min(found.minimum, value);
+      found.maximum = Math.max(found.maximum, value);
+    });
+    return found.points === 0 ? [] : [found];
+  });
 }

@@ -4,11 +4,14 @@ import { temporaryFolder } from '../../../../test/support/services.js';
 import {
   Attempts,
   connectDatabase,
+  Curves,
   Experiments,
+  folderStore,
   Jobs,
   migrate,
   startEmbeddedPostgres,
   Workers,
+  type ArtifactStore,
   type Claim,
   type Database,
   type EmbeddedPostgres,
@@ -23,6 +26,8 @@ export interface Installation {
   experiments: Experiments;
   jobs: Jobs;
   attempts: Attempts;
+  store: ArtifactStore;
+  curves: Curves;
   workers: Workers;
   /** What the dispatcher does, without a queue: offers one job to `worker` and claims it. */
   take(jobId: string, worker?: string): Promise<Claim>;
@@ -37,7 +42,8 @@ export async function startInstallation(): Promise<Installation> {
   const postgres = await startEmbeddedPostgres({ folder: path.join(folder, 'postgres'), log });
   await migrate(postgres.url);
   const database = await connectDatabase(postgres.url);
-  const attempts = new Attempts(database, { backOffMilliseconds: 20 });
+  const store = folderStore(path.join(folder, 'artifacts'));
+  const attempts = new Attempts(database, { backOffMilliseconds: 20, store });
   const workers = new Workers(database);
   await workers.register({ id: 'worker-1', host: 'here', pid: 1, slots: { cpu: 2, light: 1 } });
 
@@ -48,6 +54,8 @@ export async function startInstallation(): Promise<Installation> {
     experiments: new Experiments(database),
     jobs: new Jobs(database),
     attempts,
+    store,
+    curves: new Curves(database, store),
     workers,
     async take(jobId, worker = 'worker-1') {
       const attempt = await offer(database, jobId);
