@@ -13,7 +13,7 @@ import {
   type FeedItem,
   type StreamCursor,
 } from '../src/index.js';
-import { compactCurve, endedCurves } from '../src/truth/compaction.js';
+import { compactCurve, dueCurves, type CompactionDue } from '../src/truth/compaction.js';
 import { startInstallation, type Installation } from './support/installation.js';
 import { smallExperiment } from './support/plans.js';
 
@@ -58,8 +58,14 @@ async function succeeded(salt: string, steps = 50): Promise<string> {
   return teacher;
 }
 
-const compact = (jobId: string, store: ArtifactStore = here.store) =>
-  compactCurve(here.database, store, new Curves(here.database, store), jobId);
+const compact = async (jobId: string, store: ArtifactStore = here.store): Promise<boolean> => {
+  const through = (await here.curves.rows(jobId))?.cursor ?? 0;
+  return compactCurve(here.database, store, new Curves(here.database, store), { jobId, through });
+};
+const due = async (more: Partial<CompactionDue> = {}): Promise<string[]> => {
+  const all = { succeededSeconds: 0, endedSeconds: 3600, settledSeconds: 3600, settledBytes: 0, ...more };
+  return (await dueCurves(here.database.pool, all)).map(({ jobId }) => jobId);
+};
 const chunksOf = async (jobId: string): Promise<number> => {
   const { rows: found } = await here.database.pool.query<{ n: number }>(
     'SELECT count(*)::int AS n FROM metric_chunk WHERE job_id = $1',
@@ -101,7 +107,7 @@ describe('a finished curve', () => {
       'metric_curve_hash_fkey',
     );
     // There is nothing left to do, and doing it again changes nothing.
-    expect(await endedCurves(here.database.pool, 0, 0)).not.toContain(jobId);
+    expect(await due()).not.toContain(jobId);
     expect(await compact(jobId)).toBe(true);
     expect(await curve(jobId)).toEqual(before);
   });
@@ -117,21 +123,23 @@ describe('a finished curve', () => {
   });
 
   test('of a job that is made again gives way to the new one', async () => {
-    const jobId = await succeeded('again');
+    const jobId = await succeeded('again', 70);
     await compact(jobId);
     const outputs = (await here.jobs.get(jobId))?.outputs ?? {};
     await here.jobs.artifactCorrupt(outputs['best']?.hash ?? '');
     // Until the new attempt says something, the old curve stands.
     const claim = await here.take(jobId);
-    expect(claim.cursor).toBe(5);
-    expect(await curve(jobId)).toEqual({ jobId, cursor: 5, rows: rows(1, 50) });
+    expect(claim.cursor).toBe(7);
+    expect(await curve(jobId)).toEqual({ jobId, cursor: 7, rows: rows(1, 70) });
     await here.attempts.appendMetrics(jobId, claim.attempt, rows(1, 3, 7), 0, claim.cursor);
-    expect(await curve(jobId)).toEqual({ jobId, cursor: 6, rows: rows(1, 3, 7) });
-    expect(await compact(jobId)).toBe(false);
+    expect(await curve(jobId)).toEqual({ jobId, cursor: 8, rows: rows(1, 3, 7) });
+    const old = (await fileOf(jobId)) ?? '';
     await here.finish(claim);
     expect((await here.jobs.get(jobId))?.summaries['train.loss']).toMatchObject({ points: 3, last: 7 });
     expect(await compact(jobId)).toBe(true);
-    expect(await curve(jobId)).toEqual({ jobId, cursor: 6, rows: rows(1, 3, 7) });
+    expect(await curve(jobId)).toEqual({ jobId, cursor: 8, rows: rows(1, 3, 7) });
+    // The file that nothing refers to any more is not kept.
+    expect(await here.store.has(old)).toBeNull();
   });
 
   test('of a job that failed and is resumed goes on after its checkpoint', async () => {
@@ -203,7 +211,7 @@ describe('a compaction that does not come to its end', () => {
     expect(await chunksOf(jobId)).toBe(5);
   });
 
-  test('leaves a job alone that was claimed meanwhile, and whose curve has grown', async () => {
+  test('goes on where the job was claimed meanwhile and its curve has changed', async () => {
     const jobId = await succeeded('claimed');
     const outputs = (await here.jobs.get(jobId))?.outputs ?? {};
     const store: ArtifactStore = {
@@ -211,13 +219,78 @@ describe('a compaction that does not come to its end', () => {
       put: async (content) => {
         await here.jobs.artifactCorrupt(outputs['best']?.hash ?? '');
         const claim = await here.take(jobId);
+        expect(claim.cursor).toBe(5);
         await here.attempts.appendMetrics(jobId, claim.attempt, rows(1, 2, 9), 0, claim.cursor);
         await here.finish(claim);
         return here.store.put(content);
       },
     };
-    expect(await compact(jobId, store)).toBe(false);
+    expect(await compact(jobId, store)).toBe(true);
+    expect(await chunksOf(jobId)).toBe(1);
     expect(await curve(jobId)).toEqual({ jobId, cursor: 6, rows: rows(1, 2, 9) });
+  });
+
+  test('gives way to one that was faster', async () => {
+    const jobId = await succeeded('faster');
+    const before = await curve(jobId);
+    const store: ArtifactStore = {
+      ...here.store,
+      put: async (content) => {
+        await compact(jobId);
+        return here.store.put(content);
+      },
+    };
+    expect(await compact(jobId, store)).toBe(false);
+    expect(await curve(jobId)).toEqual(before);
+  });
+});
+
+describe('a curve that still grows', () => {
+  test('is moved in parts while its writers go on, and is whole for all readers at every moment', async () => {
+    const { teacher } = await train('growing');
+    const claim = await here.take(teacher);
+    const seen: { cursor: number; steps: number }[] = [];
+    let [written, moves] = [0, 0];
+    const writing = (async () => {
+      while (moves < 4) {
+        await here.attempts.appendMetrics(teacher, claim.attempt, [row(written + 1)], undefined, written);
+        written += 1;
+      }
+    })();
+    while (moves < 4) {
+      const { cursor, rows: now } = await curve(teacher);
+      expect(now.map(({ step }) => step)).toEqual(now.map((_, index) => index + 1));
+      seen.push({ cursor, steps: now.length });
+      if (cursor > 0 && (await compact(teacher))) moves += 1;
+    }
+    await writing;
+    expect(seen.filter(({ cursor, steps }) => cursor !== steps)).toEqual([]);
+    // A chunk sent again after it was moved is taken as what it is.
+    await compact(teacher);
+    const last = row(written);
+    expect(await here.attempts.appendMetrics(teacher, claim.attempt, [last], undefined, written - 1)).toBe(
+      true,
+    );
+    expect(await chunksOf(teacher)).toBe(1);
+    expect((await curve(teacher)).rows).toEqual(rows(1, written));
+    await here.finish(claim);
+    expect((await here.jobs.get(teacher))?.summaries['train.loss']?.points).toBe(written);
+  });
+
+  test('is due when its settled chunks are worth a file', async () => {
+    const { teacher } = await train('growing due');
+    const claim = await here.take(teacher);
+    await here.attempts.appendMetrics(teacher, claim.attempt, rows(1, 5));
+    await here.attempts.appendMetrics(teacher, claim.attempt, rows(6, 9));
+    expect(await due({ settledBytes: 100 })).not.toContain(teacher);
+    await here.database.pool.query(
+      `UPDATE metric_chunk SET created_at = now() - interval '2 hours' WHERE job_id = $1 AND cursor = 1`,
+      [teacher],
+    );
+    expect(await due({ settledBytes: 100_000 })).not.toContain(teacher);
+    const settled = { succeededSeconds: 0, endedSeconds: 0, settledSeconds: 3600, settledBytes: 100 };
+    expect(await dueCurves(here.database.pool, settled)).toContainEqual({ jobId: teacher, through: 1 });
+    await here.finish(claim);
   });
 });
 
@@ -265,7 +338,7 @@ describe('readers', () => {
     const whole = await readOn(start, [first, other.teacher]);
     expect(told(whole.items)).toEqual([1, 2, 3, 4, 5, 1].map((cursor) => `metrics ${cursor}`));
     const places = [start, ...whole.items.map(({ cursor }) => cursor), whole.cursor, await feed.now()];
-    await compact(first);
+    expect(await compact(first)).toBe(true);
     await here.attempts.appendMetrics(other.teacher, claim.attempt, rows(2, 2));
     const ofOther = whole.items.findIndex(
       ({ name, data }) => name === 'metrics' && data.jobId === other.teacher,
@@ -311,10 +384,7 @@ describe('the compactor', () => {
     const options = { store: here.store, pollMilliseconds: 50, succeededSeconds: 0 };
     const compactors = [new Compactor(here.database, options), new Compactor(here.database, options)];
     for (const compactor of compactors) compactor.start();
-    await until(
-      'the succeeded ones are moved',
-      async () => (await endedCurves(here.database.pool, 0, 3600)).length === 0,
-    );
+    await until('the succeeded ones are moved', async () => (await due()).length === 0);
     for (const compactor of compactors) await compactor.stop();
     expect(await Promise.all([...jobs, running.teacher, failed.teacher].map(chunksOf))).toEqual([0, 0, 1, 1]);
     const { rows: events } = await here.database.pool.query<{ n: number }>(

@@ -1,62 +1,73 @@
 import { endedJobStates } from '@ferment/contracts';
 import { isDeepStrictEqual } from 'node:util';
+import type { CurveColumns } from '../curves/columns.js';
 import { curveFile, readCurveFile } from '../curves/curve-file.js';
 import { KeptBytes } from '../curves/kept-bytes.js';
 import type { Database, Queryable } from '../postgres/database.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import { recordArtifacts } from './attempt-queries.js';
-import type { CurveColumns } from '../curves/columns.js';
+import { discardUnreferenced } from './checkpoints.js';
 import type { Curves } from './curves.js';
 import { channel, writeEvents } from './events.js';
 
-/** Jobs that ended so long ago and still have chunks, those that ended first before the others. */
-export async function endedCurves(
-  on: Queryable,
-  succeededSeconds: number,
-  endedSeconds: number,
-  limit = 200,
-): Promise<string[]> {
-  const { rows } = await on.query<{ id: string }>(
-    `SELECT j.id FROM job j
-     WHERE j.state = ANY($1) AND EXISTS (SELECT FROM metric_chunk m WHERE m.job_id = j.id)
-       AND j.ended_at < clock_timestamp() - CASE j.state WHEN 'succeeded' THEN $2::float8 ELSE $3::float8 END * interval '1 second'
-     ORDER BY j.ended_at LIMIT $4`,
-    [endedJobStates, succeededSeconds, endedSeconds, limit],
+/** When a curve is due to be moved. */
+export interface CompactionDue {
+  /** Seconds after a job's success. */
+  succeededSeconds: number;
+  /** Seconds after a job failed or was cancelled. */
+  endedSeconds: number;
+  /** A job that has not ended: seconds that a chunk stays as it came, and bytes of older ones that are worth a file. */
+  settledSeconds: number;
+  settledBytes: number;
+}
+
+/** A job's chunks up to this cursor are due. */
+export interface DueCurve {
+  jobId: string;
+  through: number;
+}
+
+/** What is due, at most `limit` of it: jobs that have ended, and long curves of those that have not. */
+export async function dueCurves(on: Queryable, due: CompactionDue, limit = 200): Promise<DueCurve[]> {
+  const { rows } = await on.query<DueCurve>(
+    `SELECT m.job_id AS "jobId", max(m.cursor) AS through
+     FROM metric_chunk m JOIN job j ON j.id = m.job_id
+     WHERE CASE WHEN j.state = ANY($1)
+       THEN j.ended_at < clock_timestamp() - CASE j.state WHEN 'succeeded' THEN $2::float8 ELSE $3::float8 END * interval '1 second'
+       ELSE m.created_at < clock_timestamp() - $4::float8 * interval '1 second' END
+     GROUP BY m.job_id, j.state HAVING j.state = ANY($1) OR sum(pg_column_size(m.rows)) > $5::float8
+     LIMIT $6`,
+    [endedJobStates, due.succeededSeconds, due.endedSeconds, due.settledSeconds, due.settledBytes, limit],
   );
-  return rows.map(({ id }) => id);
+  return rows;
 }
 
 /**
- * Moves an ended job's chunks into its stored curve. First the file is in the store, read back and compared; then one
- * transaction refers to it, drops the chunks that are in it and tells the event log. A crash in between leaves a file
- * that nothing refers to, and every reader sees the whole curve, before and after.
+ * Moves a job's chunks up to `through` into its stored curve. First the file is in the store, read back and compared;
+ * then one transaction refers to it, drops the chunks that are in it and tells the event log. A crash in between leaves
+ * a file that nothing refers to, and every reader sees the whole curve, before and after.
  *
- * @returns false where the job is at work again, or its curve has changed meanwhile: then nothing was changed
+ * The job may be at work meanwhile: its chunks get their cursors in the order in which they are committed, so those up
+ * to `through` are all there and do not change; what comes after them stays.
+ *
+ * @returns false where another compaction was faster: then nothing was changed
  */
 export async function compactCurve(
   database: Database,
   store: ArtifactStore,
   curves: Curves,
-  jobId: string,
+  { jobId, through }: DueCurve,
 ): Promise<boolean> {
-  const whole = await curves.whole(jobId);
+  const whole = await curves.whole(jobId, through);
   if (!whole) return false;
   const { state, curve } = whole;
   const file = curve.step.length === 0 ? null : await stored(store, curve);
-  return database.transaction(async (tx) => {
-    // A claim moves the job first: it comes before this and is seen, or after it and sees the stored curve's cursor.
-    const { rowCount } = await tx.query('SELECT FROM job WHERE id = $1 AND state = ANY($2) FOR UPDATE', [
-      jobId,
-      endedJobStates,
-    ]);
-    if (rowCount !== 1) return false;
-    const { rows } = await tx.query<{ newest: number; stored: number | null }>(
-      `SELECT greatest((SELECT max(cursor) FROM metric_chunk WHERE job_id = $1), k.cursor, 0) AS newest, k.cursor AS stored
-       FROM job j LEFT JOIN metric_curve k ON k.job_id = j.id WHERE j.id = $1`,
+  const moved = await database.transaction(async (tx) => {
+    const { rows } = await tx.query<{ cursor: number | null }>(
+      `SELECT (SELECT cursor FROM metric_curve WHERE job_id = j.id) AS cursor FROM job j WHERE j.id = $1 FOR NO KEY UPDATE`,
       [jobId],
     );
-    const now = rows[0];
-    if (now?.newest !== state.cursor || now.stored !== (state.stored?.cursor ?? null)) return false;
+    if (rows[0]?.cursor !== (state.stored?.cursor ?? null)) return false;
     if (file) await recordArtifacts(tx, [file]);
     await tx.query(
       `INSERT INTO metric_curve (job_id, hash, cursor, rows) VALUES ($1, $2, $3, $4)
@@ -69,6 +80,10 @@ export async function compactCurve(
     await tx.query(`SELECT pg_notify('${channel}', 'metrics')`);
     return true;
   });
+  const before = state.stored?.file?.hash;
+  if (moved && before !== undefined && before !== file?.hash)
+    await database.transaction((tx) => discardUnreferenced(tx, [before], (hash) => store.delete(hash)));
+  return moved;
 }
 
 /** Stores a curve's file and makes sure that what is in the store is the curve. */

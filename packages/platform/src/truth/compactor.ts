@@ -1,25 +1,33 @@
 import type { Logger } from '../log.js';
 import type { Database } from '../postgres/database.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
-import { compactCurve, endedCurves } from './compaction.js';
+import { compactCurve, dueCurves, type CompactionDue } from './compaction.js';
 import { Curves } from './curves.js';
 import { Leader } from './leader.js';
 
-export interface CompactorOptions {
+export interface CompactorOptions extends Partial<CompactionDue> {
   store: ArtifactStore;
   log?: Pick<Logger, 'info' | 'warn'>;
   /** Time between two looks (default 15 s). */
   pollMilliseconds?: number;
-  /** How long after its success a job's curve stays as it came (default 30 s): most live readers have it by then. */
-  succeededSeconds?: number;
-  /** The same for failed and cancelled jobs (default 1 hour), which are often tried again. */
-  endedSeconds?: number;
 }
+
+/**
+ * Live readers have a chunk long before it is 30 s old. Failed and cancelled jobs are often tried again. 512 KiB are
+ * some 3,000 rows, which take a reader as long as a file of 10,000.
+ */
+const defaults: CompactionDue = {
+  succeededSeconds: 30,
+  endedSeconds: 3600,
+  settledSeconds: 30,
+  settledBytes: 512 * 1024,
+};
 
 const compactorLock = 0x0fe7_0010;
 
 /**
- * Moves curves of jobs that have ended out of the database into columnar files, one job after another.
+ * Moves curves out of the database into columnar files, one job after another: those of jobs that have ended, and the
+ * older part of long ones that still grow.
  *
  * It runs in the API under a lock rather than as jobs of the workers: it is a few milliseconds of work for a curve, is
  * nobody's experiment, and must go on where no worker is.
@@ -55,14 +63,13 @@ export class Compactor {
   }
 
   private async tick(): Promise<void> {
-    const { succeededSeconds = 30, endedSeconds = 3600 } = this.options;
-    const due = await endedCurves(this.database.pool, succeededSeconds, endedSeconds);
-    for (const jobId of due) {
+    const due = await dueCurves(this.database.pool, { ...defaults, ...this.options });
+    for (const curve of due) {
       if (this.stopped) return;
       try {
-        await compactCurve(this.database, this.options.store, this.curves, jobId);
+        await compactCurve(this.database, this.options.store, this.curves, curve);
       } catch (error) {
-        this.options.log?.warn({ jobId, error: String(error) }, 'a curve stays in the database for now');
+        this.options.log?.warn({ ...curve, error: String(error) }, 'a curve stays in the database for now');
       }
     }
   }

@@ -26,23 +26,33 @@ interface StateRow {
 
 // One statement, and so one moment: a compaction is seen whole or not at all.
 const stateSql = `
-  SELECT j.id AS "jobId", greatest(k.cursor, (SELECT max(cursor) FROM metric_chunk WHERE job_id = j.id), 0) AS newest,
+  SELECT j.id AS "jobId",
+    greatest(k.cursor, (SELECT max(cursor) FROM metric_chunk WHERE job_id = j.id AND cursor <= coalesce($4, cursor)), 0) AS newest,
     k.hash, a.bytes, k.cursor, NULL::int AS "truncateFrom", NULL::json AS rows
   FROM job j LEFT JOIN metric_curve k ON k.job_id = j.id LEFT JOIN artifact a ON a.hash = k.hash
   WHERE j.id = ANY($1)
   UNION ALL
   SELECT m.job_id, NULL, NULL, NULL, m.cursor, m.truncate_from, m.rows
   FROM metric_chunk m LEFT JOIN metric_curve k ON k.job_id = m.job_id
-  WHERE m.job_id = ANY($1) AND m.cursor > coalesce(k.cursor, 0)
+  WHERE m.job_id = ANY($1) AND m.cursor > coalesce(k.cursor, 0) AND m.cursor <= coalesce($4, m.cursor)
     AND (m.truncate_from IS NOT NULL OR (m.to_step >= coalesce($2, 0) AND m.from_step <= coalesce($3, m.from_step)))`;
 
-/** Jobs that do not exist are left out. */
+/**
+ * Jobs that do not exist are left out.
+ *
+ * @param range.through the curves as they were when this cursor was the newest
+ */
 export async function curveStates(
   on: Queryable,
   jobIds: readonly string[],
-  { from, to }: { from?: number | undefined; to?: number | undefined } = {},
+  range: { from?: number | undefined; to?: number | undefined; through?: number | undefined } = {},
 ): Promise<CurveState[]> {
-  const { rows } = await on.query<StateRow>(stateSql, [jobIds, from ?? null, to ?? null]);
+  const { rows } = await on.query<StateRow>(stateSql, [
+    jobIds,
+    range.from ?? null,
+    range.to ?? null,
+    range.through ?? null,
+  ]);
   const states = new Map<string, CurveState>();
   for (const { jobId, newest, hash, bytes, cursor } of rows) {
     if (newest === null) continue;

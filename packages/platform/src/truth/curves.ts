@@ -113,9 +113,12 @@ export class Curves {
     return { width, curves: [{ jobId, cursor: state.cursor, series }] };
   }
 
-  /** What the database and the store have of a job's curve, all of it; null when there is no such job. */
-  async whole(jobId: string): Promise<{ state: CurveState; curve: CurveColumns } | null> {
-    const [loaded] = await this.load([jobId], {}, { epoch: true, time: true });
+  /**
+   * What the database and the store have of a job's curve, up to the chunk `through` (by default all of it); null when
+   * there is no such job.
+   */
+  async whole(jobId: string, through?: number): Promise<{ state: CurveState; curve: CurveColumns } | null> {
+    const [loaded] = await this.load([jobId], { through }, { epoch: true, time: true });
     if (!loaded) return null;
     if (loaded.curve !== null) return loaded;
     throw new CurveLost(jobId, loaded.lost);
@@ -135,7 +138,7 @@ export class Curves {
 
   private async load(
     jobIds: readonly string[],
-    range: CurveRange,
+    range: CurveRange & { through?: number | undefined },
     axes: { epoch: boolean; time: boolean },
   ): Promise<LoadedCurve[]> {
     const states = await curveStates(this.database.pool, jobIds, range);
