@@ -2,6 +2,7 @@ import { type DynamicModule, Global, Inject, Module, type OnApplicationShutdown 
 import {
   ArtifactRecords,
   type ArtifactStore,
+  AttemptLogs,
   Curves,
   Database,
   Datasets,
@@ -51,6 +52,7 @@ export class PlatformModule implements OnApplicationShutdown {
         useFactory: () => new repository(database),
       })),
       { provide: Curves, useFactory: () => new Curves(database, store) },
+      { provide: AttemptLogs, useFactory: () => new AttemptLogs(database, store) },
       {
         provide: EventFeed,
         useFactory: async () => {

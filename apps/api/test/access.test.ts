@@ -43,6 +43,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/jobs/:id': { role: 'viewer' },
   'GET /api/v1/jobs/:id/metrics': { role: 'viewer' },
   'GET /api/v1/jobs/:id/checkpoints': { role: 'viewer' },
+  'GET /api/v1/jobs/:id/attempts/:attempt/logs': { role: 'viewer' },
   'GET /api/v1/metrics': { role: 'viewer' },
   'GET /api/v1/artifacts/:hash': { role: 'viewer', worker: true },
   'POST /api/v1/artifacts': { role: 'researcher' },
@@ -100,6 +101,7 @@ function call(address: string, headers: Record<string, string>) {
     path
       .replace(':id', id)
       .replace(':name', 'faces')
+      .replace(':attempt', '1')
       .replace(/:(hash|version)/, 'a'.repeat(64));
   return fetch(url, { method, headers, redirect: 'manual' });
 }

@@ -2,6 +2,7 @@ import {
   ablationTable,
   artifactReference,
   asksForRobustness,
+  attemptLog,
   bestCheckpoint,
   checkFinding,
   createdToken,
@@ -28,6 +29,7 @@ import {
 } from '@ferment/contracts';
 import type {
   AblationTable,
+  AttemptLog,
   BestCheckpoint,
   ChangeExperiment,
   CheckFinding,
@@ -113,7 +115,10 @@ export class Client {
 
   private async parsed<T>(schema: z.ZodType<T>, path: string, options?: RequestOptions): Promise<T> {
     const response = await this.fetch(path, options);
-    const answer = schema.safeParse(await response.json());
+    const body: unknown = await response.json().catch((error: unknown) => {
+      throw new WorkFailed(`The answer from ${this.url} broke off (${reasonOf(error)}).`, { cause: error });
+    });
+    const answer = schema.safeParse(body);
     if (answer.success) return answer.data;
     throw new WorkFailed(
       `${this.url} answered ${path} in a form this version does not know: ${z.prettifyError(answer.error)}`,
@@ -229,6 +234,14 @@ export class Client {
   }
   job(id: string): Promise<JobItem> {
     return this.parsed(jobItem, `jobs/${id}`);
+  }
+  /** Lines of an attempt's log after the cursor, or the last `tail` of them. */
+  attemptLog(
+    id: string,
+    attempt: number,
+    query: { cursor?: number; tail?: number } = {},
+  ): Promise<AttemptLog> {
+    return this.parsed(attemptLog, `jobs/${id}/attempts/${attempt}/logs`, { query });
   }
   jobMetrics(id: string): Promise<JobMetrics> {
     return this.parsed(jobMetrics, `jobs/${id}/metrics`);

@@ -9,6 +9,7 @@ export { compareTrials } from './commands/trial.js';
 export { dataFolder, findApi, readConnection } from './connection.js';
 export type { Connection } from './connection.js';
 export { ApiError, exitCodeOf, UsageError, WorkFailed } from './errors.js';
+export { jobLogs, type LogsOptions, type NumberedLine } from './logs.js';
 export { columns, LiveLine, processStreams } from './output.js';
 export type { Streams } from './output.js';
 export { runCommand } from './program.js';

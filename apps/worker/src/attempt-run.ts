@@ -1,6 +1,7 @@
 import type { JobProgress } from '@ferment/contracts';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { AttemptLog } from './attempt-log.js';
 import { AttemptWriter } from './attempt-writer.js';
 import type { ArtifactCache } from './artifact-cache.js';
 import type { Child, ChildGone } from './children/child.js';
@@ -14,6 +15,9 @@ export interface RunOptions {
   cache: ArtifactCache;
   /** Folder for what children write; on the cache's disk. */
   folder: string;
+  workerId: string;
+  /** Takes out of an attempt's log what nobody is to read (default: nothing). */
+  cleaned?: (text: string) => string;
   log: Log;
 }
 
@@ -29,6 +33,8 @@ export class AttemptRun {
   #ordered: 'pause' | 'cancel' | null = null;
   #child: Child | null = null;
   #grace: NodeJS.Timeout | null = null;
+  /** What is kept of it for people; `options.log` is the worker's own. */
+  readonly #lines: AttemptLog;
 
   constructor(
     readonly claim: Claim,
@@ -36,6 +42,7 @@ export class AttemptRun {
     private readonly options: RunOptions,
   ) {
     this.renewedAt = claimedAt;
+    this.#lines = new AttemptLog({ ...options, jobId: claim.jobId, attempt: claim.attempt });
   }
 
   /** The attempt is no longer ours: ends the child at once, writes nothing more. */
@@ -46,6 +53,7 @@ export class AttemptRun {
       { ...this.#names },
       `attempt given up: ${reason}`,
     );
+    if (this.#child !== null) this.#lines.remark(`given up: ${reason}`, 'warn');
     this.#lost.abort(new Error(reason));
     void this.#child?.kill();
   }
@@ -59,6 +67,7 @@ export class AttemptRun {
     }
     if (this.#ordered === 'cancel' || this.#ordered === order) return;
     this.#ordered = order;
+    this.#lines.remark(order === 'cancel' ? 'cancelled: stopped on order' : 'told to stop at the next step');
     this.#child?.stop();
     if (this.#grace !== null) clearTimeout(this.#grace);
     this.#grace = setTimeout(() => void this.#child?.kill(), graceOf[order]);
@@ -86,6 +95,10 @@ export class AttemptRun {
     try {
       const { kind, params, inputs, inputParams } = claim;
       const resume = claim.resume === null ? null : { hash: claim.resume.hash };
+      this.#lines.remark(
+        `attempt ${claim.attempt} at ${kind} on worker ${this.options.workerId}, process ${child.pid}` +
+          (claim.resume === null ? '' : `, from step ${claim.resume.step} on`),
+      );
       const running = child.run(
         { kind, params, inputs, inputParams, resume, folder },
         {
@@ -95,6 +108,12 @@ export class AttemptRun {
           },
           checkpoint: (checkpoint) => writer.checkpoint(checkpoint),
           fetch: (hash, discard) => files.path(hash, discard),
+          output: (source, text) => this.#lines.tell({ source, text }),
+          log: ({ level, text, fields, time }) =>
+            this.#lines.tell({
+              ...{ source: 'log', level, text, time },
+              ...(Object.keys(fields).length > 0 && { fields }),
+            }),
         },
       );
       if (this.#ordered !== null) child.stop();
@@ -103,6 +122,7 @@ export class AttemptRun {
       // From here on nothing ends the child any more: it is the next job's.
       this.#child = null;
       if (this.#grace !== null) clearTimeout(this.#grace);
+      this.#remarkEnd(end);
       await this.#record(end, writer);
     } catch (error) {
       if (!this.#lost.signal.aborted)
@@ -111,8 +131,18 @@ export class AttemptRun {
       if (this.#grace !== null) clearTimeout(this.#grace);
       this.#child = null;
       files.release();
+      await this.#lines.close();
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  #remarkEnd(end: ChildAnswer | ChildGone): void {
+    if (end.type === 'done') this.#lines.remark('computed');
+    else if (end.type === 'stopped') this.#lines.remark('stopped on order');
+    else if (end.type === 'failed')
+      this.#lines.remark(`failed (${end.failureClass}): ${end.reason}`, 'error');
+    else if (this.#ordered !== 'cancel')
+      this.#lines.remark(goneFailure(end, this.#ordered === 'pause').reason, 'error');
   }
 
   get #names(): { jobId: string; attempt: number; kind: string } {

@@ -9,7 +9,6 @@ import type { QueueMessage } from './truth.js';
 
 export interface RunnerOptions extends RunOptions {
   pool: ChildPool;
-  workerId: string;
   /** What jobs of the `cpu` class share: CPU threads or, with `devices`, one slot for each of those. */
   threads: number;
   /** Graphics processors on which jobs of the `cpu` class run; the CPU where there are none. */

@@ -1,4 +1,11 @@
-import type { ArtifactReference, FailureClass, JobKind, JobProgress, MetricRow } from '@ferment/contracts';
+import type {
+  ArtifactReference,
+  FailureClass,
+  JobKind,
+  JobProgress,
+  LogLevel,
+  MetricRow,
+} from '@ferment/contracts';
 
 /** Anything that survives JSON: what a job's params and results are. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
@@ -6,6 +13,14 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
 /** A file that a child wrote and its parent uploads. */
 export interface OutgoingFile extends ArtifactReference {
   path: string;
+}
+
+/** A line that a child reports for its attempt's log; `time` is milliseconds since the epoch. */
+export interface ReportedLine {
+  level: LogLevel;
+  text: string;
+  fields: Record<string, Json>;
+  time: number;
 }
 
 /** One attempt, as a child is asked to run it. */
@@ -34,6 +49,7 @@ export type FromChild =
   | { type: 'ready' }
   | { type: 'metrics'; rows: MetricRow[] }
   | { type: 'progress'; progress: JobProgress }
+  | ({ type: 'log' } & ReportedLine)
   | { type: 'checkpoint'; step: number; epoch: number; file: OutgoingFile }
   /** Asks for an artifact's path in the local cache; `discard`: the cached copy was found damaged. */
   | { type: 'fetch'; id: number; hash: string; discard: boolean }

@@ -13,6 +13,7 @@ export type Truth = Pick<
   | 'claim'
   | 'heartbeat'
   | 'appendMetrics'
+  | 'appendLog'
   | 'saveCheckpoint'
   | 'discardCheckpoints'
   | 'publish'

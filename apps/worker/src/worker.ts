@@ -7,6 +7,7 @@ import { workFolder } from './work-folder.js';
 import { ArtifactCache } from './artifact-cache.js';
 import { ChildPool } from './children/pool.js';
 import { JobRunner } from './job-runner.js';
+import { redactor, secretsOf } from './redact.js';
 import type { WorkerSettings } from './settings.js';
 import { WorkerModule } from './worker.module.js';
 
@@ -38,6 +39,7 @@ export async function startWorker(
     // One job on a graphics processor at a time, whatever threads feed it.
     const slots = { cpu: devices.length || platform.worker.threads, light: platform.worker.light };
     const identity = { id, host, pid: process.pid, slots };
+    const cleaned = redactor(secretsOf(platform));
     const runner = new JobRunner({
       truth: new Attempts(database, { leaseSeconds, store }),
       store,
@@ -48,7 +50,9 @@ export async function startWorker(
         environment: settings.environment,
         idle: slots.cpu + slots.light,
         xla: settings.xla,
+        cleaned,
       }),
+      cleaned,
       workerId: id,
       threads: slots.cpu,
       devices,

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import { plannedJob } from '@ferment/contracts';
+import { logText, plannedJob } from '@ferment/contracts';
 import type { ArtifactReference, JobItem, JobKind, PlannedJob } from '@ferment/contracts';
 import {
+  AttemptLogs,
   connectDatabase,
   Curves,
   delivery,
@@ -70,6 +71,7 @@ async function startStack(queueOf: (databaseUrl: string) => Promise<QueueSetting
     store,
     jobs: new Jobs(database),
     curves: new Curves(database, store),
+    logs: new AttemptLogs(database, store),
     workers: new Workers(database),
   };
 }
@@ -123,6 +125,12 @@ async function finished(id: string): Promise<JobItem> {
   return jobOf(id);
 }
 
+/** What the lines of an attempt's log say. */
+async function logOf(id: string, attempt: number): Promise<string[]> {
+  const log = await stack.logs.read(id, attempt, { cursor: 0, limit: 10_000 });
+  return (log?.lines ?? []).map((line) => logText(line).split(/ +/).slice(2).join(' '));
+}
+
 /** Uploaded csv files: bytes that no job has made. */
 let sources = 0;
 
@@ -159,10 +167,11 @@ function scenario(): void {
     const whole = await finished(await submitted(planned('train', params, 'cpu', 'undisturbed')));
 
     const id = await submitted(planned('train', params, 'cpu', 'killed'));
-    await until(
-      'some epochs are saved',
-      async () => ((await stack.jobs.checkpoints(id))?.[0]?.epoch ?? 0) >= 3,
-    );
+    const saved = async () => (await stack.jobs.checkpoints(id))?.[0]?.epoch ?? 0;
+    await until('its log has begun', async () => (await logOf(id, 1)).length > 0);
+    // Killed right after a checkpoint was recorded: none is on its way to the store.
+    const before = await saved();
+    await until('some epochs are saved', async () => (await saved()) >= Math.max(3, before + 1));
     await endProcess(second, 'SIGKILL');
     await startWorkerProcess('third');
     const job = await finished(id);
@@ -179,6 +188,15 @@ function scenario(): void {
         row['validation.nll'],
       ]);
     expect(await values(id)).toEqual(await values(whole.id));
+
+    // Each attempt has a log of its own, that of the lost one kept.
+    const [lost, last] = [await logOf(id, 1), await logOf(id, 2)];
+    expect(lost[0]).toMatch(/^attempt 1 at train on worker second, process \d+$/);
+    expect(last[0]).toContain(`worker third, process`);
+    expect(last[0]).toContain(`from step ${job.attempts[1]?.resumedFromStep} on`);
+    expect(last.some((line) => line.startsWith('epoch 1 '))).toBe(false);
+    expect(last.filter((line) => /^epoch 20 .*validation\.nll=[\d.]+/.test(line))).toHaveLength(1);
+    expect(last.at(-1)).toBe('computed');
 
     // Of all the states on the way nothing is left, in the database or in the store: what is there are outputs.
     expect(await stack.jobs.checkpoints(id)).toEqual([]);

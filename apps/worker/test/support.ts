@@ -5,6 +5,7 @@ import {
   type ImportParams,
   type InputShape,
   type JobParams,
+  type LogLine,
   type MetricRow,
   type PinnedData,
 } from '@ferment/contracts';
@@ -76,6 +77,8 @@ export class RecordingTruth implements Truth {
   readonly checkpoints: { step: number; epoch: number; artifact: ArtifactReference }[] = [];
   readonly ends: { how: 'complete' | 'fail' | 'preempted'; detail: unknown }[] = [];
   readonly log: string[] = [];
+  /** Lines of attempts' logs, by job and attempt. */
+  readonly logs = new Map<string, LogLine[]>();
   order: Heartbeat['orders'][number]['order'] = 'continue';
   draining = false;
   current = true;
@@ -100,6 +103,12 @@ export class RecordingTruth implements Truth {
       this.rows.push({ rows, truncateFrom });
       this.log.push(...rows.map(({ step }) => `row ${step}`));
     });
+  }
+
+  appendLog(job: string, attempt: number, { lines }: Parameters<Truth['appendLog']>[2]): Promise<boolean> {
+    const name = `${job} ${attempt}`;
+    this.logs.set(name, [...(this.logs.get(name) ?? []), ...lines]);
+    return Promise.resolve(true);
   }
 
   saveCheckpoint(

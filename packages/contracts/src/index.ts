@@ -6,6 +6,7 @@ export * from './events.js';
 export * from './exports.js';
 export * from './failures.js';
 export * from './jobs.js';
+export * from './logs.js';
 export * from './metrics.js';
 export * from './model-cost.js';
 export * from './mixing.js';

@@ -27,5 +27,6 @@ export * from './store/s3-store.js';
 export * from './truth/feed.js';
 export * from './operations/doctor.js';
 export * from './operations/queue-overview.js';
+export { AttemptLogs, type LogPart } from './truth/attempt-logs.js';
 export { Compactor, type CompactorOptions } from './truth/compactor.js';
 export { CurveLost, Curves, type BucketsQuery, type CurveRange, type CurveStore } from './truth/curves.js';

@@ -1,20 +1,25 @@
-import { Controller, Get, Param, Query } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import {
+  attemptLog,
   checkpointItem,
   curveBuckets,
   curvesQuery,
   jobItem,
   jobMetrics,
+  logsQuery,
+  logText,
   metricsQuery,
 } from '@ferment/contracts';
-import { Curves, Jobs } from '@ferment/platform';
+import { ArtifactCorrupt, ArtifactMissing, AttemptLogs, Curves, Jobs } from '@ferment/platform';
+import type { Response } from 'express';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
-import { found } from '../common/problem.js';
+import { found, Problem } from '../common/problem.js';
 
 const id = z.uuid();
+const attemptNumber = z.coerce.number().int().min(1).max(2_147_483_647);
 
 @ApiTags('jobs')
 @Controller('api/v1/jobs/:id')
@@ -23,6 +28,7 @@ export class JobsController {
   constructor(
     private readonly jobs: Jobs,
     private readonly curves: Curves,
+    private readonly logs: AttemptLogs,
   ) {}
 
   @Get()
@@ -50,11 +56,35 @@ export class JobsController {
     return found(answer.curves.length > 0 ? answer : null, 'job');
   }
 
+  @Get('attempts/:attempt/logs')
+  @ApiProduces('application/json', 'text/plain')
+  @Answer(200, 'What an attempt wrote, also while it runs; "cursor" goes on after what is known', attemptLog)
+  async log(
+    @Param('id', { schema: id }) job: string,
+    @Param('attempt', { schema: attemptNumber }) attempt: number,
+    @Query({ schema: logsQuery }) { format, ...part }: z.output<typeof logsQuery>,
+    @Res() response: Response,
+  ): Promise<void> {
+    const answer = found(await this.logs.read(job, attempt, part).catch(lostLog), 'attempt');
+    if (format === 'json') response.json(answer);
+    else
+      response
+        .type('text/plain; charset=utf-8')
+        .setHeader('X-Ferment-Cursor', String(answer.cursor))
+        .send(answer.lines.map((line) => `${logText(line)}\n`).join(''));
+  }
+
   @Get('checkpoints')
   @Answer(200, 'Its kept checkpoints', z.array(checkpointItem))
   async checkpoints(@Param('id', { schema: id }) job: string) {
     return found(await this.jobs.checkpoints(job), 'job');
   }
+}
+
+function lostLog(error: unknown): never {
+  if (error instanceof ArtifactMissing || error instanceof ArtifactCorrupt)
+    throw new Problem('not-found', 'The file of this log is missing or damaged.');
+  throw error;
 }
 
 @ApiTags('jobs')

@@ -1,8 +1,9 @@
-import type { Command } from 'commander';
-import type { JobItem } from '@ferment/contracts';
+import { InvalidArgumentError, type Command } from 'commander';
+import { logText, type JobItem } from '@ferment/contracts';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { reasonInFull } from '../failures.js';
+import { jobLogs } from '../logs.js';
 import { columns } from '../output.js';
 import { duration } from '../progress.js';
 
@@ -50,6 +51,18 @@ export function describeJob(job: JobItem): string {
   ].join('\n');
 }
 
+interface LogsCommandOptions {
+  attempt?: number;
+  follow?: boolean;
+  tail?: number;
+}
+
+/** @throws InvalidArgumentError, with which commander ends the command */
+function wholeNumber(text: string): number {
+  if (/^\d{1,9}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError(`expected a whole number, got "${text}".`);
+}
+
 export function jobCommands(program: Command, context: Context): void {
   const job = program.command('job').description('pieces of work: what ran, how long, and on what');
 
@@ -71,5 +84,25 @@ export function jobCommands(program: Command, context: Context): void {
       const client = await connect(command, context);
       const item = await client.job(id);
       output(command, context).answer(item, describeJob(item));
+    });
+
+  job
+    .command('logs')
+    .description('what a job wrote while it was computed: its output, its reports, and its worker about it')
+    .argument('<job>', 'id, as "job ls" prints it')
+    .option('--attempt <n>', 'which attempt; the newest where it is left out', wholeNumber)
+    .option('-f, --follow', 'goes on until the job has ended, over later attempts too')
+    .option('--tail <n>', 'the last so many lines', wholeNumber)
+    .action(async (id: string, options: LogsCommandOptions, command: Command) => {
+      const client = await connect(command, context);
+      const { follow = false, ...which } = options;
+      const to = output(command, context);
+      let last: number | null = null;
+      for await (const line of jobLogs(client, id, { ...which, follow, signal: context.signal })) {
+        if (!to.json && last !== null && last !== line.attempt) to.note(`attempt ${line.attempt}`);
+        last = line.attempt;
+        context.streams.out(`${to.json ? JSON.stringify(line) : logText(line)}\n`);
+      }
+      if (last === null) to.note('It has written nothing.');
     });
 }

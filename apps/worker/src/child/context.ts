@@ -1,9 +1,9 @@
-import type { JobProgress, MetricRow } from '@ferment/contracts';
+import type { JobProgress, LogLevel, MetricRow } from '@ferment/contracts';
 import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { FromChild, OutgoingFile } from '../protocol.js';
+import type { FromChild, Json, OutgoingFile } from '../protocol.js';
 import type { Outbox } from './outbox.js';
 
 /** What a handler is given beside its job. Everything it reads has been checked against its hash. */
@@ -16,6 +16,8 @@ export interface HandlerContext {
   stream(hash: string): AsyncIterable<Uint8Array>;
   metrics(row: MetricRow): void;
   progress(progress: JobProgress): void;
+  /** A line of the attempt's log. */
+  log(level: LogLevel, text: string, fields?: Record<string, Json>): void;
   checkpoint(checkpoint: { step: number; epoch: number; bytes: Uint8Array }): Promise<void>;
 }
 
@@ -80,6 +82,20 @@ export class RunContext implements HandlerContext {
 
   metrics(row: MetricRow): void {
     this.outbox.row(row);
+    const figures = Object.entries(row.values).filter(
+      ([series]) => series.startsWith('validation.') && !series.startsWith('validation.f1.'),
+    );
+    if (figures.length > 0)
+      this.log('info', `epoch ${Number(row.epoch.toFixed(2))}`, {
+        step: row.step,
+        ...Object.fromEntries(
+          figures.map(([series, value]) => [series, value && Number(value.toPrecision(4))]),
+        ),
+      });
+  }
+
+  log(level: LogLevel, text: string, fields: Record<string, Json> = {}): void {
+    this.send({ type: 'log', level, text, fields, time: Date.now() });
   }
 
   progress(progress: JobProgress): void {

@@ -1,6 +1,7 @@
 import { JobFailure } from '@ferment/contracts';
+import { endOfRun } from '../children/output-lines.js';
 import { runHandler } from '../handlers/index.js';
-import type { FromChild, OutgoingFile, RunRequest, ToChild } from '../protocol.js';
+import type { ChildAnswer, FromChild, OutgoingFile, RunRequest, ToChild } from '../protocol.js';
 import { RunContext } from './context.js';
 import { failureMessage } from './failure.js';
 import { Outbox } from './outbox.js';
@@ -16,17 +17,26 @@ async function run(request: RunRequest): Promise<void> {
   const outbox = new Outbox(send);
   const context = new RunContext(request.folder, outbox, send);
   current = context;
+  const answer = (message: ChildAnswer): void => {
+    // To a pipe these write at once: the answer comes after all that the run has written.
+    process.stdout.write(`${endOfRun}\n`);
+    process.stderr.write(`${endOfRun}\n`);
+    send(message);
+  };
   try {
     const { outputs, result } = await runHandler(request, context);
     const files: Record<string, OutgoingFile> = {};
     for (const [role, bytes] of Object.entries(outputs)) files[role] = await context.write(bytes);
     outbox.flush();
-    send({ type: 'done', outputs: files, result });
+    answer({ type: 'done', outputs: files, result });
   } catch (error) {
     outbox.flush();
     // A job that has failed for good has failed, whatever it was told meanwhile.
     const stopped = context.signal.aborted && !(error instanceof JobFailure);
-    send(stopped ? { type: 'stopped' } : failureMessage(error));
+    // A failure that is the user's says all there is to say in its reason.
+    if (!stopped && !(error instanceof JobFailure))
+      context.log('error', error instanceof Error ? (error.stack ?? error.message) : String(error));
+    answer(stopped ? { type: 'stopped' } : failureMessage(error));
   } finally {
     current = null;
   }

@@ -1,15 +1,19 @@
 import type { JobProgress, MetricRow } from '@ferment/contracts';
 import { fork, type ChildProcess } from 'node:child_process';
 import { CorruptArtifact } from '../artifact-cache.js';
-import type { ChildAnswer, FromChild, OutgoingFile, RunRequest, ToChild } from '../protocol.js';
+import type { ChildAnswer, FromChild, OutgoingFile, ReportedLine, RunRequest, ToChild } from '../protocol.js';
 import { describe } from '../retry.js';
 import type { ChildMachine } from './environment.js';
+import { OutputLines } from './output-lines.js';
 
 /** What a parent does with the events of one run. */
 export interface RunEvents {
   metrics(rows: MetricRow[]): void;
   progress(progress: JobProgress): void;
   checkpoint(checkpoint: { step: number; epoch: number; file: OutgoingFile }): void;
+  /** A line that the child wrote to one of its outputs. */
+  output(source: 'stdout' | 'stderr', text: string): void;
+  log(line: ReportedLine): void;
   /** The path of an artifact in the local cache. */
   fetch(hash: string, discard: boolean): Promise<string>;
 }
@@ -27,9 +31,14 @@ export interface ChildOptions {
   module: string;
   machine: ChildMachine;
   environment: Record<string, string>;
+  /** Takes out of a line of output what nobody is to read (default: nothing). */
+  cleaned?: (text: string) => string;
 }
 
 const keptOutput = 4_000;
+/** How long the outputs may take to tell what stands in them when a run has ended; they are read already, nearly always. */
+const outputMilliseconds = 1_000;
+const outputs = ['stdout', 'stderr'] as const;
 
 /** A process that runs one job after another. It exits by itself when this process does, or closes the channel. */
 export class Child {
@@ -39,6 +48,9 @@ export class Child {
   #exit: ChildGone | null = null;
   #output = '';
   #run: { events: RunEvents; end: (answer: ChildAnswer | ChildGone) => void } | null = null;
+  /** Outputs of which the running job's last line has not been read. */
+  readonly #unread = new Set<'stdout' | 'stderr'>();
+  #allRead: () => void = () => undefined;
 
   constructor(options: ChildOptions) {
     this.machine = options.machine;
@@ -48,11 +60,7 @@ export class Child {
       serialization: 'advanced',
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
-    const keep = (text: Buffer): void => {
-      this.#output = (this.#output + text.toString()).slice(-keptOutput);
-    };
-    this.#process.stdout?.on('data', keep);
-    this.#process.stderr?.on('data', keep);
+    for (const source of outputs) this.#follow(source, options.cleaned ?? ((text) => text));
     this.#process.on('message', (message) => {
       this.#hear(message as FromChild);
     });
@@ -86,6 +94,7 @@ export class Child {
     try {
       return await new Promise<ChildAnswer | ChildGone>((end) => {
         this.#run = { events, end };
+        for (const source of outputs) this.#unread.add(source);
         this.#send({ type: 'run', request });
       });
     } finally {
@@ -130,11 +139,44 @@ export class Child {
             }),
         );
         return;
+      case 'log':
+        run?.events.log(message);
+        return;
       case 'done':
       case 'failed':
       case 'stopped':
-        run?.end(message);
+        void this.#outputsRead().then(() => run?.end(message));
     }
+  }
+
+  #follow(source: 'stdout' | 'stderr', cleaned: (text: string) => string): void {
+    const lines = new OutputLines(
+      {
+        line: (text) => {
+          this.#output = `${this.#output}${text}\n`.slice(-keptOutput);
+          this.#run?.events.output(source, text);
+        },
+        endOfRun: () => {
+          this.#unread.delete(source);
+          if (this.#unread.size === 0) this.#allRead();
+        },
+      },
+      cleaned,
+    );
+    this.#process[source]?.on('data', (bytes: Buffer) => lines.take(bytes));
+    this.#process[source]?.on('end', () => lines.end());
+  }
+
+  /** Messages and outputs come on ways of their own: what was written before a run's answer may be read after it. */
+  async #outputsRead(): Promise<void> {
+    if (this.#unread.size === 0) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, outputMilliseconds);
+      this.#allRead = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   #send(message: ToChild): void {

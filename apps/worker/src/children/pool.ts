@@ -11,6 +11,8 @@ export interface PoolOptions {
   idle: number;
   /** Whether XLA compiles what it can of every graph (default: no). */
   xla?: boolean;
+  /** Takes out of a line of a child's output what nobody is to read (default: nothing). */
+  cleaned?: (text: string) => string;
 }
 
 /** Children between jobs: one that has loaded TensorFlow for the wanted threads and device starts the next job at once. */
@@ -34,6 +36,7 @@ export class ChildPool {
       module: this.options.module,
       machine,
       environment: childEnvironment(this.options.environment, machine),
+      ...(this.options.cleaned && { cleaned: this.options.cleaned }),
     });
     this.#all.add(child);
     return child;

@@ -20,6 +20,7 @@ import { discardCheckpoints } from './checkpoints.js';
 import { channel } from './events.js';
 import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { Curves, type CurveStore } from './curves.js';
+import { appendLog, type LogAppend } from './attempt-logs.js';
 import { changeGraph } from './graph.js';
 import { storeSummaries, summariseMetrics } from './metric-summaries.js';
 
@@ -133,6 +134,16 @@ export class Attempts {
       after ?? null,
     ]);
     return rowCount === 1;
+  }
+
+  /**
+   * Appends lines to the attempt's log. The worker that has the attempt may do so also after it lost it, until the log
+   * has become a file: nothing but this log changes by it, and its last lines are the interesting ones. Safe to repeat.
+   *
+   * @returns false when the log takes no more lines
+   */
+  appendLog(jobId: string, attempt: number, lines: LogAppend): Promise<boolean> {
+    return appendLog(this.database.pool, jobId, attempt, lines);
   }
 
   /**
@@ -306,3 +317,4 @@ function withFiniteValues(row: MetricRow): MetricRow {
 
 export type { Claim } from './claim.js';
 export type { Failure } from './failure.js';
+export type { LogAppend } from './attempt-logs.js';

@@ -2,6 +2,7 @@ import type { Logger } from '../log.js';
 import type { Database } from '../postgres/database.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
 import { compactCurve, dueCurves, type CompactionDue } from './compaction.js';
+import { archiveLog, dueLogs } from './attempt-logs.js';
 import { Curves } from './curves.js';
 import { Leader } from './leader.js';
 
@@ -10,6 +11,8 @@ export interface CompactorOptions extends Partial<CompactionDue> {
   log?: Pick<Logger, 'info' | 'warn'>;
   /** Time between two looks (default 15 s). */
   pollMilliseconds?: number;
+  /** After its end an attempt's log stays as rows for `succeededSeconds`, or this long where nobody closed it (10 min). */
+  lateSeconds?: number;
 }
 
 /**
@@ -26,8 +29,8 @@ const defaults: CompactionDue = {
 const compactorLock = 0x0fe7_0010;
 
 /**
- * Moves curves out of the database into columnar files, one job after another: those of jobs that have ended, and the
- * older part of long ones that still grow.
+ * Moves out of the database what only grows: curves into columnar files, one job after another, those of jobs that have
+ * ended and the older part of long ones; logs of ended attempts.
  *
  * It runs in the API under a lock rather than as jobs of the workers: it is a few milliseconds of work for a curve, is
  * nobody's experiment, and must go on where no worker is.
@@ -63,14 +66,22 @@ export class Compactor {
   }
 
   private async tick(): Promise<void> {
-    const due = await dueCurves(this.database.pool, { ...defaults, ...this.options });
-    for (const curve of due) {
-      if (this.stopped) return;
-      try {
-        await compactCurve(this.database, this.options.store, this.curves, curve);
-      } catch (error) {
-        this.options.log?.warn({ ...curve, error: String(error) }, 'a curve stays in the database for now');
-      }
+    const { store } = this.options;
+    const settings = { ...defaults, lateSeconds: 600, ...this.options };
+    for (const curve of await dueCurves(this.database.pool, settings))
+      await this.attend('a curve', curve, () => compactCurve(this.database, store, this.curves, curve));
+    const { succeededSeconds: settledSeconds, lateSeconds } = settings;
+    for (const log of await dueLogs(this.database.pool, { settledSeconds, lateSeconds }))
+      await this.attend('a log', log, () => archiveLog(this.database, store, log));
+  }
+
+  /** What fails stays where it is, and is met again by the next look. */
+  private async attend(what: string, names: object, move: () => Promise<boolean>): Promise<void> {
+    if (this.stopped) return;
+    try {
+      await move();
+    } catch (error) {
+      this.options.log?.warn({ ...names, error: String(error) }, `${what} stays in the database for now`);
     }
   }
 }
