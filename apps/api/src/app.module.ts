@@ -28,6 +28,7 @@ import { WorkersController } from './operations/workers.controller.js';
 import { Readiness } from './operations/readiness.service.js';
 import { Orchestration } from './orchestration/orchestration.service.js';
 import { deliveryProvider } from './orchestration/queues.js';
+import { StudyAdvance } from './orchestration/study-advance.service.js';
 import { TableRefresh } from './orchestration/table-refresh.service.js';
 import { PagesController } from './pages/pages.controller.js';
 import { Pages } from './pages/pages.service.js';
@@ -81,6 +82,7 @@ export class AppModule {
         Pages,
         deliveryProvider,
         TableRefresh,
+        StudyAdvance,
         Orchestration,
         Housekeeping,
       ],

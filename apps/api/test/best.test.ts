@@ -20,6 +20,7 @@ function trial(
     fold: null,
     state: 'succeeded',
     reason: null,
+    stopped: null,
     summary: {
       faces: {
         validation: { ...figures, ...validation },

@@ -21,6 +21,7 @@ import {
   problemDetails,
   project,
   robustnessTable,
+  studyHistory,
   tokenItem,
   trialComparison,
   trialItem,
@@ -49,6 +50,7 @@ import type {
   ProblemDetails,
   RobustnessTable,
   Role,
+  StudyHistory,
   TableKind,
   TableQueryFormat,
   TrialComparison,
@@ -159,6 +161,9 @@ export class Client {
   }
   experiment(id: string): Promise<ExperimentDetail> {
     return this.parsed(experimentDetail, `experiments/${id}`);
+  }
+  study(id: string): Promise<StudyHistory> {
+    return this.parsed(studyHistory, `experiments/${id}/search`);
   }
   trials(experimentId: string): Promise<TrialItem[]> {
     return this.list(trialItem, `experiments/${experimentId}/trials`);

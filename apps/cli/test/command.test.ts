@@ -186,6 +186,7 @@ describe('comparing trials', () => {
       fold: null,
       state: 'succeeded' as const,
       reason: null,
+      stopped: null,
       jobs: {},
     },
     summary: { faces: { validation: figures(accuracy), test: figures(accuracy) } },

@@ -20,6 +20,8 @@ export * from './robustness-table.js';
 export * from './robustness.js';
 export * from './scalars.js';
 export * from './schema-shape.js';
+export * from './search.js';
+export * from './search-checks.js';
 export * from './spec-findings.js';
 export * from './spec-references.js';
 export * from './spec-text.js';

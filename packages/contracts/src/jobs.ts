@@ -58,6 +58,11 @@ const trainParams = z.strictObject({
   train: trainSpec,
   select: selectSpec,
   seed,
+  /**
+   * The training stops after this epoch and leaves, as `last`, the state that another one of the same length goes on
+   * from (its input `continues`): the schedule is that of the whole run. Absent where it goes to its end.
+   */
+  untilEpoch: z.int().min(1).optional(),
 });
 
 const distillParams = trainParams.extend({ method: distillMethodSpec });
@@ -104,7 +109,8 @@ const tableTrial = z.strictObject({
   seed,
   /** Null where the data have no folds. */
   fold: z.int().min(0).nullable().default(null),
-  state: z.enum(['succeeded', 'failed', 'cancelled', 'unfinished']),
+  /** `stopped`: before the end of its training, by early stopping; it has no figures. */
+  state: z.enum(['succeeded', 'stopped', 'failed', 'cancelled', 'unfinished']),
   reason: z.string().nullable(),
   /** Hash of the evaluation's `metrics` artifact, per evaluated data set. */
   metrics: z.record(z.string(), z.string()),
@@ -145,11 +151,14 @@ export const jobCatalog = {
     resource: 'cpu',
     retry,
   },
-  /** `data`, here and below: a refined version that stands in for the data set as it was imported. */
+  /**
+   * `data`, here and below: a refined version that stands in for the data set as it was imported. `continues`: what a
+   * training with `untilEpoch` and otherwise the same params left.
+   */
   train: {
     version: 1,
     params: trainParams,
-    inputs: { data: optional('dataset'), start: optional('checkpoint') },
+    inputs: { data: optional('dataset'), start: optional('checkpoint'), continues: optional('checkpoint') },
     outputs: { best: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
     retry,
@@ -163,6 +172,7 @@ export const jobCatalog = {
       teachers: many('checkpoint'),
       start: optional('checkpoint'),
       outOfFold: many('logits'),
+      continues: optional('checkpoint'),
     },
     outputs: { best: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
@@ -172,7 +182,7 @@ export const jobCatalog = {
   adversarial: {
     version: 1,
     params: adversarialParams,
-    inputs: { data: optional('dataset'), start: one('checkpoint') },
+    inputs: { data: optional('dataset'), start: one('checkpoint'), continues: optional('checkpoint') },
     outputs: { best: 'checkpoint', robust: 'checkpoint', last: 'checkpoint' },
     resource: 'cpu',
     retry,

@@ -68,3 +68,16 @@ export const evaluationResult = z.object({
   robustness: robustnessResult.nullable(),
 });
 export type EvaluationResult = z.output<typeof evaluationResult>;
+
+/** What a training reports of its validation, in its job's result: the figures at the end of each epoch so far. */
+export const validationHistory = z.array(
+  z.object({
+    epoch: z.number(),
+    step: z.int(),
+    accuracy: z.number(),
+    macroF1: z.number(),
+    nll: z.number(),
+    ece: z.number(),
+  }),
+);
+export type ValidationHistory = z.output<typeof validationHistory>;

@@ -12,8 +12,24 @@ import { oneOf, unknownKey, type Finding } from './spec-findings.js';
 import { experimentSpec, type ExperimentSpec, type Patch } from './spec.js';
 
 /** Top-level keys that say what an experiment is, not what a configuration computes. */
-const fixedKeys = new Set(['specVersion', 'name', 'description', 'tags', 'seeds', 'ablation', 'run']);
+const fixedKeys = new Set([
+  'specVersion',
+  'name',
+  'description',
+  'tags',
+  'seeds',
+  'ablation',
+  'search',
+  'earlyStop',
+  'run',
+]);
 const patchable = Object.keys(experimentSpec.shape).filter((key) => !fixedKeys.has(key));
+
+/** The spec of one configuration: what is varied or searched for is not part of it. */
+export function configurationOf(spec: ExperimentSpec): ExperimentSpec {
+  const { search: _search, earlyStop: _earlyStop, ...rest } = spec;
+  return { ...rest, ablation: null };
+}
 
 export interface Patched {
   value: unknown;
@@ -30,7 +46,7 @@ export interface Patched {
  */
 export function applyPatch(spec: ExperimentSpec, patch: Patch): Patched {
   const findings: Patched['findings'] = [];
-  let value: unknown = { ...spec, ablation: null };
+  let value: unknown = configurationOf(spec);
   const entries = Object.entries(patch).map(([key, change]) => ({ key, path: key.split('.'), change }));
   entries.sort((a, b) => a.path.length - b.path.length || rank(a.path) - rank(b.path));
   for (const { key, path, change } of entries) {

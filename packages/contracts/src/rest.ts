@@ -64,16 +64,18 @@ export type ChangeExperiment = z.output<typeof changeExperiment>;
 
 const [oneAtATime, , list] = ablationSpec.options;
 
-/** Added to an experiment that exists: more seeds, more factors or levels, more variants of a list. */
+/** Added to an experiment that exists: more seeds, more factors or levels, more variants of a list, a longer search. */
 export const extendExperiment = z
   .strictObject({
     seeds: z.array(seed).min(1).max(1000),
     factors: oneAtATime.shape.factors,
     variants: list.shape.variants,
+    /** Configurations of a search, besides those that it has. */
+    trials: z.int().min(1).max(20_000),
   })
   .partial()
   .refine((added) => Object.keys(added).length > 0, {
-    message: 'expected "seeds", "factors" or "variants"',
+    message: 'expected "seeds", "factors", "variants" or "trials"',
   });
 export type ExtendExperiment = z.output<typeof extendExperiment>;
 
@@ -124,12 +126,21 @@ export const trialItem = z.object({
   fold: z.int().nullable().default(null),
   state: z.enum(trialStates),
   reason: z.string().nullable(),
+  /** Where early stopping ended its training; then it has succeeded, and has neither figures nor files. */
+  stopped: z.object({ epoch: z.int(), step: z.int() }).nullable().default(null),
   summary: trialSummary,
   /** Role (stage name, `evaluate:<dataset>`, `export`) to job. */
   jobs: z.record(z.string(), z.uuid()),
   downloads: exportedFiles,
 });
 export type TrialItem = z.output<typeof trialItem>;
+
+/** A trial's state in words: `succeeded (stopped early at epoch 3, step 300)`. */
+export function trialStateText({ state, stopped }: Pick<TrialItem, 'state' | 'stopped'>): string {
+  return stopped === null
+    ? state
+    : `${state} (stopped early at epoch ${stopped.epoch}, step ${stopped.step})`;
+}
 
 /** Which draw of its variant a trial is, in words: `seed 0`, `seed 0 fold 2`. */
 export function drawName({ seed, fold }: Pick<TrialItem, 'seed' | 'fold'>): string {

@@ -1,11 +1,19 @@
 import { canonicalJson } from './canonical.js';
 import type { SpecProblem } from './plan.js';
 import { parseSpec } from './parse-spec.js';
+import { searchFindings } from './search-checks.js';
 import type { Finding } from './spec-findings.js';
 import { referenceFindings } from './spec-references.js';
 import { lineAt, readSource, sourceLimits, type Positions } from './spec-source.js';
 import type { ExperimentSpec } from './spec.js';
-import { countVariants, designFindings, variantsOf, variantSpec, type Variant } from './variants.js';
+import {
+  countVariants,
+  designFindings,
+  mostTrials,
+  variantsOf,
+  variantSpec,
+  type Variant,
+} from './variants.js';
 
 /** A spec with its defaults written out, or everything that is wrong with it. */
 export type ParsedSpec =
@@ -20,9 +28,6 @@ export type ParsedSpec =
   | { ok: false; problems: SpecProblem[] };
 
 export { sourceLimits };
-
-/** Trials (variants times seeds) that one experiment may plan. */
-export const mostTrials = 20_000;
 
 /** Reads a spec from YAML or JSON text. Never throws, whatever the text. */
 export function parseSpecText(text: string): ParsedSpec {
@@ -73,7 +78,8 @@ function check(value: unknown, positions: Positions | null): ParsedSpec {
   const { spec, findings: invalid } = parseSpec(value);
   if (spec === null) return { ok: false, problems: problemsOf(invalid) };
   const references = referenceFindings(spec);
-  const findings = references.length > 0 ? references : ablationFindings(spec);
+  const varied = references.length > 0 ? references : ablationFindings(spec);
+  const findings = varied.length > 0 ? varied : searchFindings(spec);
   if (findings.length > 0) return { ok: false, problems: problemsOf(findings) };
   const located = (problems: SpecProblem[]) =>
     problems.map((problem) => ({

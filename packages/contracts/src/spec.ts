@@ -4,6 +4,7 @@ import { modelSpec } from './models.js';
 import { ledgerOverride, refineStep } from './refine.js';
 import { robustnessSpec, adversarialMethodSpec } from './robustness.js';
 import { bounded, identifier, seed, sha256 } from './scalars.js';
+import { earlyStopSpec, searchSpec } from './search.js';
 import { distillMethodSpec, rebalanceSpec, testTimeSpec, trainSpec } from './training.js';
 
 /** Decides on the training images, one ledger row each, and makes a data-set version of what remains. */
@@ -181,6 +182,10 @@ export const experimentSpec = z.strictObject({
     .refine((seeds) => new Set(seeds).size === seeds.length, { message: 'seeds must differ' })
     .default([0]),
   ablation: ablationSpec.nullable().default(null),
+  /** Instead of an ablation. Absent, not null, where there is none, as `earlyStop`: earlier specs keep their hashes. */
+  search: searchSpec.exactOptional(),
+  /** For a search or an ablation. */
+  earlyStop: earlyStopSpec.exactOptional(),
   run: runSpec.prefault({}),
 });
 export type ExperimentSpec = z.output<typeof experimentSpec>;

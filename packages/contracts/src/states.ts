@@ -66,11 +66,15 @@ export type ExperimentState = (typeof experimentStates)[number];
 export const endedJobStates: readonly JobState[] = ['succeeded', 'failed', 'cancelled', 'blocked'];
 export const endedTrialStates: readonly TrialState[] = ['succeeded', 'failed', 'cancelled'];
 
-/** A trial's state is a function of its jobs' states, and of whether its experiment is paused. */
-export function trialState(jobs: readonly JobState[], paused = false): TrialState {
+/**
+ * A trial's state is a function of its jobs' states, and of whether its experiment is paused.
+ *
+ * @param open early stopping has still to decide whether it gets further jobs
+ */
+export function trialState(jobs: readonly JobState[], paused = false, open = false): TrialState {
   if (jobs.some((state) => state === 'failed' || state === 'blocked')) return 'failed';
   if (jobs.some((state) => state === 'cancelled')) return 'cancelled';
-  if (jobs.every((state) => state === 'succeeded')) return 'succeeded';
+  if (!open && jobs.every((state) => state === 'succeeded')) return 'succeeded';
   if (paused) return 'paused';
   return jobs.some((state) => state === 'running' || state === 'succeeded') ? 'running' : 'waiting';
 }
@@ -79,10 +83,15 @@ export function trialState(jobs: readonly JobState[], paused = false): TrialStat
  * An experiment's state is a function of its trials' states.
  *
  * @param stopping it is paused, and a job that runs for it alone has not come to its stop yet
+ * @param growing  it is a search that may get further trials: `paused` or not
  */
-export function experimentState(trials: readonly TrialState[], stopping = false): ExperimentState {
-  const ended = trials.every((state) => endedTrialStates.includes(state));
-  if (!ended && trials.includes('paused')) return stopping ? 'pausing' : 'paused';
+export function experimentState(
+  trials: readonly TrialState[],
+  stopping = false,
+  growing: 'no' | 'yes' | 'paused' = 'no',
+): ExperimentState {
+  const ended = growing === 'no' && trials.every((state) => endedTrialStates.includes(state));
+  if (!ended && (growing === 'paused' || trials.includes('paused'))) return stopping ? 'pausing' : 'paused';
   if (!ended) return trials.every((state) => state === 'waiting') ? 'waiting' : 'running';
   if (trials.some((state) => state === 'failed')) return 'failed';
   if (trials.some((state) => state === 'cancelled')) return 'cancelled';

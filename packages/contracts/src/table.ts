@@ -32,7 +32,7 @@ export type Interval = z.output<typeof interval>;
 export const missingResult = z.object({
   variant: identifier,
   seed,
-  state: z.enum(['failed', 'cancelled', 'unfinished', 'elsewhere']),
+  state: z.enum(['stopped', 'failed', 'cancelled', 'unfinished', 'elsewhere']),
   reason: z.string(),
 });
 export type MissingResult = z.output<typeof missingResult>;
@@ -148,7 +148,7 @@ export const ablationTable = z.object({
       variant: identifier,
       seed,
       fold: z.int().nullable().default(null),
-      state: z.enum(['succeeded', 'failed', 'cancelled', 'unfinished']),
+      state: z.enum(['succeeded', 'stopped', 'failed', 'cancelled', 'unfinished']),
       reason: z.string().nullable(),
     }),
   ),

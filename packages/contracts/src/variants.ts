@@ -1,11 +1,14 @@
 import { referenceFindings } from './spec-references.js';
-import { applyPatch } from './patches.js';
+import { applyPatch, configurationOf } from './patches.js';
 import { parseSpec } from './parse-spec.js';
 import type { Finding } from './spec-findings.js';
 import type { AblationSpec, ExperimentSpec, Patch } from './spec.js';
 
 /** What the spec as written is called among its variants. */
 export const baselineName = 'baseline';
+
+/** Trials (variants times seeds) that one experiment may plan. */
+export const mostTrials = 20_000;
 
 const longestName = 64;
 
@@ -104,7 +107,7 @@ export type VariantSpec = { spec: ExperimentSpec; findings: [] } | { spec: null;
  * patch's place in the spec as written and name the variant.
  */
 export function variantSpec(spec: ExperimentSpec, variant: Variant): VariantSpec {
-  if (variant.parts.length === 0) return { spec: { ...spec, ablation: null }, findings: [] };
+  if (variant.parts.length === 0) return { spec: configurationOf(spec), findings: [] };
   const patch: Patch = Object.fromEntries(variant.parts.flatMap((part) => Object.entries(part.patch)));
   const patched = applyPatch(spec, patch);
   const refuse = (findings: Finding[]): VariantSpec => ({

@@ -63,6 +63,11 @@ export function updatesOf(train: TrainSpec, images: number): number {
   return train.updates ?? (train.epochs ?? 0) * stepsOfEpoch(train, images);
 }
 
+/** Epochs of a training over n images, the last of which may be a part. */
+export function epochsOf(train: TrainSpec, images: number): number {
+  return Math.ceil(updatesOf(train, images) / stepsOfEpoch(train, images));
+}
+
 /** About the bytes that a training's process takes at its peak. */
 function memoryOf(
   { data, model, train }: JobParams<'train'>,

@@ -16,11 +16,13 @@ import {
   type PlannedJob,
   type StageOf,
   type StageTraining,
+  type TrainingKind,
   type TrainSpec,
 } from '@ferment/contracts';
 import {
   adversarialCost,
   distillCost,
+  epochsOf,
   evaluationCost,
   foldSizes,
   partCost,
@@ -42,6 +44,16 @@ interface Source {
 
 type Roles = Record<string, string>;
 
+/** How far the result's training is planned, where early stopping decides on the way. */
+export interface Rungs {
+  /** After which epochs it is decided whether it goes on, ascending; each part until then is a job. */
+  readonly epochs: readonly number[];
+  /** The place in `epochs` up to which there are jobs; as many as there are epochs: to the end. */
+  readonly reached: number;
+}
+
+const noRungs: Rungs = { epochs: [], reached: 0 };
+
 /** Jobs of all trials by key, in an order in which every job stands behind its inputs. */
 export class JobGraph {
   readonly jobs = new Map<string, PlannedJob>();
@@ -53,7 +65,7 @@ export class JobGraph {
   ) {}
 
   /** Plans the trials of one configuration on one fold: a function of the seed to the job key of each role. */
-  configuration(spec: ExperimentSpec, fold: number | null): (seed: number) => Roles {
+  configuration(spec: ExperimentSpec, fold: number | null, rungs: Rungs = noRungs): (seed: number) => Roles {
     const data = pinnedDataOf(spec, fold);
     const stages = reachableStages(spec);
     const sharedNames = sharedStages(spec);
@@ -63,7 +75,7 @@ export class JobGraph {
       for (const name of stages) {
         if (Object.hasOwn(roles, name)) continue;
         const before = new Set(Object.keys(roles));
-        new StageJobs(this, spec, data, seed, roles).plan(name);
+        new StageJobs(this, spec, data, { seed, roles, rungs }).plan(name);
         if (!sharedNames.has(name)) continue;
         for (const [role, key] of Object.entries(roles)) if (!before.has(role)) shared[role] = key;
       }
@@ -98,14 +110,19 @@ const foldSeed = 0;
 /** Adds one trial's jobs of a stage to the graph, and their keys to the trial's roles. */
 class StageJobs {
   private readonly sizes: SplitSizes | null;
+  private readonly seed: number;
+  private readonly roles: Roles;
+  private readonly rungs: Rungs;
 
   constructor(
     private readonly graph: JobGraph,
     private readonly spec: ExperimentSpec,
     private readonly data: PinnedData,
-    private readonly seed: number,
-    private readonly roles: Roles,
+    { seed, roles, rungs }: { seed: number; roles: Roles; rungs: Rungs },
   ) {
+    this.seed = seed;
+    this.roles = roles;
+    this.rungs = rungs;
     this.sizes = splitSizes(graph.known, data);
   }
 
@@ -136,7 +153,43 @@ class StageJobs {
         this.calibrate(name, stage);
         break;
     }
-    this.evaluations(name);
+    if (this.roles[name] !== undefined) this.evaluations(name);
+  }
+
+  /**
+   * The training of a stage: one job, or, of a result that early stopping looks at, a chain of jobs which go on from one
+   * another with the schedule of the whole run; no job plays the stage's own role before the chain has come to its end.
+   */
+  private addTraining<K extends TrainingKind>(
+    name: string,
+    kind: K,
+    params: JobParams<K>,
+    given: PlannedInput[],
+    costOf: (sizes: SplitSizes) => JobCost,
+  ): void {
+    const { epochs, reached } = name === this.spec.result ? this.rungs : noRungs;
+    const { train } = params;
+    const { sizes } = this;
+    const all = sizes && (train.epochs ?? epochsOf(train, sizes.train));
+    const add = (own: JobParams<K>, before: PlannedInput[], part: number): string =>
+      this.graph.add(
+        kind,
+        own,
+        [...given, ...before],
+        name,
+        train.threads,
+        () => sizes && partOf(costOf(sizes), part),
+      );
+    let before: PlannedInput[] = [];
+    let done = 0;
+    for (const [rung, untilEpoch] of epochs.entries()) {
+      const key = add({ ...params, untilEpoch }, before, all === null ? 1 : (untilEpoch - done) / all);
+      this.roles[`${name}:epoch-${untilEpoch}`] = key;
+      if (rung === reached) return;
+      before = inputs('continues', [{ from: key, output: 'last' }]);
+      done = untilEpoch;
+    }
+    this.roles[name] = add(params, before, all === null ? 1 : (all - done) / all);
   }
 
   /** The output of a stage that stands before this one. */
@@ -249,14 +302,7 @@ class StageJobs {
   private train(name: string, { seed, start }: StageOf<'train'>): void {
     const params = this.trainParams(name, seed);
     const given = [...this.dataInput(this.training(name).data), ...this.startInput(start)];
-    this.roles[name] = this.graph.add(
-      'train',
-      params,
-      given,
-      name,
-      params.train.threads,
-      () => this.sizes && trainingCost(params, [], this.sizes),
-    );
+    this.addTraining(name, 'train', params, given, (sizes) => trainingCost(params, [], sizes));
   }
 
   private startInput(start: string | undefined): PlannedInput[] {
@@ -282,19 +328,13 @@ class StageJobs {
     );
     const outOfFold = needsOutOfFold(stage) ? this.outOfFold(name, stage) : [];
     const models = teachers.flatMap((teacher) => stageNetwork(this.spec, teacher) ?? []);
-    this.roles[name] = this.graph.add(
-      'distill',
-      params,
-      [
-        ...this.dataInput(stage.data),
-        ...inputs('teachers', taught),
-        ...this.startInput(stage.start),
-        ...inputs('outOfFold', outOfFold),
-      ],
-      name,
-      params.train.threads,
-      () => this.sizes && distillCost(params, models, this.sizes),
-    );
+    const given = [
+      ...this.dataInput(stage.data),
+      ...inputs('teachers', taught),
+      ...this.startInput(stage.start),
+      ...inputs('outOfFold', outOfFold),
+    ];
+    this.addTraining(name, 'distill', params, given, (sizes) => distillCost(params, models, sizes));
   }
 
   /** Each teacher's training once more on all folds but one, on the student's images. */
@@ -333,14 +373,11 @@ class StageJobs {
 
   private adversarial(name: string, stage: StageOf<'adversarial'>): void {
     const params = { ...this.trainParams(name, stage.seed), method: stage.method };
-    this.roles[name] = this.graph.add(
-      'adversarial',
-      params,
-      [...this.dataInput(this.training(name).data), ...inputs('start', [this.source(stage.start)])],
-      name,
-      params.train.threads,
-      () => this.sizes && adversarialCost(params, this.sizes),
-    );
+    const given = [
+      ...this.dataInput(this.training(name).data),
+      ...inputs('start', [this.source(stage.start)]),
+    ];
+    this.addTraining(name, 'adversarial', params, given, (sizes) => adversarialCost(params, sizes));
   }
 
   private ensemble(name: string, { members, fusion }: StageOf<'ensemble'>): void {
@@ -415,6 +452,10 @@ class StageJobs {
 
 function inputs(role: string, sources: readonly Source[]): PlannedInput[] {
   return sources.map(({ from, output }, position) => ({ role, position, from, output }));
+}
+
+function partOf({ images, macs, ...rest }: JobCost, part: number): JobCost {
+  return { images: Math.round(images * part), macs: Math.round(macs * part), ...rest };
 }
 
 /** `student:rn:fold-2` is work for the stage "student". */

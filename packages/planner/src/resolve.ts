@@ -48,8 +48,7 @@ export function resolveSpec(spec: ExperimentSpec, known: Known): Resolved {
       const made = variantSpec(pinned.spec, variant);
       if (made.spec === null) findings.push(...made.findings);
       else {
-        const own = pinSpec(made.spec, known);
-        const found = own.findings.length > 0 ? own.findings : runFindings(own.spec, known);
+        const found = refusalsOf(made.spec, known);
         findings.push(...found.map((finding) => atPatch(variant, finding)));
       }
       if (findings.length >= sourceLimits.problems) break;
@@ -65,6 +64,12 @@ export function resolveSpec(spec: ExperimentSpec, known: Known): Resolved {
     })),
     warnings: dataWarnings(pinned.spec, known),
   };
+}
+
+/** Why a configuration cannot run on the data that there is; none where it can. */
+export function refusalsOf(spec: ExperimentSpec, known: Known): Finding[] {
+  const { findings, spec: own } = pinSpec(spec, known);
+  return findings.length > 0 ? findings : runFindings(own, known);
 }
 
 /** A data spec's open choices made, or why they cannot be. */

@@ -17,6 +17,7 @@ export * from './truth/projects.js';
 export * from './truth/reconciler.js';
 export * from './truth/tokens.js';
 export * from './truth/verify.js';
+export type { PlannedPoint, Study, StudyDecision, StudyGuide } from './truth/studies.js';
 export * from './truth/workers.js';
 export * from './settings.js';
 export * from './store/artifact-store.js';

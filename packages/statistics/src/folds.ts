@@ -61,7 +61,7 @@ function grouped(trials: readonly Trial[]): Trial[][] {
 
 /** The worst state among folds, with what each lacking fold says. */
 function stateOf(folds: readonly Trial[]): Pick<Trial, 'state' | 'reason'> {
-  const order = ['failed', 'cancelled', 'unfinished'] as const;
+  const order = ['failed', 'cancelled', 'stopped', 'unfinished'] as const;
   const lacking = folds.filter(({ state }) => state !== 'succeeded');
   const state = order.find((each) => lacking.some((trial) => trial.state === each));
   if (state === undefined) return { state: 'succeeded', reason: null };
@@ -71,6 +71,7 @@ function stateOf(folds: readonly Trial[]): Pick<Trial, 'state' | 'reason'> {
 
 const words: Readonly<Record<Trial['state'], string>> = {
   succeeded: 'succeeded',
+  stopped: 'stopped early',
   failed: 'failed',
   cancelled: 'cancelled',
   unfinished: 'not ended yet',

@@ -64,6 +64,13 @@ export function trialsLines({ trials, incomplete }: Pick<AblationTable, 'trials'
   const lines = incomplete
     ? [`INCOMPLETE: ${ended('unfinished')} of ${trials.length} trials have not ended`]
     : [];
+  const stopped = ended('stopped');
+  if (stopped > 0) {
+    lines.push(
+      `STOPPED EARLY: ${stopped} of ${trials.length} trials were not trained to their end and are in no mean, difference ` +
+        'or interval; those that were have been chosen by validation: listed below',
+    );
+  }
   for (const state of ['failed', 'cancelled'] as const) {
     if (ended(state) > 0) lines.push(`${ended(state)} of ${trials.length} trials ${state}: listed below`);
   }

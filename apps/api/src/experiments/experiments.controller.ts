@@ -12,6 +12,7 @@ import {
   preview,
   project,
   selectMetrics,
+  studyHistory,
   submitExperiment,
   trialItem,
 } from '@ferment/contracts';
@@ -21,7 +22,7 @@ import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { callerOf } from '../auth/caller.js';
 import { Answer } from '../common/openapi.js';
-import { found } from '../common/problem.js';
+import { found, Problem } from '../common/problem.js';
 import { header } from '../common/validation.js';
 import { bestOf } from './best.js';
 import { idempotencyKey, Submission } from './submission.service.js';
@@ -108,6 +109,23 @@ export class ExperimentsController {
   async trials(@Param('id', { schema: id }) experiment: string) {
     found(await this.experiments.describe(experiment), 'experiment');
     return this.experiments.trials(experiment);
+  }
+
+  @Get(':id/search')
+  @Allow('viewer')
+  @Answer(
+    200,
+    'The configurations of a search, or of an ablation with early stopping, in the order in which they were begun',
+    studyHistory,
+  )
+  async search(@Param('id', { schema: id }) experiment: string) {
+    found(await this.experiments.describe(experiment), 'experiment');
+    const study = await this.experiments.study(experiment);
+    if (study) return study;
+    throw new Problem(
+      'not-found',
+      'The experiment is no search and stops nothing early: its spec has neither.',
+    );
   }
 
   @Get(':id/jobs')

@@ -1,19 +1,43 @@
 import {
   canonicalJson,
+  plannedConfigurations,
   type AblationSpec,
   type ExperimentSpec,
   type ExtendExperiment,
+  type SearchSpec,
 } from '@ferment/contracts';
 import { invalidField } from '../common/problem.js';
 
 /**
- * The spec with more seeds, factors, levels or variants behind those it has.
+ * The spec with more seeds, factors, levels or variants behind those it has, or a longer search.
  *
  * @throws Problem invalid where a level or variant that exists would get another patch, or the design has no such part
  */
 export function extendedSpec(spec: ExperimentSpec, added: ExtendExperiment): ExperimentSpec {
+  const { trials, ...rest } = added;
+  if (spec.search) return { ...spec, search: longerSearch(spec.search, trials, rest) };
+  if (trials !== undefined)
+    throw invalidField('trials', 'the experiment is no search: expected "seeds", "factors" or "variants"');
+  if (spec.earlyStop) {
+    const [field = 'seeds'] = Object.keys(rest);
+    throw invalidField(
+      field,
+      'early stopping has compared what the experiment has: submit the larger spec, what was finished is used again',
+    );
+  }
   const seeds = [...new Set([...spec.seeds, ...(added.seeds ?? [])])];
   return { ...spec, seeds, ablation: extendedAblation(spec.ablation, added) };
+}
+
+function longerSearch(
+  search: SearchSpec,
+  trials: number | undefined,
+  rest: Omit<ExtendExperiment, 'trials'>,
+): SearchSpec {
+  const [field] = Object.keys(rest);
+  if (field !== undefined || trials === undefined)
+    throw invalidField(field ?? 'trials', 'a search is extended by configurations: expected "trials"');
+  return { ...search, trials: plannedConfigurations(search) + trials };
 }
 
 function extendedAblation(ablation: AblationSpec | null, added: ExtendExperiment): AblationSpec | null {

@@ -6,6 +6,7 @@ import {
   type ExperimentSpec,
   type ExtendExperiment,
   formatProblem,
+  isStudy,
   parseSpecText,
   parseSpecValue,
   type Plan,
@@ -13,7 +14,7 @@ import {
   type SpecProblem,
   type SubmitExperiment,
 } from '@ferment/contracts';
-import { type Known, plan, previewOf, resolveSpec } from '@ferment/planner';
+import { plan, planStudy, previewOf, resolveSpec } from '@ferment/planner';
 import {
   ArtifactRecords,
   type ArtifactStore,
@@ -27,6 +28,7 @@ import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
 import { ARTIFACT_STORE } from '../tokens.js';
 import { found, invalidField, Problem } from '../common/problem.js';
+import { knownDatasets } from '../datasets/known.js';
 import { extendedSpec } from './extend.js';
 
 export const idempotencyKey = z
@@ -78,7 +80,7 @@ export class Submission {
     const earlier = idempotency && (await this.experiments.repeated(idempotency));
     if (earlier !== null) return found(await this.experiments.describe(earlier), 'experiment');
     const salt = body.fresh ? { freshSalt: randomUUID() } : {};
-    const { plan: planned, spec } = await this.plan(body, salt.freshSalt);
+    const { plan: planned, spec } = await this.plan(body, salt.freshSalt, 'begin');
     const experiment = {
       ...{ project: body.project, spec, plan: planned, ...salt },
       ...(idempotency && { idempotency }),
@@ -97,26 +99,32 @@ export class Submission {
   }
 
   /**
-   * Adds seeds, factors or variants to an experiment; adding what it has changes nothing.
+   * Adds seeds, factors or variants to an experiment, or configurations to a search; adding what it has changes nothing.
    *
    * @throws Problem invalid (what was added does not fit the spec); Conflict (it would change what the experiment has)
    */
   async extend(experiment: ExperimentDetail, added: ExtendExperiment): Promise<void> {
     const body = { spec: extendedSpec(experiment.spec, added) };
-    const { plan: planned, spec } = await this.plan(body, await this.experiments.freshSalt(experiment.id));
-    await this.experiments.extend(experiment.id, spec, planned);
+    const salt = await this.experiments.freshSalt(experiment.id);
+    const { plan: planned, spec } = await this.plan(body, salt, 'begin');
+    if (isStudy(spec)) await this.experiments.extendStudy(experiment.id, spec, planned);
+    else await this.experiments.extend(experiment.id, spec, planned);
   }
 
+  /** @param what all of it, or what it begins with: of a search, nothing yet */
   private async plan(
     body: { text?: string | undefined; spec?: unknown },
     fresh: string | undefined,
+    what: 'all' | 'begin' = 'all',
   ): Promise<Planned> {
     const parsed = body.text === undefined ? parseSpecValue(body.spec) : parseSpecText(body.text);
     if (!parsed.ok) throw refused(parsed.problems);
-    const known = await this.known();
+    const known = await knownDatasets(this.datasets);
     const resolved = resolveSpec(parsed.spec, known);
     const problems = [...resolved.problems, ...(await this.missingFiles(parsed.spec))];
     if (problems.length > 0) throw refused(parsed.located(problems));
+    if (what === 'begin' && isStudy(resolved.spec))
+      return { spec: resolved.spec, plan: planStudy(resolved.spec, known) };
     return { spec: resolved.spec, plan: plan(resolved.spec, known, fresh === undefined ? {} : { fresh }) };
   }
 
@@ -135,11 +143,6 @@ export class Submission {
       problems.push({ path: `stages.${name}.file`, message, line: null, suggestion: null });
     }
     return problems;
-  }
-
-  private async known(): Promise<Known> {
-    const datasets = await this.datasets.list();
-    return { datasets: Object.fromEntries(datasets.map(({ name, versions }) => [name, versions])) };
   }
 }
 

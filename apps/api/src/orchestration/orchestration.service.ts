@@ -15,6 +15,7 @@ import {
 import { LOGGER, type Logger } from '../common/logging.js';
 import { ARTIFACT_STORE } from '../tokens.js';
 import { DELIVERY } from './queues.js';
+import { StudyAdvance } from './study-advance.service.js';
 import { TableRefresh } from './table-refresh.service.js';
 
 /** Runs dispatcher, reconciler and compactor with the process; of several replicas the database lets one of each work. */
@@ -27,12 +28,14 @@ export class Orchestration implements OnApplicationBootstrap, BeforeApplicationS
   constructor(
     database: Database,
     tables: TableRefresh,
+    studies: StudyAdvance,
     @Inject(DELIVERY) delivery: Delivery,
     @Inject(ARTIFACT_STORE) store: ArtifactStore,
     @Inject(LOGGER) logger: Logger,
   ) {
     const onTrialEnded = (experimentId: string) => tables.refresh(experimentId);
-    this.dispatcher = new Dispatcher(database, { delivery, onTrialEnded, log: logger });
+    const onStudyDue = (experimentId: string) => studies.advance(experimentId);
+    this.dispatcher = new Dispatcher(database, { delivery, onTrialEnded, onStudyDue, log: logger });
     this.reconciler = new Reconciler(database, { delivery, log: logger });
     this.compactor = new Compactor(database, { store, log: logger });
   }

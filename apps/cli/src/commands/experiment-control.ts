@@ -43,12 +43,19 @@ function changeOf(options: SettingOptions): ChangeExperiment {
   });
 }
 
-async function addedBy(options: { seeds?: string; with?: string }): Promise<ExtendExperiment> {
+interface ExtendOptions {
+  seeds?: string;
+  trials?: string;
+  with?: string;
+}
+
+async function addedBy(options: ExtendOptions): Promise<ExtendExperiment> {
   const { with: file } = options;
   const written: unknown = file === undefined ? {} : parse(await readInput(file));
   return checked(extendExperiment, {
     ...(typeof written === 'object' ? written : {}),
     ...(options.seeds !== undefined && { seeds: seedList(options.seeds) }),
+    ...(options.trials !== undefined && { trials: Number(options.trials) }),
   });
 }
 
@@ -102,18 +109,23 @@ export function experimentControlCommands(experiment: Command, context: Context)
 
   experiment
     .command('extend')
-    .description('add seeds, factors or variants; what it has stays')
+    .description('add seeds, factors or variants, or configurations to a search; what it has stays')
     .argument('<experiment>', which)
     .option('--seeds <list>', 'such as 3,4 or 3-7')
+    .option('--trials <n>', 'further configurations of a search')
     .option(
       '--with <file>',
       'YAML or JSON file, - for standard input, with "factors" or "variants" as a spec\'s ablation has them',
     )
-    .action(async (wanted: string, options: { seeds?: string; with?: string }, command: Command) => {
+    .action(async (wanted: string, options: ExtendOptions, command: Command) => {
       const added = await addedBy(options);
       const client = await connect(command, context);
       const found = await findExperiment(client, wanted);
       const after = await client.extend(found.id, added);
+      if (options.trials !== undefined) {
+        output(command, context).answer(after, `${after.name}: ${options.trials} configurations more`);
+        return;
+      }
       const more = total(after.trials) - total(found.trials);
       const words = more === 0 ? 'it has them already' : `${more} trial${more === 1 ? '' : 's'} more`;
       output(command, context).answer(after, `${after.name}: ${words}`);

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import type { Command } from 'commander';
-import { drawName, type ExperimentDetail, type Preview } from '@ferment/contracts';
+import {
+  drawName,
+  isStudy,
+  type ExperimentDetail,
+  type Preview,
+  type StudyHistory,
+} from '@ferment/contracts';
 import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
@@ -12,14 +18,16 @@ import { duration, progressLine } from '../progress.js';
 import type { TrackedJob } from '../progress.js';
 import { readInput } from '../read-input.js';
 import { specRefusal } from '../spec-refusal.js';
+import { describeStudy } from '../study.js';
 import { watchExperiment } from '../watch.js';
 import { experimentControlCommands, total } from './experiment-control.js';
 
 /** What trials are made of; folds are named where every configuration has as many of them. */
-function axes({ variants, seeds, trials }: Preview): string {
+function axes({ variants, seeds, trials, spec }: Preview): string {
   const pairs = variants.length * seeds.length;
   const folds = trials === pairs ? '' : trials % pairs === 0 ? ` x ${trials / pairs} folds` : ', with folds';
-  return `${variants.length} variants x ${seeds.length} seeds${folds}`;
+  const what = spec.search ? 'configurations' : 'variants';
+  return `${variants.length} ${what} x ${seeds.length} seeds${folds}`;
 }
 
 export function describePreview(preview: Preview): string {
@@ -28,7 +36,7 @@ export function describePreview(preview: Preview): string {
   const folds = trainings.outOfFold > 0 ? `, ${trainings.outOfFold} of them out of fold` : '';
   const kinds = Object.entries(jobs.byKind).map(([kind, count]) => `${count} ${kind}`);
   const lines = [
-    `${axes(preview)} = ${preview.trials} trials`,
+    `${axes(preview)} = ${preview.trials} trials${preview.spec.earlyStop ? ', were none stopped early' : ''}`,
     `trainings: ${trainings.planned} (${trainings.withoutSharing} without sharing, ${saved} saved)${folds}, ${trainings.cached} already done`,
     `jobs: ${jobs.total} (${kinds.join(', ')}), ${jobs.cached} already done`,
     `compute: ${(compute.macs / 1e12).toFixed(2)} T multiply-accumulates (${(compute.macsWithoutSharing / 1e12).toFixed(2)} T without sharing)`,
@@ -104,7 +112,7 @@ function failUnlessSucceeded(experiment: ExperimentDetail): void {
     throw new WorkFailed(`Experiment ${experiment.name} ${experiment.state}.`);
 }
 
-function describe(experiment: ExperimentDetail): string {
+function describe(experiment: ExperimentDetail, study: StudyHistory | null): string {
   const { trainings } = experiment;
   const counts = (record: Readonly<Record<string, number | undefined>>) =>
     Object.entries(record)
@@ -116,7 +124,12 @@ function describe(experiment: ExperimentDetail): string {
     `id        ${experiment.id}`,
     `project   ${experiment.project}`,
     `data      ${experiment.datasets.map(({ name, version }) => `${name}@${version.slice(0, 12)}`).join(', ')}`,
-    `variants  ${experiment.variants.map(({ name }) => (name === experiment.baseline ? `${name} (baseline)` : name)).join(', ')}`,
+    ...(study === null ? [] : describeStudy(study)),
+    ...(study !== null && study.sampler !== null
+      ? []
+      : [
+          `variants  ${experiment.variants.map(({ name }) => (name === experiment.baseline ? `${name} (baseline)` : name)).join(', ')}`,
+        ]),
     `trials    ${counts(experiment.trials)}`,
     `jobs      ${counts(experiment.jobs)}`,
     `trainings ${trainings.planned} planned, ${trainings.withoutSharing} without sharing, ${trainings.cached} found done`,
@@ -214,12 +227,15 @@ export function experimentCommands(program: Command, context: Context): void {
 
   experiment
     .command('describe')
+    .alias('show')
     .description('everything about one experiment')
     .argument('[experiment]', 'id, start of one, name, or "latest"', 'latest')
     .action(async (wanted: string, _options: unknown, command: Command) => {
       const client = await connect(command, context);
       const found = await client.experiment((await findExperiment(client, wanted)).id);
       const failures = found.jobs.failed ? await failedJobs(client, await client.jobs(found.id)) : [];
-      output(command, context).answer(found, [describe(found), ...failures].join('\n'));
+      const study = isStudy(found.spec) ? await client.study(found.id) : null;
+      const answer = study === null ? found : { ...found, search: study };
+      output(command, context).answer(answer, [describe(found, study), ...failures].join('\n'));
     });
 }

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
-import { drawName, type TrialComparison, type TrialItem } from '@ferment/contracts';
+import { drawName, isStudy, trialStateText, type TrialComparison, type TrialItem } from '@ferment/contracts';
+import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
 import { columns } from '../output.js';
+import { byObjective } from '../study.js';
 
 const figure = (value: number | undefined) => (value === undefined ? '' : value.toFixed(4));
 
@@ -26,7 +28,7 @@ export function trialTable(trials: readonly TrialItem[]): string {
     trial.variant,
     String(trial.seed),
     ...(folds ? [String(trial.fold ?? '')] : []),
-    trial.state,
+    trialStateText(trial),
     ...figures(trial),
   ]);
   return columns([...header, 'val acc', 'val F1', 'test acc', 'test F1'], rows, 'No trials.');
@@ -65,6 +67,12 @@ export function compareTrials({ trials, differences }: TrialComparison): string 
   return `${settings}\n\n${columns(names, rows, 'None of these trials has figures yet.')}`;
 }
 
+/** In the plan's order; of a search, the best first. */
+async function inOrder(client: Client, id: string, trials: TrialItem[]): Promise<TrialItem[]> {
+  const { spec } = await client.experiment(id);
+  return isStudy(spec) ? byObjective(trials, await client.study(id)) : trials;
+}
+
 export function trialCommands(program: Command, context: Context): void {
   const trial = program
     .command('trial')
@@ -72,11 +80,12 @@ export function trialCommands(program: Command, context: Context): void {
 
   trial
     .command('ls')
-    .description("an experiment's trials with their figures")
+    .description("an experiment's trials with their figures; of a search, the best first")
     .argument('[experiment]', 'id, start of one, name, or "latest"', 'latest')
     .action(async (wanted: string, _options: unknown, command: Command) => {
       const client = await connect(command, context);
-      const items = await client.trials((await findExperiment(client, wanted)).id);
+      const { id } = await findExperiment(client, wanted);
+      const items = await inOrder(client, id, await client.trials(id));
       output(command, context).answer(items, trialTable(items));
     });
 

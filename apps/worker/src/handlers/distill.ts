@@ -5,7 +5,7 @@ import type { HandlerContext } from '../child/context.js';
 import type { Handler } from './handler.js';
 import { assertTrainedApart, imagesOf, trainingsBehind } from './images.js';
 import { networksOf, type GivenNetwork } from './networks.js';
-import { trainNetwork } from './training.js';
+import { stateOf, trainNetwork } from './training.js';
 
 /** Trains a student from teachers, perhaps from another stage's weights. */
 export const distill: Handler<'distill'> = async ({ params, inputs, inputParams, resume }, context) => {
@@ -16,7 +16,7 @@ export const distill: Handler<'distill'> = async ({ params, inputs, inputParams,
   await assertTrainedApart([...trainings, ...starts], params.data, parts, context);
   const teachers = await taught(given, inputs.outOfFold, parts, context);
   const start = inputs.start ? await context.read(inputs.start.hash) : null;
-  const state = resume === null ? null : await context.read(resume.hash);
+  const state = await stateOf(resume ?? inputs.continues, context);
   const { outputs, result } = await trainNetwork(
     { method: 'distill', params, parts, teachers, start, resume: state },
     context,

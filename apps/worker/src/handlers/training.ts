@@ -1,4 +1,11 @@
-import { JobFailure, type JobParams, type TrainingKind } from '@ferment/contracts';
+import {
+  JobFailure,
+  validationHistory,
+  type JobParams,
+  type MetricRow,
+  type TrainingKind,
+  type ValidationHistory,
+} from '@ferment/contracts';
 import type { Split } from '@ferment/datasets';
 import type { Teacher } from '@ferment/engine';
 import { computedOn } from '../child/computed-on.js';
@@ -50,7 +57,7 @@ export async function trainNetwork(training: Training, context: HandlerContext):
       checkpointEverySteps,
     },
   );
-  const { best, last, robust, bestStep, bestMetric, steps } = trained;
+  const { best, last, robust, bestStep, bestMetric, steps, doneSteps, curve } = trained;
   return {
     outputs: { best, last },
     robust,
@@ -63,7 +70,30 @@ export async function trainNetwork(training: Training, context: HandlerContext):
       leakRemoved,
       mean,
       std,
+      // Early stopping decides by these.
+      ...(params.untilEpoch !== undefined && { doneSteps, history: historyOf(curve) }),
       computedOn: { ...(await computedOn(nativeVersion())) },
     },
   };
+}
+
+/** The state to go on from: of an earlier attempt at the job, or else of the training that this one continues. */
+export async function stateOf(
+  from: { hash: string } | null,
+  context: HandlerContext,
+): Promise<Uint8Array | null> {
+  return from === null ? null : context.read(from.hash);
+}
+
+function historyOf(curve: readonly MetricRow[]): ValidationHistory {
+  return validationHistory.parse(
+    curve.map(({ epoch, step, values }) => ({
+      epoch,
+      step,
+      accuracy: values['validation.accuracy'],
+      macroF1: values['validation.macroF1'],
+      nll: values['validation.nll'],
+      ece: values['validation.ece'],
+    })),
+  );
 }

@@ -29,7 +29,7 @@ export interface TrainingInputs {
   readonly teachers: readonly Teacher[];
   /** Weights to start from, with a fresh optimizer and schedule. */
   readonly start: Uint8Array | null;
-  /** A resumable checkpoint of this very run. */
+  /** A resumable checkpoint of this very run, or what one left that was to stop after an earlier epoch. */
   readonly resume: Uint8Array | null;
 }
 
@@ -53,13 +53,15 @@ export interface TrainingOptions {
 export interface TrainingResult {
   /** Weights and buffers with the best value of the selected metric. */
   readonly best: Uint8Array;
-  /** The last weights, with the optimizer's state. */
+  /** The last weights, with the optimizer's state; of a run with `untilEpoch` a state to go on from. */
   readonly last: Uint8Array;
   /** Weights and buffers with the best robust validation accuracy; null but for an adversarial training. */
   readonly robust: Uint8Array | null;
   readonly bestStep: number;
   readonly bestMetric: number;
+  /** Of the whole run, and those that were done: fewer where it was to stop after an epoch. */
   readonly steps: number;
+  readonly doneSteps: number;
   /** The rows that carry validation figures. */
   readonly curve: MetricRow[];
 }

@@ -19,6 +19,8 @@ const progressMilliseconds = 250;
 export class Run {
   private readonly order: DataOrder;
   private readonly steps: number;
+  /** Where it stops: at its end, or after the epoch that it is to stop after. */
+  private readonly until: number;
   private readonly host: TaskHost;
   private readonly session: Session;
   private readonly updater: Updater;
@@ -44,6 +46,7 @@ export class Run {
     this.order = new DataOrder(count, train.batch, seed, order);
     const { stepsPerEpoch } = this.order;
     this.steps = train.updates ?? (train.epochs ?? 0) * stepsPerEpoch;
+    this.until = Math.min(this.steps, (inputs.params.untilEpoch ?? Infinity) * stepsPerEpoch);
     this.host = hostOf(inputs, program.task, { steps: this.steps, stepsPerEpoch });
     const inner = innerAttackOf(inputs);
     const adversary =
@@ -114,16 +117,31 @@ export class Run {
   }
 
   private async checkpoint(): Promise<void> {
+    const bytes = this.state(this.scalars('resumable'));
+    await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
+  }
+
+  /** Everything that the next step depends on. */
+  private state(scalars: CheckpointScalars): Uint8Array {
     const { best, robust } = this.validator;
-    const bytes = encodeCheckpoint(this.program.student, {
-      scalars: this.scalars('resumable'),
+    return encodeCheckpoint(this.program.student, {
+      scalars,
       weights: readFinite(this.session, 'model', this.step),
       slots: readFinite(this.session, 'optimizer', this.step),
       average: this.program.average ? readFinite(this.session, 'evaluated', this.step) : null,
       best: best?.weights ?? null,
       robust: robust?.weights ?? null,
     });
-    await this.options.sink.checkpoint({ step: this.step, epoch: this.epoch, bytes });
+  }
+
+  /**
+   * What a run that was to stop before its end leaves for another job to go on from: the state of a checkpoint without
+   * clock times, so that the same run leaves the same bytes.
+   */
+  private unfinished(): Uint8Array {
+    const scalars = this.scalars('resumable');
+    const curve = this.curve.map((row) => ({ ...row, time: 0, values: validated(row.values) }));
+    return this.state({ ...scalars, curve });
   }
 
   /** Completes the row that waits for the epoch's evaluation. */
@@ -150,7 +168,7 @@ export class Run {
   async complete(): Promise<TrainingResult> {
     const { signal, checkpointEverySteps } = this.options;
     if (this.pending) await this.endEpoch(this.pending);
-    while (this.step < this.steps) {
+    while (this.step < this.until) {
       // A run of the graph blocks the process; here it answers heartbeats and requests.
       await setImmediate();
       if (signal.aborted) {
@@ -183,15 +201,24 @@ export class Run {
     return {
       best: encode(this.scalars('best', best.step), best.weights, {}),
       robust: robust && encode(this.scalars('robust', robust.step), robust.weights, {}),
-      last: encode(
-        this.scalars('last'),
-        validator.weights(this.step),
-        readFinite(this.session, 'optimizer', this.step),
-      ),
+      last:
+        this.inputs.params.untilEpoch === undefined
+          ? encode(
+              this.scalars('last'),
+              validator.weights(this.step),
+              readFinite(this.session, 'optimizer', this.step),
+            )
+          : this.unfinished(),
       bestStep: best.step,
       bestMetric: best.metric,
       steps,
+      doneSteps: this.step,
       curve,
     };
   }
+}
+
+/** The validation figures of a row. */
+function validated(values: MetricRow['values']): MetricRow['values'] {
+  return Object.fromEntries(Object.entries(values).filter(([series]) => series.startsWith('validation.')));
 }

@@ -45,7 +45,9 @@ export async function storeCounts(
   const present = (Object.entries(trials) as [TrialState, number][])
     .filter(([, n]) => n > 0)
     .map(([state]) => state);
-  const state = experimentState(present, present.includes('paused') && (await isStopping(tx, id)));
+  const study = await studyOf(tx, id);
+  const stopping = (present.includes('paused') || study.growing === 'paused') && (await isStopping(tx, id));
+  const state = experimentState([...present, ...study.ended], stopping, study.growing);
   const ended = endedTrialStates.some((end) => end === state);
   await tx.query(
     `UPDATE experiment SET job_counts = $2, trial_counts = $3, state = $4,
@@ -56,6 +58,22 @@ export async function storeCounts(
     experimentId: id,
     payload: { type: 'experiment.changed', state, trials: filledTrialCounts(trials), jobs },
   };
+}
+
+/** Whether a search may get further trials; one that was cancelled before its end counts as a cancelled trial. */
+async function studyOf(
+  tx: Queryable,
+  id: string,
+): Promise<{ growing: 'no' | 'yes' | 'paused'; ended: TrialState[] }> {
+  const { rows } = await tx.query<{ state: string; paused: boolean }>(
+    `SELECT s.state, e.paused_at IS NOT NULL AS paused FROM study s JOIN experiment e ON e.id = s.experiment_id
+     WHERE e.id = $1`,
+    [id],
+  );
+  const [study] = rows;
+  if (study?.state === 'cancelled') return { growing: 'no', ended: ['cancelled'] };
+  if (study?.state !== 'open') return { growing: 'no', ended: [] };
+  return { growing: study.paused ? 'paused' : 'yes', ended: [] };
 }
 
 /** Whether a job still runs that only paused experiments want, this one among them. */

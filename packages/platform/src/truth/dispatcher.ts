@@ -9,6 +9,8 @@ export interface DispatcherOptions {
   delivery: Delivery;
   /** Called when trials ended, until it resolves: ask for the experiment's table. One call at a time. */
   onTrialEnded?: (experimentId: string) => Promise<void>;
+  /** Called when results may let a search go on, until it resolves. One call at a time, and by one process. */
+  onStudyDue?: (experimentId: string) => Promise<void>;
   log?: Pick<Logger, 'info' | 'warn'>;
   /** Longest time between two looks (default 1 s); changes in the database are noticed at once. */
   pollMilliseconds?: number;
@@ -27,6 +29,7 @@ export const dispatcherLock = 0x0fe7_0002;
 export class Dispatcher {
   private readonly leader: Leader;
   private readonly tablesLater = new Map<string, number>();
+  private readonly studiesLater = new Map<string, number>();
 
   constructor(
     private readonly database: Database,
@@ -56,6 +59,7 @@ export class Dispatcher {
   }
 
   private async tick(): Promise<void> {
+    await this.advanceStudies();
     for (const resource of resourceClasses) {
       const offers = await this.database.transaction((tx) => offer(tx, resource));
       for (const message of offers) await this.hand(resource, message);
@@ -72,6 +76,25 @@ export class Dispatcher {
         'the queue did not take a job; it stays ready',
       );
       await withdrawOffer(this.database, message);
+    }
+  }
+
+  private async advanceStudies(): Promise<void> {
+    const advance = this.options.onStudyDue;
+    if (!advance) return;
+    const { rows } = await this.database.pool.query<{ id: string }>(
+      `SELECT e.id FROM study s JOIN experiment e ON e.id = s.experiment_id
+       WHERE s.wanted <> s.asked AND s.state <> 'cancelled' AND e.paused_at IS NULL ORDER BY e.created_at`,
+    );
+    for (const { id } of rows) {
+      if ((this.studiesLater.get(id) ?? 0) > Date.now()) continue;
+      try {
+        await advance(id);
+        this.studiesLater.delete(id);
+      } catch (error) {
+        this.studiesLater.set(id, Date.now() + 5000);
+        this.options.log?.warn({ error: String(error), experimentId: id }, 'the search could not go on');
+      }
     }
   }
 

@@ -36,6 +36,7 @@ export function cancelExperiment(database: Database, id: string): Promise<boolea
         { experimentId: id, trialId: trial.id },
       );
     }
+    await tx.query(`UPDATE study SET state = 'cancelled' WHERE experiment_id = $1 AND state = 'open'`, [id]);
     await moveDemands(tx, id, statesBefore<DemandState>(demandTransitions, 'withdrawn'), 'withdrawn');
     await cancelUnwanted(graph, id);
     await tx.query(
@@ -106,10 +107,16 @@ export function resumeExperiment(database: Database, id: string): Promise<boolea
     }
     if (!experiment.paused) return true;
     await graph.tx.query('UPDATE experiment SET paused_at = NULL WHERE id = $1', [id]);
+    await studyDue(graph.tx, id);
     await moveDemands(graph.tx, id, ['paused'], 'wanted');
     await demandsChanged(graph, id);
     return true;
   });
+}
+
+/** A search is looked at: what it may do may have changed. */
+async function studyDue(tx: Queryable, id: string): Promise<void> {
+  await tx.query('UPDATE study SET wanted = wanted + 1 WHERE experiment_id = $1', [id]);
 }
 
 /** The states and counters of this experiment, and of those that share its jobs, follow. */
@@ -157,6 +164,7 @@ export function changeSettings(database: Database, id: string, change: ChangeExp
       ],
     );
     if (rowCount !== 1) return false;
+    if (change.parallel !== undefined) await studyDue(graph.tx, id);
     if (change.priority !== undefined || change.parallel !== undefined) {
       // What lies in the queue unclaimed was chosen by the old terms.
       await graph.tx.query(

@@ -1,4 +1,5 @@
 import {
+  isStudy,
   isTrainingKind,
   type EvaluationResult,
   type ExperimentSpec,
@@ -52,6 +53,7 @@ export async function createExperiment(
     graph.tell({ type: 'experiment.created', name: input.spec.name }, { experimentId: id });
     await insertDemands(tx, id, plan.jobs, known);
     await insertTrials(tx, id, plan.trials, known);
+    if (isStudy(input.spec)) await tx.query('INSERT INTO study (experiment_id) VALUES ($1)', [id]);
     await begin(graph, id, known);
     return { id, created: true };
   });
@@ -218,7 +220,7 @@ export async function insertTrials(
   );
 }
 
-function jobOf(known: Map<string, KnownJob>, key: string): KnownJob {
+export function jobOf(known: Map<string, KnownJob>, key: string): KnownJob {
   const job = known.get(key);
   if (!job) throw new Error(`the plan names job ${key} and does not describe it`);
   return job;
@@ -229,7 +231,7 @@ export async function begin(graph: Graph, id: string, known: ReadonlyMap<string,
   await revive(graph, [...known.values()]);
   const ids = [...known.values()].map((job) => job.id);
   await graph.refresh(ids);
-  await summarise(graph.tx, id);
+  await summarise(graph.tx, id, ids);
   graph.touch(ids);
   graph.countAnew(id);
 }
@@ -263,11 +265,11 @@ export async function startAnew(
 }
 
 /** Figures of evaluations that were finished before this experiment asked for them. */
-async function summarise(tx: Queryable, experimentId: string): Promise<void> {
+async function summarise(tx: Queryable, experimentId: string, jobs: readonly string[]): Promise<void> {
   const { rows } = await tx.query<{ id: string; result: EvaluationResult }>(
     `SELECT j.id, j.result FROM demand d JOIN job j ON j.id = d.job_id
-     WHERE d.experiment_id = $1 AND j.kind = 'evaluate' AND j.state = 'succeeded'`,
-    [experimentId],
+     WHERE d.experiment_id = $1 AND d.job_id = ANY($2) AND j.kind = 'evaluate' AND j.state = 'succeeded'`,
+    [experimentId, jobs],
   );
   for (const { id, result } of rows) await writeTrialSummaries(tx, id, result);
 }

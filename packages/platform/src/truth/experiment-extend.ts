@@ -20,16 +20,7 @@ export function extendExperiment(
 ): Promise<void> {
   return changeGraph(database, async (graph) => {
     const { tx } = graph;
-    const { rows } = await tx.query<{ cancelled: boolean }>(
-      'SELECT cancelled_at IS NOT NULL AS cancelled FROM experiment WHERE id = $1',
-      [id],
-    );
-    if (!rows[0]) throw new NotFound('no such experiment');
-    if (rows[0].cancelled) {
-      throw new Conflict(
-        'The experiment was cancelled: submit the larger spec, what was finished is used again.',
-      );
-    }
+    await assertExtendable(tx, id);
     const present = await trialsOf(tx, id);
     const planned = new Map(plan.trials.map((trial) => [placeOf(trial), trial]));
     for (const trial of present) {
@@ -67,6 +58,44 @@ export function extendExperiment(
     );
     await begin(graph, id, known);
   });
+}
+
+/**
+ * Gives a search its longer spec: what it has stays, and it goes on.
+ *
+ * @throws NotFound for an unknown experiment; Conflict when it was cancelled
+ */
+export function extendStudy(
+  database: Database,
+  id: string,
+  spec: ExperimentSpec,
+  plan: Pick<Plan, 'specHash' | 'warnings'>,
+): Promise<void> {
+  return changeGraph(database, async (graph) => {
+    await assertExtendable(graph.tx, id);
+    await graph.tx.query('UPDATE experiment SET spec = $2, spec_hash = $3, warnings = $4 WHERE id = $1', [
+      id,
+      JSON.stringify(spec),
+      plan.specHash,
+      plan.warnings,
+    ]);
+    await graph.tx.query(`UPDATE study SET state = 'open', wanted = wanted + 1 WHERE experiment_id = $1`, [
+      id,
+    ]);
+    graph.countAnew(id);
+  });
+}
+
+async function assertExtendable(tx: Queryable, id: string): Promise<void> {
+  const { rows } = await tx.query<{ cancelled: boolean }>(
+    'SELECT cancelled_at IS NOT NULL AS cancelled FROM experiment WHERE id = $1',
+    [id],
+  );
+  if (!rows[0]) throw new NotFound('no such experiment');
+  if (!rows[0].cancelled) return;
+  throw new Conflict(
+    'The experiment was cancelled: submit the larger spec, what was finished is used again.',
+  );
 }
 
 interface PresentTrial {

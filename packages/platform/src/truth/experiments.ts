@@ -7,6 +7,7 @@ import {
   type JobParams,
   type Plan,
   type SelectMetric,
+  type StudyHistory,
   type ExperimentSpec,
   type TrialItem,
   type TrialState,
@@ -21,11 +22,13 @@ import {
   retryTrial,
 } from './experiment-control.js';
 import { createExperiment, findRepeated, type Idempotency, type NewExperiment } from './experiment-create.js';
-import { extendExperiment } from './experiment-extend.js';
+import { extendExperiment, extendStudy } from './experiment-extend.js';
 import { detailOf, experimentColumns, listItemOf, type ExperimentRow } from './experiment-views.js';
 import { changeGraph } from './graph.js';
 import { jobItems } from './job-views.js';
 import { linkTable } from './tables.js';
+import { advanceStudy, type StudyGuide } from './studies.js';
+import { studyHistory } from './study-views.js';
 import { trialItems } from './trial-views.js';
 
 export interface PageQuery {
@@ -148,6 +151,21 @@ export class Experiments {
     return extendExperiment(this.database, id, spec, plan);
   }
 
+  /** See {@link extendStudy}. */
+  extendStudy(id: string, spec: ExperimentSpec, plan: Pick<Plan, 'specHash' | 'warnings'>): Promise<void> {
+    return extendStudy(this.database, id, spec, plan);
+  }
+
+  /** See {@link advanceStudy}. */
+  advanceStudy(id: string, guide: StudyGuide): Promise<void> {
+    return advanceStudy(this.database, id, guide);
+  }
+
+  /** See {@link studyHistory}. */
+  study(id: string): Promise<StudyHistory | null> {
+    return studyHistory(this.database, id);
+  }
+
   /** See {@link deleteExperiment}. */
   delete(id: string): Promise<boolean> {
     return deleteExperiment(this.database, id);
@@ -181,12 +199,13 @@ export class Experiments {
       seed: number;
       fold: number | null;
       state: TrialState;
+      stopped: boolean;
       reason: string | null;
       metrics: Record<string, string>;
       trainedOn: string | null;
       aligned: string[];
     }>(
-      `SELECT t.variant, t.factors, t.seed, t.fold, t.state, t.reason, coalesce((
+      `SELECT t.variant, t.factors, t.seed, t.fold, t.state, t.stopped IS NOT NULL AS stopped, t.reason, coalesce((
          SELECT json_object_agg(split_part(r.role, ':', 2), o.hash ORDER BY r.role)
          FROM trial_job r JOIN job j ON j.id = r.job_id AND j.state = 'succeeded'
            JOIN job_output o ON o.job_id = r.job_id AND o.role = 'metrics'
@@ -210,9 +229,14 @@ export class Experiments {
       seeds: found.spec.seeds,
       fixedStages: found.fixedStages,
       selectMetric,
-      trials: trials.rows.map(({ state, ...trial }) => ({
+      trials: trials.rows.map(({ state, stopped, ...trial }) => ({
         ...trial,
-        state: state === 'waiting' || state === 'running' || state === 'paused' ? 'unfinished' : state,
+        state:
+          state === 'waiting' || state === 'running' || state === 'paused'
+            ? 'unfinished'
+            : state === 'succeeded' && stopped
+              ? 'stopped'
+              : state,
       })),
     };
   }

@@ -23,6 +23,10 @@ export interface TrialRow {
   jobs: JobState[];
   reason: string | null;
   paused: boolean;
+  /** Early stopping has still to decide whether it gets further jobs. */
+  open: boolean;
+  /** Its experiment's configurations are begun as results come in. */
+  study: boolean;
 }
 
 export const moveSql = `
@@ -48,9 +52,10 @@ export const waitingSql = `
 
 export const trialsSql = `
   SELECT t.id, t.experiment_id AS experiment, t.state, t.reason AS was_reason, array_agg(DISTINCT j.state) AS jobs,
-    e.paused_at IS NOT NULL AS paused,
-    coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked')) AS reason
-  FROM trial t JOIN experiment e ON e.id = t.experiment_id
+    e.paused_at IS NOT NULL AS paused, t.open, s.experiment_id IS NOT NULL AS study,
+    coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked'),
+      t.stopped->>'reason') AS reason
+  FROM trial t JOIN experiment e ON e.id = t.experiment_id LEFT JOIN study s ON s.experiment_id = e.id
     JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
   WHERE t.id IN (SELECT trial_id FROM trial_job WHERE job_id = ANY($1)) AND e.cancelled_at IS NULL
-  GROUP BY t.id, e.paused_at`;
+  GROUP BY t.id, e.paused_at, s.experiment_id`;

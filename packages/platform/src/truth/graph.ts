@@ -1,4 +1,5 @@
 import {
+  endedJobStates,
   endedTrialStates,
   jobTransitions,
   trialState,
@@ -220,8 +221,9 @@ export class Graph {
     const deltas = new Map<string, Counts>();
     if (jobs.length === 0) return deltas;
     const { rows } = await this.tx.query<TrialRow>(trialsSql, [jobs]);
+    await this.studiesDue(rows);
     const changed = rows
-      .map((row) => ({ ...row, next: trialState(row.jobs, row.paused) }))
+      .map((row) => ({ ...row, next: trialState(row.jobs, row.paused, row.open) }))
       .filter((row) => row.next !== row.state || row.reason !== row.was_reason);
     if (changed.length === 0) return deltas;
     await this.tx.query(
@@ -246,6 +248,17 @@ export class Graph {
       due.map(({ experiment }) => experiment),
     ]);
     return deltas;
+  }
+
+  /** Studies whose trials have done what they were given, well or not, are to be looked at. */
+  private async studiesDue(trials: readonly TrialRow[]): Promise<void> {
+    const due = trials.filter(
+      ({ study, jobs }) => study && jobs.every((state) => endedJobStates.includes(state)),
+    );
+    if (due.length === 0) return;
+    await this.tx.query('UPDATE study SET wanted = wanted + 1 WHERE experiment_id = ANY($1)', [
+      due.map(({ experiment }) => experiment),
+    ]);
   }
 
   private async settleExperiments(jobs: Map<string, Counts>, trials: Map<string, Counts>): Promise<void> {

@@ -180,6 +180,7 @@ export class Reconciler {
         `SELECT id FROM job WHERE state IN ('pending', 'blocked')`,
       );
       await graph.refresh(waiting.rows.map(({ id }) => id));
+      await tx.query(`UPDATE study SET wanted = wanted + 1 WHERE state = 'open'`);
       const active = await tx.query<{
         id: string;
         jobs: Record<string, number>;

@@ -16,13 +16,16 @@ export async function publishTable(graph: Graph, jobId: string): Promise<void> {
   );
   const table = rows[0];
   if (!table) return;
-  const complete = table.params.trials.every(({ state }) => state !== 'unfinished');
-  const changed = await graph.tx.query<{ id: string }>(
-    `UPDATE experiment SET table_hash = $2, table_complete = $3
-     WHERE table_job_id = $1 AND (table_hash IS DISTINCT FROM $2 OR table_complete <> $3) RETURNING id`,
-    [jobId, table.hash, complete],
+  const ended = table.params.trials.every(({ state }) => state !== 'unfinished');
+  const changed = await graph.tx.query<{ id: string; complete: boolean }>(
+    `UPDATE experiment e SET table_hash = $2, table_complete = c.complete
+     FROM (SELECT id, $3 AND NOT EXISTS (SELECT FROM study s WHERE s.experiment_id = experiment.id AND s.state = 'open')
+             AS complete FROM experiment WHERE table_job_id = $1) c
+     WHERE e.id = c.id AND (table_hash IS DISTINCT FROM $2 OR table_complete <> c.complete)
+     RETURNING e.id, c.complete`,
+    [jobId, table.hash, ended],
   );
-  for (const { id } of changed.rows) {
+  for (const { id, complete } of changed.rows) {
     graph.tell({ type: 'table.ready', hash: table.hash, complete }, { experimentId: id, jobId });
   }
 }

@@ -16,6 +16,7 @@ interface TrialRow {
   fold: number | null;
   state: TrialState;
   reason: string | null;
+  stopped: { epoch: number; step: number } | null;
   summary: TrialSummary;
   jobs: Record<string, string>;
   files: Record<string, ArtifactReference> | null;
@@ -24,7 +25,9 @@ interface TrialRow {
 /** Trials with their jobs and downloads, in the plan's order. `where` names the trial `t`. */
 export async function trialItems(database: Database, where: string, values: unknown[]): Promise<TrialItem[]> {
   const { rows } = await database.pool.query<TrialRow>(
-    `SELECT t.id, t.experiment_id AS "experimentId", t.variant, t.factors, t.seed, t.fold, t.state, t.reason, t.summary,
+    `SELECT t.id, t.experiment_id AS "experimentId", t.variant, t.factors, t.seed, t.fold, t.state, t.reason,
+       CASE WHEN t.stopped IS NOT NULL THEN json_build_object('epoch', t.stopped->'epoch', 'step', t.stopped->'step') END
+         AS stopped, t.summary,
        coalesce((SELECT json_object_agg(r.role, r.job_id ORDER BY r.role) FROM trial_job r WHERE r.trial_id = t.id), '{}')
          AS jobs,
        (SELECT json_object_agg(o.role, json_build_object('hash', a.hash, 'bytes', a.bytes))
