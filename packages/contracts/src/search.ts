@@ -136,7 +136,12 @@ export const studyHistory = z.object({
 export type StudyHistory = z.output<typeof studyHistory>;
 
 /** Rounded to six significant digits, which no training tells apart, and short enough to read. */
-export const sixDigits = (value: number): number => Number(value.toPrecision(6));
+const sixDigits = (value: number): number => Number(value.toPrecision(6));
+
+/** A number as a spec would have it: readable, and inside the range. */
+export function within({ low, high }: { low: number; high: number }, value: number): number {
+  return Math.min(high, Math.max(low, sixDigits(value)));
+}
 
 /** How many values a parameter has; Infinity where they are not counted. */
 export function parameterSize(parameter: SearchParameter): number {
@@ -164,7 +169,7 @@ export function valueAtPlace(parameter: SearchParameter, place: number): SearchV
     case 'int':
       return parameter.low + place * parameter.step;
     case 'uniform':
-      return sixDigits(parameter.low + place * (parameter.step ?? 0));
+      return within(parameter, parameter.low + place * (parameter.step ?? 0));
     case 'loguniform':
       return parameter.low;
   }

@@ -418,7 +418,7 @@ describe('a spec that is wrong is answered with line, path, what was expected an
       'seeds: [0, 1, 2]',
       `seeds: [${Array.from({ length: 1000 }, (_, seed) => seed).join(', ')}]\nx: 1`,
       [
-        'spec.yaml:18 x: unknown key; expected one of "specVersion", "name", "description", "tags", "data", "stages", "result", "evaluate", "select", "seeds", "ablation", "run".',
+        'spec.yaml:18 x: unknown key; expected one of "specVersion", "name", "description", "tags", "data", "stages", "result", "evaluate", "select", "seeds", "ablation", "search", "earlyStop", "run".',
       ],
     ],
   ];

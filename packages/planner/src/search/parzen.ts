@@ -9,6 +9,8 @@ export interface NumericMixture {
   readonly means: readonly number[];
   readonly deviations: readonly number[];
   readonly weights: readonly number[];
+  /** How much of each normal lies within the range. */
+  readonly masses: readonly number[];
 }
 
 /** Weights of observations, the oldest first: the newest 25 count whole, older ones the less (Optuna's default). */
@@ -28,7 +30,7 @@ function normalised(weights: readonly number[]): number[] {
 /**
  * The Parzen estimator of Bergstra et al. (NeurIPS 2011) with Optuna's defaults: a normal on each observation, as wide as
  * the farther of its two neighbours is away, and a prior of weight 1 in the middle as wide as the range; no width falls
- * below range / min(100, 1 + number of normals).
+ * below range / min(100, 2 + number of observations).
  *
  * @param observations oldest first, within the range
  */
@@ -39,24 +41,36 @@ export function numericMixture(
   const half = (range.step ?? 0) / 2;
   const low = range.low - half;
   const high = range.high + half;
-  const means = [...observations, (low + high) / 2];
-  const order = means.map((_, at) => at).sort((a, b) => (means[a] ?? 0) - (means[b] ?? 0) || a - b);
-  const sorted = [low, ...order.map((at) => means[at] ?? 0), high];
-  const gap = (at: number) => (sorted[at + 1] ?? 0) - (sorted[at] ?? 0);
-  const deviations = new Array<number>(means.length).fill(0);
-  order.forEach((at, place) => {
-    const first = place === 0 && sorted.length >= 4;
-    const last = place === order.length - 1 && sorted.length >= 4;
-    const left = gap(place);
-    const right = gap(place + 1);
-    deviations[at] = first ? right : last ? left : Math.max(left, right);
-  });
   const widest = high - low;
-  const narrowest = widest / Math.min(100, 1 + means.length);
-  const clipped = deviations.map((deviation) => Math.min(widest, Math.max(narrowest, deviation)));
-  clipped[means.length - 1] = widest;
-  const weights = normalised([...recencyWeights(observations.length), 1]);
-  return { low, high, step: range.step, means, deviations: clipped, weights };
+  const narrowest = widest / Math.min(100, 2 + observations.length);
+  const deviations = neighbourDistances(observations, low, high).map((distance) =>
+    Math.min(widest, Math.max(narrowest, distance)),
+  );
+  const means = [...observations, (low + high) / 2];
+  const all = [...deviations, widest];
+  return {
+    ...{ low, high, step: range.step },
+    means,
+    deviations: all,
+    masses: means.map((mean, at) => mass((low - mean) / (all[at] ?? 1), (high - mean) / (all[at] ?? 1))),
+    weights: normalised([...recencyWeights(observations.length), 1]),
+  };
+}
+
+/** How far the farther neighbour of each value is; the ends of the range are neighbours of a value alone only. */
+function neighbourDistances(values: readonly number[], low: number, high: number): number[] {
+  const order = values.map((_, at) => at).sort((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b);
+  const distances = new Array<number>(values.length).fill(0);
+  order.forEach((at, place) => {
+    const own = values[at] ?? 0;
+    const before = values[order[place - 1] ?? -1];
+    const after = values[order[place + 1] ?? -1];
+    const alone = values.length === 1;
+    const left = before ?? (alone ? low : own);
+    const right = after ?? (alone ? high : own);
+    distances[at] = Math.max(own - left, right - own);
+  });
+  return distances;
 }
 
 /** The same for values without order: each observation adds its weight to its own value, the prior to all alike. */
@@ -79,27 +93,28 @@ export function choiceWeights(observations: readonly number[], choices: number):
 export function sampleNumeric(mixture: NumericMixture, random: () => number): number {
   const { low, high, step, means, deviations, weights } = mixture;
   const at = drawIndex(random, weights);
-  for (;;) {
+  // A third of a normal at an end of the range lies within it, unless the range is so short that it has no numbers.
+  for (let attempt = 0; attempt < 1000; attempt += 1) {
     const value = (means[at] ?? 0) + (deviations[at] ?? 1) * normal(random);
     if (value < low || value >= high) continue;
     if (step === null) return value;
     const first = low + step / 2;
     return first + Math.round((value - first) / step) * step;
   }
+  return low + (step ?? 0) / 2;
 }
 
 /** The logarithm of the mixture's density at a value; with a step, of its probability. */
 export function logDensity(mixture: NumericMixture, value: number): number {
-  const { low, high, step, means, deviations, weights } = mixture;
+  const { step, means, deviations, weights, masses } = mixture;
   let density = 0;
   means.forEach((mean, at) => {
     const deviation = deviations[at] ?? 1;
-    const within = mass((low - mean) / deviation, (high - mean) / deviation);
     const own =
       step === null
         ? Math.exp(-(((value - mean) / deviation) ** 2) / 2) / (deviation * Math.sqrt(2 * Math.PI))
         : mass((value - step / 2 - mean) / deviation, (value + step / 2 - mean) / deviation);
-    density += ((weights[at] ?? 0) * own) / within;
+    density += ((weights[at] ?? 0) * own) / (masses[at] ?? 1);
   });
   return Math.log(Math.max(density, Number.MIN_VALUE));
 }

@@ -5,10 +5,11 @@ import {
   type SearchSpec,
   type SearchValues,
   valueAtPlace,
+  within,
 } from '@ferment/contracts';
 import { choiceWeights, logDensity, numericMixture, sampleNumeric } from './parzen.js';
 import { drawIndex, randomFrom, shuffledPlaces } from './random.js';
-import { configurationAt, drawNew, drawValue, valuesKey, within } from './space.js';
+import { configurationAt, drawNew, drawnPlainly, valuesKey } from './space.js';
 
 /** What a sampler knows of a configuration that was begun. */
 export interface Observed {
@@ -39,16 +40,16 @@ export function nextValues(search: SearchSpec, observed: readonly Observed[]): S
   if (sampler === 'grid') return gridValues(search, observed.length);
   const random = randomFrom(`search ${seed} ${observed.length}`);
   const known = new Set(observed.map(({ values }) => valuesKey(values)));
-  const plain = () => configuration(space, (parameter) => drawValue(parameter, random));
+  const plain = drawnPlainly(space, random);
   const results = observed.filter(({ state }) => state !== 'undecided');
-  if (sampler === 'random' || results.length < startup) return drawNew(space, known, random, plain);
+  if (sampler === 'random' || results.length < startup) return drawNew(space, known, random, [plain]);
   const { good, bad } = divided(observed);
-  const draw = () =>
-    configuration(space, (parameter, path) => {
-      const of = (group: readonly Observed[]) => group.map(({ values }) => values[path] ?? null);
-      return bestCandidate(parameter, of(good), of(bad), random);
-    });
-  return drawNew(space, known, random, draw);
+  const drawers = Object.entries(space).map(([path, parameter]) => {
+    const of = (group: readonly Observed[]) => group.map(({ values }) => values[path] ?? null);
+    return [path, improving(parameter, of(good), of(bad))] as const;
+  });
+  const draw = () => Object.fromEntries(drawers.map(([path, drawn]) => [path, drawn(random)]));
+  return drawNew(space, known, random, [{ draw, times: 20 }, plain]);
 }
 
 /** The cells of the grid in an order that the seed draws, so that its first part is a fair sample. */
@@ -56,15 +57,6 @@ function gridValues({ space, seed }: SearchSpec, place: number): SearchValues | 
   const size = Object.values(space).reduce((product, parameter) => product * parameterSize(parameter), 1);
   const cell = shuffledPlaces(randomFrom(`grid ${seed}`), size)[place];
   return cell === undefined ? null : configurationAt(space, cell);
-}
-
-function configuration(
-  space: SearchSpec['space'],
-  valueOf: (parameter: SearchParameter, path: string) => SearchValues[string],
-): SearchValues {
-  return Object.fromEntries(
-    Object.entries(space).map(([path, parameter]) => [path, valueOf(parameter, path)]),
-  );
 }
 
 /**
@@ -90,48 +82,55 @@ export function divided(observed: readonly Observed[]): { good: Observed[]; bad:
   };
 }
 
-/** Of values drawn as the good ones lie, the one with the largest ratio of both densities: the expected improvement. */
-function bestCandidate(
+type Value = SearchValues[string];
+
+/**
+ * Draws a parameter's value: of some drawn as the good ones lie, the one with the largest ratio of both densities, which
+ * is the one with the largest expected improvement.
+ */
+function improving(
   parameter: SearchParameter,
-  good: readonly SearchValues[string][],
-  bad: readonly SearchValues[string][],
-  random: () => number,
-): SearchValues[string] {
+  good: readonly Value[],
+  bad: readonly Value[],
+): (random: () => number) => Value {
   if (parameter.kind === 'choice') {
     const texts = parameter.values.map((value) => canonicalJson(value));
-    const places = (values: readonly SearchValues[string][]) =>
-      values.map((value) => texts.indexOf(canonicalJson(value)));
-    const of = [good, bad].map((values) => choiceWeights(places(values), texts.length));
-    const [l = [], g = []] = of;
-    const drawn = Array.from({ length: candidates }, () => drawIndex(random, l));
-    const best = firstBest(drawn, (place) => Math.log(l[place] ?? 0) - Math.log(g[place] ?? 0));
-    return parameter.values[best] ?? null;
+    const weightsOf = (values: readonly Value[]) =>
+      choiceWeights(
+        values.map((value) => texts.indexOf(canonicalJson(value))),
+        texts.length,
+      );
+    const [l, g] = [weightsOf(good), weightsOf(bad)];
+    const score = (place: number) => Math.log(l[place] ?? 0) - Math.log(g[place] ?? 0);
+    return (random) => parameter.values[firstBest(() => drawIndex(random, l), score)] ?? null;
   }
   const log = parameter.kind === 'loguniform';
   const inward = (value: number) => (log ? Math.log(value) : value);
   const step = parameter.kind === 'loguniform' ? null : (parameter.step ?? null);
   const size = parameterSize(parameter);
-  const top = Number.isFinite(size) && step !== null ? parameter.low + (size - 1) * step : parameter.high;
-  if (size === 1) return parameter.low;
-  const range = { low: inward(parameter.low), high: inward(top), step };
-  const [l, g] = [good, bad].map((values) =>
+  if (size === 1) return () => parameter.low;
+  const high = step === null ? parameter.high : parameter.low + (size - 1) * step;
+  const mixtureOf = (values: readonly Value[]) =>
     numericMixture(
       values.map((value) => inward(Number(value))),
-      range,
-    ),
-  );
-  if (l === undefined || g === undefined) throw new Error('there are two groups');
-  const drawn = Array.from({ length: candidates }, () => sampleNumeric(l, random));
-  const best = firstBest(drawn, (value) => logDensity(l, value) - logDensity(g, value));
-  if (step !== null) return valueAtPlace(parameter, Math.round((best - parameter.low) / step));
-  return within(parameter, log ? Math.exp(best) : best);
+      { low: inward(parameter.low), high: inward(high), step },
+    );
+  const [l, g] = [mixtureOf(good), mixtureOf(bad)];
+  const score = (value: number) => logDensity(l, value) - logDensity(g, value);
+  return (random) => {
+    const best = firstBest(() => sampleNumeric(l, random), score);
+    if (step !== null) return valueAtPlace(parameter, Math.round((best - parameter.low) / step));
+    return within(parameter, log ? Math.exp(best) : best);
+  };
 }
 
-function firstBest(values: readonly number[], scoreOf: (value: number) => number): number {
-  let best = { value: values[0] ?? 0, score: -Infinity };
-  for (const value of values) {
+/** Of the candidates, the first with the highest score. */
+function firstBest(draw: () => number, scoreOf: (value: number) => number): number {
+  let best = { value: NaN, score: -Infinity };
+  for (let at = 0; at < candidates; at += 1) {
+    const value = draw();
     const score = scoreOf(value);
-    if (score > best.score) best = { value, score };
+    if (at === 0 || score > best.score) best = { value, score };
   }
   return best.value;
 }

@@ -1,9 +1,9 @@
 import {
   canonicalJson,
   parameterSize,
-  sixDigits,
   spaceSize,
   valueAtPlace,
+  within,
   type SearchParameter,
   type SearchSpace,
   type SearchValues,
@@ -12,7 +12,7 @@ import {
 type Value = SearchValues[string];
 
 /** A value of a parameter by a uniform number in [0, 1). */
-export function drawValue(parameter: SearchParameter, random: () => number): Value {
+function drawValue(parameter: SearchParameter, random: () => number): Value {
   const size = parameterSize(parameter);
   if (Number.isFinite(size)) return valueAtPlace(parameter, Math.floor(random() * size));
   return numericValue(parameter, random());
@@ -25,11 +25,6 @@ function numericValue(parameter: SearchParameter, fraction: number): number {
   const value =
     parameter.kind === 'loguniform' ? low * (high / low) ** fraction : low + (high - low) * fraction;
   return within(parameter, value);
-}
-
-/** A number as a spec would have it: readable, and inside the range. */
-export function within({ low, high }: { low: number; high: number }, value: number): number {
-  return Math.min(high, Math.max(low, sixDigits(value)));
 }
 
 /** Equal for equal values, whatever the order of their paths. */
@@ -49,7 +44,7 @@ export function configurationAt(space: SearchSpace, place: number): SearchValues
   return Object.fromEntries(entries.toReversed());
 }
 
-/** Draws before the rest of a counted space is looked through one by one. */
+/** Draws without a new configuration before the rest of a counted space is looked through one by one. */
 const mostDraws = 200;
 
 /** Spaces up to this size are looked through. */
@@ -58,20 +53,22 @@ const largestListed = 1_000_000;
 /**
  * A configuration that is not among `known`: the first new one of many draws, else any of those left.
  *
- * @param draw a configuration of the space
+ * @param draws ways to draw a configuration of the space, each with how often it is tried
  * @returns null where the space has no other
  */
 export function drawNew(
   space: SearchSpace,
   known: ReadonlySet<string>,
   random: () => number,
-  draw: () => SearchValues,
+  draws: readonly { draw: () => SearchValues; times: number }[],
 ): SearchValues | null {
   const size = spaceSize(space);
   if (known.size >= size) return null;
-  for (let attempt = 0; attempt < mostDraws; attempt += 1) {
-    const values = draw();
-    if (!known.has(valuesKey(values))) return values;
+  for (const { draw, times } of draws) {
+    for (let attempt = 0; attempt < times; attempt += 1) {
+      const values = draw();
+      if (!known.has(valuesKey(values))) return values;
+    }
   }
   if (size > largestListed) return null;
   const left: number[] = [];
@@ -79,4 +76,16 @@ export function drawNew(
     if (!known.has(valuesKey(configurationAt(space, place)))) left.push(place);
   const chosen = left[Math.floor(random() * left.length)];
   return chosen === undefined ? null : configurationAt(space, chosen);
+}
+
+/** Every parameter drawn by itself. */
+export function drawnPlainly(
+  space: SearchSpace,
+  random: () => number,
+): { draw: () => SearchValues; times: number } {
+  const draw = () =>
+    Object.fromEntries(
+      Object.entries(space).map(([path, parameter]) => [path, drawValue(parameter, random)]),
+    );
+  return { draw, times: mostDraws };
 }
