@@ -1,5 +1,6 @@
 import {
   pathLabels,
+  trialStateText,
   valueText,
   type StudyHistory,
   type StudyPointItem,
@@ -62,6 +63,16 @@ export function byObjective(trials: readonly TrialItem[], study: StudyHistory): 
     .map((trial) => ({ trial, key: keyOf(trial) }))
     .sort((a, b) => a.key[0] - b.key[0] || compare(a.key[1], b.key[1]) || a.key[2] - b.key[2])
     .map(({ trial }) => trial);
+}
+
+/** What a search knows of a trial: its configuration's value, and whether it rests until it is decided about. */
+export function standing(trial: TrialItem, study: StudyHistory): { value: string; state: string } {
+  const point = study.points.find(({ variant }) => variant === trial.variant);
+  const rests = point?.state === 'waiting' && trial.state === 'running';
+  return {
+    value: figure(point?.value ?? null),
+    state: rests ? `rests at epoch ${point.epochs}` : trialStateText(trial),
+  };
 }
 
 /** Infinities are equal to each other. */

@@ -110,6 +110,9 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
                   <td>
                     <span className="state-cell" title={trial.reason ?? ''}>
                       <StatePill state={trial.state} />
+                      {trial.stopped ? (
+                        <span className="tag">stopped early at epoch {trial.stopped.epoch}</span>
+                      ) : null}
                       <TrialMeter trial={trial} jobs={jobsById} progress={progress} />
                     </span>
                   </td>

@@ -104,6 +104,17 @@ describe.each([
   });
 });
 
+describe('examples/search.yaml', () => {
+  it('is a search whose better configurations alone are trained on', () => {
+    const { spec, made, preview } = example('search');
+    expect(made.warnings).toEqual([]);
+    expect(preview.trials).toBe(spec.search?.trials);
+    expect(new Set(made.trials.flatMap(({ jobs }) => Object.keys(jobs)))).toEqual(
+      new Set([...['student:epoch-2', 'student:epoch-6', 'student', 'evaluate:synthetic-faces', 'export']]),
+    );
+  });
+});
+
 describe('examples/across.yaml', () => {
   it('tests each network within and across: every fold where it was trained, all people where it was not', () => {
     const { made } = example('across');

@@ -132,6 +132,33 @@ describe('what is missing is said', () => {
     expect(table.header.join('\n')).toMatch(/INCOMPLETE: 1 of 9 trials.*\n.*1 of 9 trials failed/);
   });
 
+  it('leaves what was stopped early out of every figure, and says how many and why', () => {
+    const reason = 'stopped early at epoch 3, step 30: it was not among the best';
+    const stopped = (seed: number): Given => ({ variant: 'off', seed, state: 'stopped', reason });
+    const early = ablationTable(
+      inputOf([
+        ...runs('baseline', [0.6, 0.62, 0.61]),
+        ...runs('on', [0.7, 0.71, 0.72]),
+        ...[0, 1, 2].map(stopped),
+      ]),
+    );
+    expect(comparison(early, 'off')).toMatchObject({
+      ...{ n: 0, mean: null, interval: null, pBonferroni: null, conclusive: false },
+      missing: [0, 1, 2].map((seed) => ({ variant: 'off', seed, state: 'stopped', reason })),
+    });
+    const figures = early.sections[0]?.configurations.find(({ variant }) => variant === 'off');
+    expect(figures).toMatchObject({
+      seeds: [],
+      planned: 3,
+      metrics: { 'test.accuracy': { n: 0, mean: null } },
+    });
+    expect(early.header.join('\n')).toContain('STOPPED EARLY: 3 of 9 trials were not trained to their end');
+    expect(early.incomplete).toBe(false);
+    // Even where a figure was handed over.
+    const handed = ablationTable(inputOf([...runs('baseline', [0.6]), { ...stopped(0), accuracy: 0.9 }]));
+    expect(comparison(handed, 'off').n).toBe(0);
+  });
+
   it('gives one seed a value and never an interval', () => {
     const late = table.sections[0]?.configurations.find((one) => one.variant === 'late');
     expect(late?.metrics['test.accuracy']).toEqual({

@@ -1,11 +1,18 @@
 import type { Command } from 'commander';
-import { drawName, isStudy, trialStateText, type TrialComparison, type TrialItem } from '@ferment/contracts';
+import {
+  drawName,
+  isStudy,
+  trialStateText,
+  type StudyHistory,
+  type TrialComparison,
+  type TrialItem,
+} from '@ferment/contracts';
 import type { Client } from '../client.js';
 import { connect, findExperiment, output } from '../context.js';
 import type { Context } from '../context.js';
 import { UsageError } from '../errors.js';
 import { columns } from '../output.js';
-import { byObjective } from '../study.js';
+import { byObjective, standing } from '../study.js';
 
 const figure = (value: number | undefined) => (value === undefined ? '' : value.toFixed(4));
 
@@ -19,16 +26,17 @@ function figures(trial: TrialItem): string[] {
   ];
 }
 
-/** A row a trial; a column of folds where any has one. */
-export function trialTable(trials: readonly TrialItem[]): string {
+/** A row a trial; a column of folds where any has one, and of a search the value that it goes by. */
+export function trialTable(trials: readonly TrialItem[], study: StudyHistory | null = null): string {
   const folds = trials.some(({ fold }) => fold !== null);
-  const header = ['id', 'variant', 'seed', ...(folds ? ['fold'] : []), 'state'];
+  const objective = study === null ? [] : [study.metric];
+  const header = ['id', 'variant', 'seed', ...(folds ? ['fold'] : []), ...objective, 'state'];
   const rows = trials.map((trial) => [
     trial.id,
     trial.variant,
     String(trial.seed),
     ...(folds ? [String(trial.fold ?? '')] : []),
-    trialStateText(trial),
+    ...(study === null ? [trialStateText(trial)] : Object.values(standing(trial, study))),
     ...figures(trial),
   ]);
   return columns([...header, 'val acc', 'val F1', 'test acc', 'test F1'], rows, 'No trials.');
@@ -67,10 +75,10 @@ export function compareTrials({ trials, differences }: TrialComparison): string 
   return `${settings}\n\n${columns(names, rows, 'None of these trials has figures yet.')}`;
 }
 
-/** In the plan's order; of a search, the best first. */
-async function inOrder(client: Client, id: string, trials: TrialItem[]): Promise<TrialItem[]> {
+/** The history of a search, or of an ablation with early stopping; null for any other experiment. */
+async function studyOf(client: Client, id: string): Promise<StudyHistory | null> {
   const { spec } = await client.experiment(id);
-  return isStudy(spec) ? byObjective(trials, await client.study(id)) : trials;
+  return isStudy(spec) ? client.study(id) : null;
 }
 
 export function trialCommands(program: Command, context: Context): void {
@@ -85,8 +93,9 @@ export function trialCommands(program: Command, context: Context): void {
     .action(async (wanted: string, _options: unknown, command: Command) => {
       const client = await connect(command, context);
       const { id } = await findExperiment(client, wanted);
-      const items = await inOrder(client, id, await client.trials(id));
-      output(command, context).answer(items, trialTable(items));
+      const [trials, study] = [await client.trials(id), await studyOf(client, id)];
+      const items = study === null ? trials : byObjective(trials, study);
+      output(command, context).answer(items, trialTable(items, study));
     });
 
   trial
