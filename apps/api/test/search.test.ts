@@ -176,6 +176,31 @@ describe('a random search', () => {
     await call('post', `experiments/${id}/extend`).send({ trials: 3 }).expect(409);
   }, 60_000);
 
+  it('takes a failed configuration for a bad one, and takes it in when it is tried again', async () => {
+    const { id } = await submit(
+      spec('failing', `search: { sampler: random, trials: 3, parallel: 1, space: ${space} }`),
+    );
+    await settled(id);
+    const [training] = await jobs(id);
+    const { attempt } = await claim(installation, training?.id ?? '');
+    const failure = { failureClass: 'diverged', reason: 'diverged at step 12' } as const;
+    await installation.attempts.fail(training?.id ?? '', attempt, failure);
+    await work(id);
+    expect(await describeExperiment(id)).toMatchObject({
+      state: 'succeeded',
+      trials: { succeeded: 2, failed: 1 },
+    });
+    const [failed] = (await study(id)).points;
+    expect(failed).toMatchObject({ state: 'failed', value: null, order: 1, reason: 'diverged at step 12' });
+    const [trial] = await trials(id);
+    await call('post', `trials/${trial?.id}/retry`).expect(200);
+    await work(id);
+    const { points, state } = await study(id);
+    expect(state).toBe('ended');
+    expect(points[0]).toMatchObject({ state: 'succeeded', order: 1, value: expect.any(Number) as unknown });
+    expect((await describeExperiment(id)).trials).toMatchObject({ succeeded: 3, failed: 0 });
+  }, 60_000);
+
   it('ends where its space has no more configurations, and tries none twice', async () => {
     const small = `{ stages.student.train.labelSmoothing: { kind: choice, values: [0, 0.1, 0.2] }, stages.student.train.batch: { kind: int, low: 16, high: 32, step: 16 } }`;
     const { id, warnings } = await submit(

@@ -83,6 +83,14 @@ function sizeFindings(spec: ExperimentSpec, search: SearchSpec): Finding[] {
     const message = `expected "${better}" for ${metric}, of which ${better === 'maximize' ? 'more' : 'less'} is better`;
     findings.push(finding(['search', 'direction'], message));
   }
+  if (
+    sampler === 'grid' &&
+    Number.isFinite(spaceSize(search.space)) &&
+    spaceSize(search.space) > mostTrials
+  ) {
+    const message = `expected a grid of at most ${mostTrials} configurations, got ${spaceSize(search.space)}; "random" draws from more`;
+    return [finding(['search', 'space'], message)];
+  }
   const trialsOfAll = plannedConfigurations(search) * spec.seeds.length;
   if (Number.isFinite(trialsOfAll) && trialsOfAll > mostTrials) {
     const message = `expected at most ${mostTrials} trials (configurations times seeds), got ${trialsOfAll}`;

@@ -3,6 +3,7 @@ import {
   canonicalSpec,
   memberStages,
   isTrainingKind,
+  plannedConfigurations,
   runSpec,
   searchVariant,
   searchWarnings,
@@ -51,7 +52,11 @@ export function plan(spec: ExperimentSpec, known: Known, options: PlanOptions = 
     const epochs = decisionsOf(spec, own, known);
     return graph.configuration(own, fold, { epochs, reached: epochs.length });
   });
-  return planOf(spec, known, made, [...graph.jobs.values()]);
+  const whole = planOf(spec, known, made, [...graph.jobs.values()]);
+  const planned = spec.search ? plannedConfigurations(spec.search) : 0;
+  if (planned <= mostDrawn) return whole;
+  const uncounted = `only the first ${mostDrawn} of ${planned} configurations are counted here`;
+  return { ...whole, warnings: [...whole.warnings, uncounted] };
 }
 
 /** Configurations of a preview of a search are drawn up to this many: the rest is alike. */

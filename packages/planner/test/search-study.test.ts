@@ -280,6 +280,9 @@ describe('a spec with a search', () => {
     expect(of(good, 'sampler: grid')).toEqual([
       `search.space.${lr}: a grid needs counted values; expected "kind: choice", or "step" of a uniform one`,
     ]);
+    expect(
+      of(`${lr}: { kind: uniform, low: 0.1, high: 30000, step: 0.1 }`, 'sampler: grid').join(),
+    ).toContain('expected a grid of at most 20000 configurations, got 300000');
     expect(of(good, 'sampler: random')).toEqual([
       'search.trials: missing; expected how many configurations "random" draws',
     ]);

@@ -47,7 +47,10 @@ export async function storeCounts(
     .map(([state]) => state);
   const study = await studyOf(tx, id);
   const stopping = (present.includes('paused') || study.growing === 'paused') && (await isStopping(tx, id));
-  const state = experimentState([...present, ...study.ended], stopping, study.growing);
+  // To a search a configuration that failed is a bad one: it has failed where none was any good.
+  const counted =
+    study.search && present.includes('succeeded') ? present.filter((each) => each !== 'failed') : present;
+  const state = experimentState([...counted, ...study.ended], stopping, study.growing);
   const ended = endedTrialStates.some((end) => end === state);
   await tx.query(
     `UPDATE experiment SET job_counts = $2, trial_counts = $3, state = $4,
@@ -64,16 +67,17 @@ export async function storeCounts(
 async function studyOf(
   tx: Queryable,
   id: string,
-): Promise<{ growing: 'no' | 'yes' | 'paused'; ended: TrialState[] }> {
-  const { rows } = await tx.query<{ state: string; paused: boolean }>(
-    `SELECT s.state, e.paused_at IS NOT NULL AS paused FROM study s JOIN experiment e ON e.id = s.experiment_id
+): Promise<{ search: boolean; growing: 'no' | 'yes' | 'paused'; ended: TrialState[] }> {
+  const { rows } = await tx.query<{ state: string; paused: boolean; search: boolean }>(
+    `SELECT s.state, e.paused_at IS NOT NULL AS paused, e.spec->'search' IS NOT NULL AS search FROM study s JOIN experiment e ON e.id = s.experiment_id
      WHERE e.id = $1`,
     [id],
   );
   const [study] = rows;
-  if (study?.state === 'cancelled') return { growing: 'no', ended: ['cancelled'] };
-  if (study?.state !== 'open') return { growing: 'no', ended: [] };
-  return { growing: study.paused ? 'paused' : 'yes', ended: [] };
+  if (!study) return { search: false, growing: 'no', ended: [] };
+  const { search, state, paused } = study;
+  if (state === 'open') return { search, growing: paused ? 'paused' : 'yes', ended: [] };
+  return { search, growing: 'no', ended: state === 'cancelled' ? ['cancelled'] : [] };
 }
 
 /** Whether a job still runs that only paused experiments want, this one among them. */
