@@ -13,6 +13,7 @@ import {
 import { Experiments } from '@ferment/platform';
 import request from 'supertest';
 import { z } from 'zod';
+import { startApi } from '../src/index.js';
 import { claim, importFaces, type Installation, startInstallation, until } from './support/installation.js';
 import { evaluation } from './support/results.js';
 
@@ -227,14 +228,17 @@ describe('TPE', () => {
   const text = (name: string) =>
     spec(name, `search: { sampler: tpe, trials: 24, parallel: 2, seed: 5, space: ${space} }`);
 
-  it('goes on with the same configurations after the API was stopped in the middle, again and again', async () => {
+  it('goes on with the same configurations after the API was stopped in the middle, again and again, with two of it', async () => {
     const left = await submit(text('left-alone'));
     await work(left.id);
+    // Two replicas, of which now the one and now the other leads.
+    const replica = await startApi(installation.settings);
     const struck = await submit(text('struck'));
     await work(struck.id, async (done) => {
       if (done % 20 === 0) await installation.restart();
       else if (done % 7 === 0) await loseLeaders();
     });
+    await replica.close();
     const [a, b] = [await study(left.id), await study(struck.id)];
     expect(drawn(b)).toEqual(drawn(a));
     expect(b.points.map(({ order, value }) => [order, value])).toEqual(

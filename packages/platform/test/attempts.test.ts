@@ -44,6 +44,7 @@ describe('a job from submission to its trial', () => {
     const jobs = await here.experiments.jobs(id);
     const student = await here.take(stage(jobs, 'distill').id);
     expect(student.inputs).toEqual({
+      continues: null,
       data: null,
       teachers: [{ hash: hashFor(teacher, 'best'), bytes: 10 }],
       start: null,
