@@ -334,6 +334,7 @@ describe('the median rule', () => {
     await work(id);
     const history = await study(id);
     const states = history.points.map(({ state }) => state);
+    expect(states[0]).toBe('succeeded');
     expect(states).toContain('stopped');
     expect(states).toContain('succeeded');
     expect(history).toMatchObject({ state: 'ended', planned: 10, sampler: null });
@@ -345,6 +346,8 @@ describe('the median rule', () => {
       expect(own.map(({ id: trial }) => trial)).toEqual(point.trialIds);
       expect(own.map(({ stopped }) => stopped !== null)).toEqual(Array(2).fill(point.state === 'stopped'));
     }
+    for (const added of [{ seeds: [2] }, { trials: 1 }])
+      await call('post', `experiments/${id}/extend`).send(added).expect(422);
     const [some] = all.filter(({ stopped }) => stopped !== null);
     expect(some?.reason).toMatch(
       /^stopped early at epoch [26], step \d+: its best value 0\.\d{4} is worse than 0\.\d{4}, the median/,

@@ -176,12 +176,16 @@ describe('a plan', () => {
 });
 
 /** Runs a study of made-up trainings: each configuration's loss falls with its epochs. Its steps, in words. */
-function raced(spec: ExperimentSpec, quality: (number: number) => number, parallel = 1): string[] {
+function raced(
+  spec: ExperimentSpec,
+  quality: (number: number) => number,
+  configurations: number | null = null,
+): string[] {
   const points: StudyPoint[] = [];
   const told: string[] = [];
   const epochs = [1, 3];
   for (let guard = 0; guard < 1000; guard += 1) {
-    const step: StudyStep | null = nextStep(spec, points, { configurations: null, parallel });
+    const step: StudyStep | null = nextStep(spec, points, { configurations, parallel: 1 });
     if (step?.do === 'end') return [...told, 'end'];
     if (step) {
       const point = points.find(({ number }) => 'number' in step && number === step.number);
@@ -222,6 +226,22 @@ describe('a study', () => {
   it('of so few that none would be promoted trains the best to its end', () => {
     expect(raced(asha(2), (number) => number)).toEqual([
       ...['begin 1', 'begin 2', 'promote 2', 'promote 2', 'stop 1', 'end'],
+    ]);
+  });
+
+  it('of an ablation trains the baseline to its end, however bad, and the best of the others', () => {
+    expect(raced(asha(2), (number) => number, 3)).toEqual([
+      ...[
+        'begin 1',
+        'promote 1',
+        'promote 1',
+        'begin 2',
+        'begin 3',
+        'promote 3',
+        'promote 3',
+        'stop 2',
+        'end',
+      ],
     ]);
   });
 

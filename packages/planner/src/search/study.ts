@@ -41,6 +41,10 @@ export function nextStep(
   { configurations, parallel }: { configurations: number | null; parallel: number },
 ): StudyStep | null {
   const racers = points.map((point) => racerOf(spec, point));
+  // An ablation without its baseline has nothing to compare with: that one is always trained to its end.
+  const baseline = configurations === null ? null : 1;
+  if (points.some(({ number, state }) => number === baseline && state === 'waiting'))
+    return { do: 'promote', number: 1 };
   const decided = spec.earlyStop ? decide(spec, points, racers) : null;
   if (decided) return decided;
   const running = points.filter(({ state }) => state === 'running').length;
@@ -51,7 +55,7 @@ export function nextStep(
     if (values !== null) return { do: 'begin', number: points.length + 1, values };
   }
   if (running > 0) return null;
-  return atTheEnd(points, racers);
+  return atTheEnd(points, racers, baseline);
 }
 
 /** Loss: lower is better, whatever the metric. */
@@ -116,9 +120,13 @@ function valuesOfNext(
 }
 
 /** Nothing runs and nothing more is begun: where none was trained to its end the best one is; the others are stopped. */
-function atTheEnd(points: readonly StudyPoint[], racers: readonly Racer[]): StudyStep {
+function atTheEnd(
+  points: readonly StudyPoint[],
+  racers: readonly Racer[],
+  baseline: number | null,
+): StudyStep {
   const waiting = points.find(({ state }) => state === 'waiting');
-  if (!points.some(({ state }) => state === 'succeeded')) {
+  if (!points.some(({ number, state }) => number !== baseline && state === 'succeeded')) {
     const best = leader(racers);
     if (best !== null) return { do: 'promote', number: best };
   }
