@@ -26,6 +26,7 @@ function trial(
     fold: null,
     state: accuracy === null ? 'failed' : 'succeeded',
     reason: null,
+    stopped: null,
     summary:
       accuracy === null ? {} : { fer2013: { validation: figures(accuracy), test: figures(1 - accuracy) } },
     jobs,
