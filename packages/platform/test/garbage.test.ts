@@ -120,8 +120,8 @@ function collecting(open: () => ArtifactStore): void {
     const store = open();
     const records = new ArtifactRecords(installation.database, store);
     const name = `u${randomInt(1e9)}`;
-    const { hash } = await records.upload(Buffer.from(`a csv file ${name}`));
-    const unused = await records.upload(Buffer.from(`a file that nobody uses ${name}`));
+    const { hash } = await records.add(Buffer.from(`a csv file ${name}`), 'upload');
+    const unused = await records.add(Buffer.from(`a file that nobody uses ${name}`), 'upload');
     const job = await installation.jobs.submit(importOf(hash, name));
     const dataset = Buffer.from(`a version of ${name}`);
     const claim = await installation.take(job.id);
@@ -178,7 +178,7 @@ function collecting(open: () => ArtifactStore): void {
     const { id, teacher, contents, outputs } = await trained(store, `audit-${randomInt(1e9)}`);
     const hash = outputs['last']?.hash ?? '';
     const records = new ArtifactRecords(installation.database, store);
-    const uploaded = await records.upload(Buffer.from(`upload ${randomInt(1e9)}`));
+    const uploaded = await records.add(Buffer.from(`upload ${randomInt(1e9)}`), 'upload');
     await damage(store, hash);
     await damage(store, uploaded.hash);
     let after: string | undefined;
@@ -241,7 +241,7 @@ function collecting(open: () => ArtifactStore): void {
     it('a plan that names an upload which is being deleted is refused', async () => {
       const store = open();
       const records = new ArtifactRecords(installation.database, store);
-      const { hash } = await records.upload(randomBytes(20));
+      const { hash } = await records.add(randomBytes(20), 'upload');
       const gate = gated(store);
       const collecting = collector(gate.store).collect(now);
       await gate.reached;

@@ -28,7 +28,7 @@ export class Uploads {
     }
     const limit = this.settings.uploadLimitBytes;
     if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge(limit);
-    const source = await this.records.upload(limited(request, limit));
+    const source = await this.records.add(limited(request, limit), 'upload');
     if (source.bytes === 0) throw new Problem('bad-request', 'The body is empty: send the file itself.');
     return source;
   }

@@ -1,6 +1,6 @@
 import type { ArtifactReference } from '@ferment/contracts';
-import type { Database } from '../postgres/database.js';
-import type { ArtifactStore, Content } from '../store/artifact-store.js';
+import type { Database, Queryable } from '../postgres/database.js';
+import { ArtifactMissing, type ArtifactStore, type Content } from '../store/artifact-store.js';
 import { recordArtifacts } from './attempt-queries.js';
 import { rerunProducers } from './failure.js';
 import { changeGraph } from './graph.js';
@@ -16,17 +16,18 @@ export class ArtifactRecords {
   ) {}
 
   /**
-   * Stores a file that somebody sends in. Its name is noted before its bytes are shown, so that it cannot be collected
-   * in between; from then on it is kept for the grace time, or as long as a job names it.
+   * Stores a file that no job makes. Its name is noted before its bytes are shown, so that it cannot be collected in
+   * between; from then on it is kept for the grace time, or as long as something refers to it.
    *
+   * @param kind what it is for: `upload` of what somebody sends in
    * @throws whatever `content` throws; nothing is stored then
    */
-  async upload(content: Content): Promise<ArtifactReference> {
+  async add(content: Content, kind: 'upload' | 'curve' | 'log'): Promise<ArtifactReference> {
     const staged = await this.store.stage(content);
     try {
       const { hash, bytes } = staged;
       if (bytes > 0) {
-        await this.note({ hash, bytes });
+        await this.note({ hash, bytes }, kind);
         await staged.publish();
       }
       return { hash, bytes };
@@ -36,10 +37,21 @@ export class ArtifactRecords {
   }
 
   /** Notes a file that is in the store: its grace time begins anew where nothing refers to it. */
-  note(file: ArtifactReference): Promise<void> {
+  note(file: ArtifactReference, kind: 'upload' | 'curve' | 'log' = 'upload'): Promise<void> {
     return this.database.transaction(async (tx) => {
-      await recordArtifacts(tx, [file], ['upload']);
+      await recordArtifacts(tx, [file], [kind]);
     });
+  }
+
+  /**
+   * Holds a file that was added, in the transaction that refers to it: until that ends, nothing collects it.
+   *
+   * @throws ArtifactMissing where it was collected since, which takes a grace time of almost nothing
+   */
+  async hold(tx: Queryable, file: ArtifactReference, kind: 'curve' | 'log'): Promise<void> {
+    await recordArtifacts(tx, [file], [kind]);
+    await tx.query('SELECT FROM artifact WHERE hash = $1 FOR KEY SHARE', [file.hash]);
+    if ((await this.store.has(file.hash)) === null) throw new ArtifactMissing(file.hash);
   }
 
   /**
@@ -57,6 +69,8 @@ export class ArtifactRecords {
         `SELECT EXISTS (SELECT FROM job WHERE kind IN ('import', 'weights')
            AND coalesce(params->>'source', params->>'file') = $1)
            OR EXISTS (SELECT FROM dataset_version WHERE version = $1)
+           OR EXISTS (SELECT FROM metric_curve WHERE hash = $1)
+           OR EXISTS (SELECT FROM attempt_log WHERE hash = $1)
            OR EXISTS (SELECT FROM artifact WHERE hash = $1 AND kind = 'upload') AS named`,
         [hash],
       );

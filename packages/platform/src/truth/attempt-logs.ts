@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { Database, Queryable } from '../postgres/database.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
-import { recordArtifacts } from './attempt-queries.js';
+import { ArtifactRecords } from './artifacts.js';
 
 const compressed = promisify(gzip);
 const decompressed = promisify(gunzip);
@@ -182,7 +182,8 @@ export async function archiveLog(
   );
   const lines = rows.flatMap((chunk) => chunk.lines);
   const text = lines.map((line) => `${JSON.stringify(line)}\n`).join('');
-  const file = await store.put(await compressed(text));
+  const records = new ArtifactRecords(database, store);
+  const file = await records.add(await compressed(text), 'log');
   await store.read(file.hash);
   return database.transaction(async (tx) => {
     const log = await tx.query<{ lines: number }>(
@@ -190,7 +191,7 @@ export async function archiveLog(
       [jobId, attempt],
     );
     if ((log.rows[0]?.lines ?? -1) !== (lines.at(-1)?.line ?? 0)) return false;
-    await recordArtifacts(tx, [file]);
+    await records.hold(tx, file, 'log');
     await tx.query('UPDATE attempt_log SET hash = $3, closed = true WHERE job_id = $1 AND attempt = $2', [
       jobId,
       attempt,

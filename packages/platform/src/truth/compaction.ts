@@ -1,11 +1,11 @@
-import { endedJobStates } from '@ferment/contracts';
+import { endedJobStates, type ArtifactReference } from '@ferment/contracts';
 import { isDeepStrictEqual } from 'node:util';
 import type { CurveColumns } from '../curves/columns.js';
 import { curveFile, readCurveFile } from '../curves/curve-file.js';
 import { KeptBytes } from '../curves/kept-bytes.js';
 import type { Database, Queryable } from '../postgres/database.js';
 import type { ArtifactStore } from '../store/artifact-store.js';
-import { recordArtifacts } from './attempt-queries.js';
+import { ArtifactRecords } from './artifacts.js';
 import { discardUnreferenced } from './checkpoints.js';
 import type { Curves } from './curves.js';
 import { channel, writeEvents } from './events.js';
@@ -61,14 +61,15 @@ export async function compactCurve(
   const whole = await curves.whole(jobId, through);
   if (!whole) return false;
   const { state, curve } = whole;
-  const file = curve.step.length === 0 ? null : await stored(store, curve);
+  const records = new ArtifactRecords(database, store);
+  const file = curve.step.length === 0 ? null : await stored(records, store, curve);
   const moved = await database.transaction(async (tx) => {
     const { rows } = await tx.query<{ cursor: number | null }>(
       `SELECT (SELECT cursor FROM metric_curve WHERE job_id = j.id) AS cursor FROM job j WHERE j.id = $1 FOR NO KEY UPDATE`,
       [jobId],
     );
     if (rows[0]?.cursor !== (state.stored?.cursor ?? null)) return false;
-    if (file) await recordArtifacts(tx, [file]);
+    if (file) await records.hold(tx, file, 'curve');
     await tx.query(
       `INSERT INTO metric_curve (job_id, hash, cursor, rows) VALUES ($1, $2, $3, $4)
        ON CONFLICT (job_id) DO UPDATE SET hash = excluded.hash, cursor = excluded.cursor, rows = excluded.rows,
@@ -87,8 +88,12 @@ export async function compactCurve(
 }
 
 /** Stores a curve's file and makes sure that what is in the store is the curve. */
-async function stored(store: ArtifactStore, curve: CurveColumns): Promise<{ hash: string; bytes: number }> {
-  const reference = await store.put(curveFile(curve));
+async function stored(
+  records: ArtifactRecords,
+  store: ArtifactStore,
+  curve: CurveColumns,
+): Promise<ArtifactReference> {
+  const reference = await records.add(curveFile(curve), 'curve');
   const bytes = Uint8Array.from(await store.read(reference.hash)).buffer;
   const buffer = {
     byteLength: bytes.byteLength,
