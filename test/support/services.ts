@@ -45,6 +45,10 @@ const services = {
     find: () => present(join(shared, 'data/fer2013/fer2013.csv.gz')),
     install: 'set FERMENT_SHARED to the folder that has data/fer2013/fer2013.csv.gz',
   },
+  'mounting disks': {
+    find: () => (process.platform === 'linux' && process.getuid?.() === 0 ? onPath('mount') : null),
+    install: 'run it as root on Linux',
+  },
 } as const satisfies Record<string, { find(): string | null; install: string }>;
 
 export type ServiceName = keyof typeof services;

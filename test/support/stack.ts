@@ -29,7 +29,7 @@ function run(args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ran> {
 }
 
 /** Ids of the direct children of a process. */
-function childrenOf(pid: number): number[] {
+export function childrenOf(pid: number): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => {
@@ -42,6 +42,11 @@ function childrenOf(pid: number): number[] {
       }
     })
     .map(Number);
+}
+
+/** Ids of the processes that a process started, and of those that these started. */
+export function descendantsOf(pid: number): number[] {
+  return childrenOf(pid).flatMap((child) => [child, ...descendantsOf(child)]);
 }
 
 export interface RunningStack {

@@ -10,7 +10,6 @@ export interface WorkerSettings {
   id: string;
   host: string;
   heartbeatSeconds: number;
-  leaseSeconds: number;
   /** Graphics processors that jobs are given, one each; none where they run on the CPU. */
   devices: readonly Device[];
   xla: boolean;
@@ -19,18 +18,12 @@ export interface WorkerSettings {
 }
 
 const seconds = (fallback: number) => z.coerce.number().min(0.05).max(3600).default(fallback);
-const own = z
-  .object({
-    FERMENT_WORKER_ID: z.string().min(1).max(200).optional(),
-    FERMENT_HEARTBEAT_SECONDS: seconds(3),
-    FERMENT_LEASE_SECONDS: seconds(15),
-    FERMENT_DEVICES: devicesSetting,
-    FERMENT_XLA: z.enum(['0', '1'], { error: 'expected 0 or 1' }).default('0'),
-  })
-  .refine((from) => from.FERMENT_LEASE_SECONDS >= 2 * from.FERMENT_HEARTBEAT_SECONDS, {
-    message: 'expected at least twice FERMENT_HEARTBEAT_SECONDS: one heartbeat may get lost',
-    path: ['FERMENT_LEASE_SECONDS'],
-  });
+const own = z.object({
+  FERMENT_WORKER_ID: z.string().min(1).max(200).optional(),
+  FERMENT_HEARTBEAT_SECONDS: seconds(3),
+  FERMENT_DEVICES: devicesSetting,
+  FERMENT_XLA: z.enum(['0', '1'], { error: 'expected 0 or 1' }).default('0'),
+});
 
 /**
  * The worker's settings: the installation's (see the platform's `readSettings`) and its own.
@@ -41,13 +34,17 @@ export function readWorkerSettings(env: Readonly<Record<string, string | undefin
   const platform = readSettings(env);
   const parsed = own.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== '')));
   if (!parsed.success) throw new Error(`settings:\n${z.prettifyError(parsed.error)}`);
+  if (platform.leaseSeconds < 2 * parsed.data.FERMENT_HEARTBEAT_SECONDS) {
+    throw new Error(
+      'settings:\nFERMENT_LEASE_SECONDS: expected at least twice FERMENT_HEARTBEAT_SECONDS: one heartbeat may get lost',
+    );
+  }
   const host = hostname();
   return {
     platform,
     id: parsed.data.FERMENT_WORKER_ID ?? `${host}-${randomUUID().slice(0, 8)}`,
     host,
     heartbeatSeconds: parsed.data.FERMENT_HEARTBEAT_SECONDS,
-    leaseSeconds: parsed.data.FERMENT_LEASE_SECONDS,
     devices: parsed.data.FERMENT_DEVICES,
     xla: parsed.data.FERMENT_XLA === '1',
     environment: env,

@@ -1,13 +1,16 @@
-import { BullModule } from '@nestjs/bullmq';
+import { BullModule, getQueueToken } from '@nestjs/bullmq';
 import {
   Inject,
   Injectable,
   Module,
   type BeforeApplicationShutdown,
   type DynamicModule,
+  type FactoryProvider,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import type { ResourceClass } from '@ferment/contracts';
 import { queueConnection, queueName, Workers, type QueueSettings } from '@ferment/platform';
+import type { Queue } from 'bullmq';
 import { JobRunner } from './job-runner.js';
 import { processorOf, WORKER_LOG } from './processors.js';
 import { persist } from './retry.js';
@@ -51,6 +54,15 @@ export interface WorkerParts {
   log: Log;
 }
 
+/** Nest opens a queue beside each consumer; its connection's errors are the consumer's too, which reports them. */
+function hearErrors(resource: ResourceClass): FactoryProvider {
+  return {
+    provide: `errors of ${resource}`,
+    inject: [getQueueToken(queueName(resource))],
+    useFactory: (queue: Queue) => queue.on('error', () => undefined),
+  };
+}
+
 @Module({})
 export class WorkerModule {
   /** One queue for each class of resource that this worker has. */
@@ -68,6 +80,7 @@ export class WorkerModule {
         { provide: WORKER_IDENTITY, useValue: identity },
         { provide: WORKER_LOG, useValue: log },
         WorkerLife,
+        ...slots.map(([resource]) => hearErrors(resource)),
         ...slots.map(([resource, count]) => processorOf(resource, count)),
       ],
     };

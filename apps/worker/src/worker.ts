@@ -25,7 +25,8 @@ export async function startWorker(
   settings: WorkerSettings,
   log: Logger,
 ): Promise<{ close(): Promise<void> }> {
-  const { platform, id, host, heartbeatSeconds, leaseSeconds, devices } = settings;
+  const { platform, id, host, heartbeatSeconds, devices } = settings;
+  const { leaseSeconds } = platform;
   const database = await connectDatabase(platform.databaseUrl, {
     poolSize: connections,
     // A heartbeat on a connection that leads nowhere must fail in time for another one within the lease.

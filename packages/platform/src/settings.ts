@@ -17,6 +17,8 @@ export interface Settings {
   /** The pages' static files. */
   dashboardFolder: string;
   uploadLimitBytes: number;
+  /** How long an attempt stays its worker's without a heartbeat: the same for every process of an installation. */
+  leaseSeconds: number;
   logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
   worker: {
     /** CPU slots that a worker advertises: threads it may keep busy. */
@@ -48,6 +50,7 @@ const environment = z.object({
   FERMENT_PORT: count(8080, 0).pipe(z.number().max(65_535)),
   FERMENT_DASHBOARD: z.string().default(path.join(root, 'apps/dashboard/out')),
   FERMENT_UPLOAD_LIMIT: count(4 * gibibyte),
+  FERMENT_LEASE_SECONDS: z.coerce.number().min(0.1).max(3600).default(15),
   FERMENT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
   FERMENT_WORKER_THREADS: count(availableParallelism()),
   FERMENT_WORKER_LIGHT: count(1),
@@ -79,6 +82,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     port: from.FERMENT_PORT,
     dashboardFolder: from.FERMENT_DASHBOARD,
     uploadLimitBytes: from.FERMENT_UPLOAD_LIMIT,
+    leaseSeconds: from.FERMENT_LEASE_SECONDS,
     logLevel: from.FERMENT_LOG_LEVEL,
     worker: {
       threads: from.FERMENT_WORKER_THREADS,

@@ -11,9 +11,10 @@ import {
   type Delivery,
   Dispatcher,
   Reconciler,
+  type Settings,
 } from '@ferment/platform';
 import { LOGGER, type Logger } from '../common/logging.js';
-import { ARTIFACT_STORE } from '../tokens.js';
+import { ARTIFACT_STORE, SETTINGS } from '../tokens.js';
 import { DELIVERY } from './queues.js';
 import { StudyAdvance } from './study-advance.service.js';
 import { TableRefresh } from './table-refresh.service.js';
@@ -32,11 +33,13 @@ export class Orchestration implements OnApplicationBootstrap, BeforeApplicationS
     @Inject(DELIVERY) delivery: Delivery,
     @Inject(ARTIFACT_STORE) store: ArtifactStore,
     @Inject(LOGGER) logger: Logger,
+    @Inject(SETTINGS) settings: Settings,
   ) {
     const onTrialEnded = (experimentId: string) => tables.refresh(experimentId);
     const onStudyDue = (experimentId: string) => studies.advance(experimentId);
+    const { leaseSeconds } = settings;
     this.dispatcher = new Dispatcher(database, { delivery, onTrialEnded, onStudyDue, log: logger });
-    this.reconciler = new Reconciler(database, { delivery, log: logger });
+    this.reconciler = new Reconciler(database, { delivery, log: logger, leaseSeconds });
     this.compactor = new Compactor(database, { store, log: logger });
   }
 

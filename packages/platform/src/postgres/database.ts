@@ -48,8 +48,10 @@ export class Database {
       // The server ends a transaction whose client has fallen silent: it may hold the lock that all others wait for.
       idle_in_transaction_session_timeout: answerMilliseconds,
     });
-    // A connection that breaks while idle is dropped by the pool; the next query opens another.
+    // A connection that breaks while idle is dropped by the pool; the next query opens another. One that breaks while a
+    // transaction holds it fails that transaction's next query; unheard, its event would end the process.
     this.pool.on('error', () => undefined);
+    this.pool.on('connect', (client) => void client.on('error', () => undefined));
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }
 

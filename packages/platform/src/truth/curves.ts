@@ -170,7 +170,8 @@ export class Curves {
       if (error instanceof ArtifactMissing) throw error;
       // Either the store did not answer, which passes, or the bytes are not those that were stored.
       await this.store.read(file.hash).catch(async (cause: unknown) => {
-        if (cause instanceof ArtifactCorrupt) await this.store.quarantine(file.hash, `reading a curve: ${cause.message}`);
+        if (cause instanceof ArtifactCorrupt)
+          await this.store.quarantine(file.hash, `reading a curve: ${cause.message}`);
         throw cause;
       });
       throw error;

@@ -5,6 +5,12 @@ import { channel } from './events.js';
 
 const answerMilliseconds = 15_000;
 
+/**
+ * A process that leads and has asked nothing for so long leads no more: it stands still, or its machine does. The
+ * server ends its connection, and the lock with it. Two that lead for a moment do no harm: transitions are conditional.
+ */
+const silenceMilliseconds = 15_000;
+
 export interface LeaderOptions {
   url: string;
   /** Advisory lock: of all processes that ask, one at a time leads. */
@@ -76,6 +82,7 @@ export class Leader {
     try {
       await client.connect();
       await client.query(`LISTEN ${channel}`);
+      await client.query(`SET idle_session_timeout = ${silenceMilliseconds}`);
       let leads = false;
       while (!this.stopped && broken === null) {
         this.kicked = false;
