@@ -125,9 +125,11 @@ async function finished(id: string): Promise<JobItem> {
   return jobOf(id);
 }
 
+const wholeLog = { cursor: 0, limit: 10_000 };
+
 /** What the lines of an attempt's log say. */
 async function logOf(id: string, attempt: number): Promise<string[]> {
-  const log = await stack.logs.read(id, attempt, { cursor: 0, limit: 10_000 });
+  const log = await stack.logs.read(id, attempt, wholeLog);
   return (log?.lines ?? []).map((line) => logText(line).split(/ +/).slice(2).join(' '));
 }
 
@@ -190,6 +192,8 @@ function scenario(): void {
     expect(await values(id)).toEqual(await values(whole.id));
 
     // Each attempt has a log of its own, that of the lost one kept.
+    // Its last lines come after the end that is recorded.
+    await until('the log is whole', async () => (await stack.logs.read(id, 2, wholeLog))?.ended === true);
     const [lost, last] = [await logOf(id, 1), await logOf(id, 2)];
     expect(lost[0]).toMatch(/^attempt 1 at train on worker second, process \d+$/);
     expect(last[0]).toContain(`worker third, process`);
