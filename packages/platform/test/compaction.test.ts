@@ -173,15 +173,21 @@ describe('a compaction that does not come to its end', () => {
   test('changes nothing when it dies with the file stored, and is done again', async () => {
     const jobId = await succeeded('crash');
     const before = await curve(jobId);
-    for (const dying of ['put', 'read'] as const) {
-      const store: ArtifactStore = {
-        ...here.store,
-        [dying]: async (what: never) => {
-          await (here.store[dying] as (what: never) => Promise<unknown>)(what);
-          throw new Error('killed');
+    const killed = async (work: Promise<unknown>): Promise<never> => {
+      await work;
+      throw new Error('killed');
+    };
+    const dying: Partial<ArtifactStore>[] = [
+      {
+        stage: async (content) => {
+          const staged = await here.store.stage(content);
+          return { ...staged, publish: () => killed(staged.publish()) };
         },
-      };
-      await expect(compact(jobId, store)).rejects.toThrow('killed');
+      },
+      { read: (hash) => killed(here.store.read(hash)) },
+    ];
+    for (const part of dying) {
+      await expect(compact(jobId, { ...here.store, ...part })).rejects.toThrow('killed');
       expect(await chunksOf(jobId)).toBe(5);
       expect(await curve(jobId)).toEqual(before);
     }
@@ -205,7 +211,9 @@ describe('a compaction that does not come to its end', () => {
     const jobId = await succeeded('bad store');
     const before = await curve(jobId);
     const other = await here.store.put(Buffer.from('something else'));
-    const store = { ...here.store, put: () => Promise.resolve(other) };
+    const nothing = () => Promise.resolve();
+    const stage = () => Promise.resolve({ ...other, publish: nothing, discard: nothing });
+    const store = { ...here.store, stage };
     await expect(compact(jobId, store)).rejects.toThrow();
     expect(await curve(jobId)).toEqual(before);
     expect(await chunksOf(jobId)).toBe(5);
@@ -216,13 +224,13 @@ describe('a compaction that does not come to its end', () => {
     const outputs = (await here.jobs.get(jobId))?.outputs ?? {};
     const store: ArtifactStore = {
       ...here.store,
-      put: async (content) => {
+      stage: async (content) => {
         await here.jobs.artifactCorrupt(outputs['best']?.hash ?? '');
         const claim = await here.take(jobId);
         expect(claim.cursor).toBe(5);
         await here.attempts.appendMetrics(jobId, claim.attempt, rows(1, 2, 9), 0, claim.cursor);
         await here.finish(claim);
-        return here.store.put(content);
+        return here.store.stage(content);
       },
     };
     expect(await compact(jobId, store)).toBe(true);
@@ -235,9 +243,9 @@ describe('a compaction that does not come to its end', () => {
     const before = await curve(jobId);
     const store: ArtifactStore = {
       ...here.store,
-      put: async (content) => {
+      stage: async (content) => {
         await compact(jobId);
-        return here.store.put(content);
+        return here.store.stage(content);
       },
     };
     expect(await compact(jobId, store)).toBe(false);
