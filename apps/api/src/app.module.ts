@@ -21,6 +21,7 @@ import { Downloads } from './files/downloads.service.js';
 import { JobsController, MetricsController } from './jobs/jobs.controller.js';
 import { TrialsController } from './jobs/trials.controller.js';
 import { DoctorController } from './operations/doctor.controller.js';
+import { FiguresController } from './operations/figures.controller.js';
 import { GarbageController } from './operations/garbage.controller.js';
 import { Housekeeping } from './operations/housekeeping.service.js';
 import { HealthController, OperationsController } from './operations/operations.controller.js';
@@ -57,6 +58,7 @@ export class AppModule {
         JobsController,
         GarbageController,
         DoctorController,
+        FiguresController,
         MetricsController,
         ArtifactsController,
         DatasetsController,

@@ -27,6 +27,7 @@ export * from './store/probe.js';
 export * from './store/s3-store.js';
 export * from './truth/feed.js';
 export * from './operations/doctor.js';
+export * from './operations/figures.js';
 export * from './operations/queue-overview.js';
 export { AttemptLogs, type LogPart } from './truth/attempt-logs.js';
 export { Compactor, type CompactorOptions } from './truth/compactor.js';
