@@ -77,6 +77,11 @@ async function exists(table: 'job' | 'artifact', id: string): Promise<boolean> {
   return rowCount === 1;
 }
 
+async function eventsOf(jobId: string): Promise<number> {
+  const { rowCount } = await installation.database.pool.query('SELECT FROM event WHERE job_id = $1', [jobId]);
+  return rowCount ?? 0;
+}
+
 /** The same tests on each store. */
 function collecting(open: () => ArtifactStore): void {
   const now = { graceSeconds: 0, dryRun: false };
@@ -106,8 +111,10 @@ function collecting(open: () => ArtifactStore): void {
     expect(early.jobs).toBe(0);
     expect(early.waiting.jobs).toBe(4);
     expect(await store.has(outputs['best']?.hash ?? '')).not.toBeNull();
+    expect(await eventsOf(teacher)).toBeGreaterThan(0);
 
     const done = await collector().collect(now);
+    expect(await eventsOf(teacher)).toBe(0);
     expect(done).toMatchObject({ jobs: 4, artifacts: { checkpoint: { count: 2, bytes } } });
     expect(await exists('job', teacher)).toBe(false);
     for (const { hash } of Object.values(outputs)) {

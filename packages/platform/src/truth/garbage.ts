@@ -16,9 +16,10 @@ export interface CollectOptions {
   limitSeconds?: number;
 }
 
-/** Jobs, and artifacts, that are deleted in one transaction. */
+/** Jobs, artifacts and events that are deleted in one transaction. */
 const jobsAtOnce = 200;
 const artifactsAtOnce = 25;
+const eventsAtOnce = 5000;
 /** Missing artifacts that a report lists. */
 const listed = 100;
 /** A writer that is at work is never silent for so long: its temporary file is left alone whatever the grace. */
@@ -29,12 +30,12 @@ interface Collected extends ArtifactReference {
 }
 
 /**
- * Deletes what nothing refers to: jobs that no experiment wants (with their curves, attempts and outputs), then
- * artifacts that no job has, then what lies in the store unknown to the database.
+ * Deletes what nothing refers to: jobs that no experiment wants (with their curves, attempts and outputs), the
+ * events that tell of what is gone, then artifacts that no job has, then what lies in the store unknown to the database.
  *
  * The order of locks that makes it safe beside everything else:
  * - jobs are deleted under the graph's lock, as jobs are planned, claimed and completed under it;
- * - whoever is about to store an artifact notes it first ({@link Attempts.publish}, {@link ArtifactRecords.upload});
+ * - whoever is about to store an artifact notes it first ({@link Attempts.publish}, {@link ArtifactRecords.add});
  *   here the artifact's row is locked, looked at again, deleted, and its bytes removed before the transaction ends. So
  *   either the note is seen and the bytes stay, or it waits until they are gone and they are stored after that.
  */
@@ -87,6 +88,7 @@ export class GarbageCollector {
     if (options.dryRun) await this.survey(report, before);
     else {
       report.complete = (await this.deleteJobs(report, before, late)) && report.complete;
+      report.complete = (await this.deleteEvents(before, late)) && report.complete;
       report.complete = (await this.deleteArtifacts(report, before, late)) && report.complete;
     }
     await this.strays(report, before, options, late);
@@ -127,6 +129,22 @@ export class GarbageCollector {
       const deleted = await changeGraph(this.database, ({ tx }) => deleteSomeJobs(tx, before));
       if (deleted === 0) return true;
       report.jobs += deleted;
+    }
+  }
+
+  /** Events of experiments and jobs that are there no more, and of what belongs to neither. */
+  private async deleteEvents(before: Date, late: () => boolean): Promise<boolean> {
+    for (;;) {
+      if (late()) return false;
+      const { rowCount } = await this.database.pool.query(
+        `DELETE FROM event WHERE id IN (
+           SELECT id FROM event e WHERE time <= $1
+             AND NOT EXISTS (SELECT FROM experiment x WHERE x.id = e.experiment_id)
+             AND NOT EXISTS (SELECT FROM job j WHERE j.id = e.job_id)
+           ORDER BY id LIMIT ${eventsAtOnce})`,
+        [before],
+      );
+      if ((rowCount ?? 0) < eventsAtOnce) return true;
     }
   }
 
