@@ -2,7 +2,7 @@
  * Grids of small trainings under seeded mixes of faults. The short form runs in CI; `npm run test:faults` runs many
  * seeds over more jobs. A failure prints the seed, the faults that were hit, and what became of the attempts.
  */
-import { afterAll, beforeAll, jest, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { describeWith } from '../support/services.js';
 import { Cluster } from './cluster.js';
 import { faultsOf } from './faults.js';
@@ -37,6 +37,8 @@ for (const { name, needs, options } of installations) {
         await run.hit(fault);
       }
       await run.finish();
+      // A grid that was through before anything went wrong shows nothing.
+      expect(run.hits.length).toBeGreaterThanOrEqual(5);
     });
   });
 }

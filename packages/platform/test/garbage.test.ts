@@ -10,6 +10,7 @@ import {
   GarbageCollector,
   NotFound,
   s3Store,
+  StoreEmpty,
   verifyArtifacts,
   type ArtifactStore,
   type Claim,
@@ -220,6 +221,16 @@ function collecting(open: () => ArtifactStore): void {
     const left = [];
     for await (const { key } of store.quarantined()) left.push(key);
     expect(left).toEqual([]);
+  });
+
+  it('takes nothing for lost where the whole store is gone', async () => {
+    const { id, teacher } = await trained(open(), `unmounted-${randomInt(1e9)}`);
+    const store = folderStore(path.join(installation.folder, `not-mounted-${randomInt(1e9)}`));
+    await expect(new GarbageCollector(installation.database, store).collect(now)).rejects.toThrow(StoreEmpty);
+    await expect(verifyArtifacts(installation.database, store)).rejects.toThrow('the store is empty');
+    expect(await installation.jobs.get(teacher)).toMatchObject({ state: 'succeeded' });
+    await forget(id);
+    await collector().collect(now);
   });
 
   describe('beside other work', () => {

@@ -1,5 +1,5 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
-import { Conflict, CurveLost, NotFound } from '@ferment/platform';
+import { Conflict, CurveLost, NotFound, StoreEmpty } from '@ferment/platform';
 import type { Response } from 'express';
 import { LOGGER, type Logger } from './logging.js';
 import { kindOfStatus, Problem } from './problem.js';
@@ -32,7 +32,8 @@ export class ProblemFilter implements ExceptionFilter {
   private problemOf(error: unknown): Problem {
     if (error instanceof Problem) return error;
     if (error instanceof HttpException) return new Problem(kindOfStatus(error.getStatus()), error.message);
-    if (error instanceof Conflict) return new Problem('conflict', error.message);
+    if (error instanceof Conflict || error instanceof StoreEmpty)
+      return new Problem('conflict', error.message);
     if (error instanceof NotFound) return new Problem('not-found', error.message);
     if (error instanceof CurveLost) {
       this.logger.error({ err: error }, 'a stored curve is lost');

@@ -64,11 +64,12 @@ export async function compactCurve(
   const records = new ArtifactRecords(database, store);
   const file = curve.step.length === 0 ? null : await stored(records, store, curve);
   const moved = await database.transaction(async (tx) => {
-    const { rows } = await tx.query<{ cursor: number | null }>(
-      `SELECT (SELECT cursor FROM metric_curve WHERE job_id = j.id) AS cursor FROM job j WHERE j.id = $1 FOR NO KEY UPDATE`,
-      [jobId],
-    );
-    if (rows[0]?.cursor !== (state.stored?.cursor ?? null)) return false;
+    // Locked first and read then: a single statement would see the curve as it was before it waited for the lock.
+    const { rowCount } = await tx.query('SELECT FROM job WHERE id = $1 FOR NO KEY UPDATE', [jobId]);
+    const { rows } = await tx.query<{ cursor: number }>('SELECT cursor FROM metric_curve WHERE job_id = $1', [
+      jobId,
+    ]);
+    if (rowCount === 0 || rows[0]?.cursor !== state.stored?.cursor) return false;
     if (file) await records.hold(tx, file, 'curve');
     await tx.query(
       `INSERT INTO metric_curve (job_id, hash, cursor, rows) VALUES ($1, $2, $3, $4)

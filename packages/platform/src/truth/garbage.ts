@@ -4,6 +4,7 @@ import type { ArtifactStore, StoredArtifact } from '../store/artifact-store.js';
 import { ArtifactRecords } from './artifacts.js';
 import { changeGraph } from './graph.js';
 import { artifactReferences, unreferencedSql, wantedSql } from './references.js';
+import { refuseEmptyStore } from './verify.js';
 
 export interface CollectOptions {
   /** How long something must have been of no use; 0 deletes at once. */
@@ -82,6 +83,7 @@ export class GarbageCollector {
   async collect(options: CollectOptions): Promise<GarbageReport> {
     const ends = performance.now() + (options.limitSeconds ?? Infinity) * 1000;
     const late = (): boolean => performance.now() > ends;
+    await refuseEmptyStore(this.database, this.store);
     await this.mark();
     const report = emptyReport(options);
     const before = await this.ago(options.graceSeconds);
@@ -91,7 +93,7 @@ export class GarbageCollector {
       report.complete = (await this.deleteEvents(before, late)) && report.complete;
       report.complete = (await this.deleteArtifacts(report, before, late)) && report.complete;
     }
-    await this.strays(report, before, options, late);
+    await this.strays(report, before, options);
     await this.waiting(report, before);
     return report;
   }
@@ -186,12 +188,14 @@ export class GarbageCollector {
   private async strays(
     report: GarbageReport,
     before: Date,
-    { dryRun, quarantine = false }: CollectOptions,
-    late: () => boolean,
+    { dryRun, quarantine = false, limitSeconds = Infinity }: CollectOptions,
   ): Promise<void> {
     const stored = new Map<string, StoredArtifact>();
     for await (const artifact of this.store.list()) stored.set(artifact.hash, artifact);
     const known = await this.known();
+    // However long the list took: each time something is deleted, so that asking again comes to an end.
+    const ends = performance.now() + limitSeconds * 1000;
+    const late = (): boolean => performance.now() > ends;
     for (const artifact of stored.values()) {
       if (known.has(artifact.hash) || artifact.writtenAt > before) continue;
       if (late()) report.complete = false;

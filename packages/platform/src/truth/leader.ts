@@ -10,6 +10,8 @@ const answerMilliseconds = 15_000;
  * server ends its connection, and the lock with it. Two that lead for a moment do no harm: transitions are conditional.
  */
 const silenceMilliseconds = 15_000;
+/** One that is at work asks now and then, however long its tick or its pause takes. */
+const signOfLifeMilliseconds = 4_000;
 
 export interface LeaderOptions {
   url: string;
@@ -79,10 +81,21 @@ export class Leader {
     client.on('notification', ({ payload }) => {
       if (payload === 'event' && this.options.wakes !== false) this.kick();
     });
+    let alive: NodeJS.Timeout | undefined;
     try {
       await client.connect();
       await client.query(`LISTEN ${channel}`);
-      await client.query(`SET idle_session_timeout = ${silenceMilliseconds}`);
+      // PostgreSQL 13 does not have it.
+      await client.query(
+        `SELECT set_config(name, $1, false) FROM pg_settings WHERE name = 'idle_session_timeout'`,
+        [String(silenceMilliseconds)],
+      );
+      alive = setInterval(() => {
+        client.query('SELECT 1').catch((error: unknown) => {
+          broken ??= error instanceof Error ? error : new Error(String(error));
+          this.kick();
+        });
+      }, signOfLifeMilliseconds);
       let leads = false;
       while (!this.stopped && broken === null) {
         this.kicked = false;
@@ -96,6 +109,7 @@ export class Leader {
       }
       if (broken !== null) throw broken as Error;
     } finally {
+      clearInterval(alive);
       await client.end().catch(() => undefined);
     }
   }

@@ -48,15 +48,18 @@ export function unreferencedSql(references: readonly Reference[], asIfDeleted: s
 
 /**
  * A condition: something wants job `j` for itself. A version of a data set that was imported or reviewed is kept; one
- * that an experiment refined, as long as an experiment uses it or another version was made of it.
+ * that an experiment refined, as long as an experiment uses it, a spec names it (perhaps in a variant) or another version
+ * was made of it. A table that is shown stays until the next one is there.
  */
 export const wantedSql = `(j.state = 'running'
   OR (j.standalone AND j.state IN ('pending', 'ready', 'blocked'))
   OR EXISTS (SELECT FROM demand d WHERE d.job_id = j.id)
   OR EXISTS (SELECT FROM trial_job t WHERE t.job_id = j.id)
   OR EXISTS (SELECT FROM experiment e WHERE e.table_job_id = j.id)
+  OR EXISTS (SELECT FROM experiment e JOIN job_output o ON o.hash = e.table_hash WHERE o.job_id = j.id)
   OR EXISTS (SELECT FROM dataset_version v WHERE v.job_id = j.id AND (j.standalone
     OR EXISTS (SELECT FROM experiment e, json_array_elements(e.datasets) used WHERE used->>'version' = v.version)
+    OR EXISTS (SELECT FROM experiment e WHERE strpos(e.spec::text, v.version) > 0)
     OR EXISTS (SELECT FROM dataset_version child WHERE child.summary->'parent'->>'version' = v.version))))`;
 
 /**

@@ -2,6 +2,7 @@ import type { ArtifactReference, Verification } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { ArtifactMissing, sha256OfStream, type ArtifactStore } from '../store/artifact-store.js';
 import { ArtifactRecords } from './artifacts.js';
+import { StoreEmpty } from './errors.js';
 
 /** Rows that are asked for at once. */
 const pageSize = 100;
@@ -30,6 +31,7 @@ export async function verifyArtifacts(
     missing: [],
     next: null,
   };
+  await refuseEmptyStore(database, store);
   for (let last = after; ;) {
     const { rows } = await database.pool.query<ArtifactReference>(
       `SELECT hash, bytes FROM artifact WHERE hash > $1 ORDER BY hash LIMIT ${pageSize}`,
@@ -49,6 +51,16 @@ export async function verifyArtifacts(
     }
     if (rows.length < pageSize) return found;
   }
+}
+
+/** @throws StoreEmpty where the store has not one file and the database knows some */
+export async function refuseEmptyStore(database: Database, store: ArtifactStore): Promise<void> {
+  const { done } = await store.list()[Symbol.asyncIterator]().next();
+  if (done !== true) return;
+  const { rows } = await database.pool.query<{ known: number }>(
+    'SELECT count(*)::int AS known FROM artifact',
+  );
+  if ((rows[0]?.known ?? 0) > 0) throw new StoreEmpty(rows[0]?.known ?? 0);
 }
 
 /** What was found; damaged bytes are in quarantine then. */
