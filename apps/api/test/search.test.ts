@@ -177,6 +177,21 @@ describe('a random search', () => {
     await call('post', `experiments/${id}/extend`).send({ trials: 3 }).expect(409);
   }, 60_000);
 
+  it('of extensions that come at once, those that were not made are told so', async () => {
+    const { id } = await submit(
+      spec('extended', `search: { sampler: random, trials: 2, parallel: 1, space: ${space} }`),
+    );
+    const added = [3, 4, 5];
+    const answers = await Promise.all(
+      added.map(async (trials) => (await call('post', `experiments/${id}/extend`).send({ trials })).status),
+    );
+    expect(answers.filter((status) => status !== 200 && status !== 409)).toEqual([]);
+    const made = added.filter((_, index) => answers[index] === 200);
+    expect(made.length).toBeGreaterThan(0);
+    expect(await study(id)).toMatchObject({ planned: 2 + made.reduce((sum, trials) => sum + trials, 0) });
+    await call('post', `experiments/${id}/cancel`).expect(200);
+  }, 60_000);
+
   it('takes a failed configuration for a bad one, and takes it in when it is tried again', async () => {
     const { id } = await submit(
       spec('failing', `search: { sampler: random, trials: 3, parallel: 1, space: ${space} }`),

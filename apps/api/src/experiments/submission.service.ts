@@ -107,7 +107,7 @@ export class Submission {
     const body = { spec: extendedSpec(experiment.spec, added) };
     const salt = await this.experiments.freshSalt(experiment.id);
     const { plan: planned, spec } = await this.plan(body, salt, 'begin');
-    if (isStudy(spec)) await this.experiments.extendStudy(experiment.id, spec, planned);
+    if (isStudy(spec)) await this.experiments.extendStudy(experiment.id, spec, planned, experiment.specHash);
     else await this.experiments.extend(experiment.id, spec, planned);
   }
 

@@ -63,22 +63,24 @@ export function extendExperiment(
 /**
  * Gives a search its longer spec: what it has stays, and it goes on.
  *
- * @throws NotFound for an unknown experiment; Conflict when it was cancelled
+ * @param from hash of the spec that was made longer: of two who do so at once, the second is told
+ * @throws NotFound for an unknown experiment; Conflict when it was cancelled or extended meanwhile
  */
 export function extendStudy(
   database: Database,
   id: string,
   spec: ExperimentSpec,
   plan: Pick<Plan, 'specHash' | 'warnings'>,
+  from: string,
 ): Promise<void> {
   return changeGraph(database, async (graph) => {
     await assertExtendable(graph.tx, id);
-    await graph.tx.query('UPDATE experiment SET spec = $2, spec_hash = $3, warnings = $4 WHERE id = $1', [
-      id,
-      JSON.stringify(spec),
-      plan.specHash,
-      plan.warnings,
-    ]);
+    const { rowCount } = await graph.tx.query(
+      'UPDATE experiment SET spec = $2, spec_hash = $3, warnings = $4 WHERE id = $1 AND spec_hash = $5',
+      [id, JSON.stringify(spec), plan.specHash, plan.warnings, from],
+    );
+    if (rowCount === 0)
+      throw new Conflict('The experiment was extended meanwhile: look at what it has now, and ask again.');
     await graph.tx.query(`UPDATE study SET state = 'open', wanted = wanted + 1 WHERE experiment_id = $1`, [
       id,
     ]);

@@ -152,8 +152,13 @@ export class Experiments {
   }
 
   /** See {@link extendStudy}. */
-  extendStudy(id: string, spec: ExperimentSpec, plan: Pick<Plan, 'specHash' | 'warnings'>): Promise<void> {
-    return extendStudy(this.database, id, spec, plan);
+  extendStudy(
+    id: string,
+    spec: ExperimentSpec,
+    plan: Pick<Plan, 'specHash' | 'warnings'>,
+    from: string,
+  ): Promise<void> {
+    return extendStudy(this.database, id, spec, plan, from);
   }
 
   /** See {@link advanceStudy}. */
