@@ -38,7 +38,7 @@ for (const { name, needs, options } of installations) {
       }
       await run.finish();
       // A grid that was through before anything went wrong shows nothing.
-      expect(run.hits.length).toBeGreaterThanOrEqual(5);
+      expect(run.hits.length).toBeGreaterThanOrEqual(3);
     });
   });
 }
