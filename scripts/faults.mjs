@@ -1,13 +1,12 @@
 // npm run test:faults: each fault alone, with long outages, then grids of 200 small jobs under seeded mixes of faults on
 // both queues and both stores, an installation of real processes each. Prints what was hit and how long it took to get
 // over it. A seed that failed runs again with --seed N --seeds 1 --backends NAME.
-import { spawn } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setUp } from './lib/set-up.mjs';
-import { reporter, repository, tool } from './lib/steps.mjs';
+import { reporter, shown, tool } from './lib/steps.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -24,7 +23,7 @@ const { values } = parseArgs({
 await setUp(reporter());
 const folder = await mkdtemp(join(tmpdir(), 'ferment-faults-report-'));
 const report = join(folder, 'report.jsonl');
-const child = spawn(
+const code = await shown(
   process.execPath,
   [
     '--experimental-vm-modules',
@@ -35,8 +34,6 @@ const child = spawn(
     `test/faults/${values.only}`,
   ],
   {
-    cwd: repository,
-    stdio: 'inherit',
     env: {
       ...process.env,
       FERMENT_FAULTS_SEED: values.seed,
@@ -50,7 +47,6 @@ const child = spawn(
     },
   },
 );
-const code = await new Promise((done) => child.on('exit', (exit) => done(exit ?? 1)));
 const runs = (await readFile(report, 'utf8').catch(() => ''))
   .split('\n')
   .filter(Boolean)

@@ -1,8 +1,7 @@
 // npm run test:soak: an hour of random grids with random faults; --minutes N, --seed N, --backends NAME.
-import { spawn } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { setUp } from './lib/set-up.mjs';
-import { reporter, repository, tool } from './lib/steps.mjs';
+import { reporter, shown, tool } from './lib/steps.mjs';
 
 const { values } = parseArgs({
   options: {
@@ -12,7 +11,7 @@ const { values } = parseArgs({
   },
 });
 await setUp(reporter());
-const child = spawn(
+process.exitCode = await shown(
   process.execPath,
   [
     '--experimental-vm-modules',
@@ -22,8 +21,6 @@ const child = spawn(
     '--verbose',
   ],
   {
-    cwd: repository,
-    stdio: 'inherit',
     env: {
       ...process.env,
       FERMENT_SOAK_MINUTES: values.minutes,
@@ -32,4 +29,3 @@ const child = spawn(
     },
   },
 );
-child.on('exit', (code) => process.exit(code ?? 1));

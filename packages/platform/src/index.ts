@@ -26,6 +26,7 @@ export * from './store/open.js';
 export * from './store/probe.js';
 export * from './store/s3-store.js';
 export * from './truth/feed.js';
+export * from './operations/deadline.js';
 export * from './operations/doctor.js';
 export * from './operations/figures.js';
 export * from './operations/queue-overview.js';

@@ -3,6 +3,7 @@ import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { checkFinding, queueOverview, type ResourceClass } from '@ferment/contracts';
 import {
+  answerWithin,
   type ArtifactStore,
   Database,
   examineParts,
@@ -52,15 +53,7 @@ export class DoctorController {
   }
 
   /** Null where the queue does not answer in time: what the database knows is told nevertheless. */
-  private async depth(resource: ResourceClass) {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => {
-      timer = setTimeout(() => resolve(null), 2000);
-    });
-    try {
-      return await Promise.race([queueDepth(this.queues[resource]).catch(() => null), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+  private depth(resource: ResourceClass) {
+    return answerWithin(2, () => queueDepth(this.queues[resource])).catch(() => null);
   }
 }

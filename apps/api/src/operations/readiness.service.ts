@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { type ArtifactStore, Database } from '@ferment/platform';
+import { answerWithin, type ArtifactStore, Database } from '@ferment/platform';
 import { LOGGER, type Logger } from '../common/logging.js';
 import { ARTIFACT_STORE } from '../tokens.js';
 
-const deadlineMs = 2000;
+const deadlineSeconds = 2;
 /** No file has this hash; asking for it shows whether the store answers. */
 const noFile = '0'.repeat(64);
 
@@ -26,18 +26,12 @@ export class Readiness {
   }
 
   private async answers(part: string, ask: () => Promise<unknown>): Promise<'ok' | 'away'> {
-    let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(new Error(`no answer within ${deadlineMs} ms`)), deadlineMs);
-    });
     try {
-      await Promise.race([ask(), late]);
+      await answerWithin(deadlineSeconds, ask);
       return 'ok';
     } catch (error) {
       this.logger.warn({ part, err: error }, 'not ready');
       return 'away';
-    } finally {
-      clearTimeout(timer);
     }
   }
 }

@@ -10,6 +10,7 @@ import { probeStore } from '../store/probe.js';
 import { dispatcherLock } from '../truth/dispatcher.js';
 import { reconcilerLock } from '../truth/reconciler.js';
 import { Workers } from '../truth/workers.js';
+import { answerWithin } from './deadline.js';
 
 /** What is examined; the depth of a queue is how an examination asks it whether it answers. */
 export interface Examined {
@@ -33,17 +34,10 @@ const failure = not('failure');
 
 /** One finding of `doctor`; a check that throws, or does not end in time, has failed. */
 async function examine(name: string, remedy: string, check: () => Promise<Verdict>): Promise<CheckFinding> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const fail = (): void => reject(new Error(`no answer within ${answerSeconds} s`));
-    timer = setTimeout(fail, answerSeconds * 1000);
-  });
   try {
-    return { name, ...(await Promise.race([check(), late])) };
+    return { name, ...(await answerWithin(answerSeconds, check)) };
   } catch (error) {
     return { name, ...failure(told(error), `an answer within ${answerSeconds} s`, remedy) };
-  } finally {
-    clearTimeout(timer);
   }
 }
 
