@@ -113,13 +113,13 @@ seeds: [${Array.from({ length: trainings }, (_, index) => index).join(', ')}]
     return rows.filter((row) => row.state === state).length;
   }
 
-  /** Events that tell of a saved checkpoint. */
-  async checkpoints(): Promise<number> {
+  /** One of its attempts has said in its log that it waits for room, or for whatever is away. */
+  async waits(): Promise<boolean> {
     const rows = await this.query(
-      `SELECT FROM event e JOIN demand d ON d.job_id = e.job_id
-       WHERE d.experiment_id = $1 AND e.payload->>'type' = 'checkpoint.saved'`,
+      `SELECT FROM log_chunk c JOIN demand d ON d.job_id = c.job_id
+       WHERE d.experiment_id = $1 AND c.lines::text LIKE '%trying again%'`,
     );
-    return rows.length;
+    return rows.length > 0;
   }
 
   /** Which of the cluster's workers runs a training that has saved a checkpoint. */

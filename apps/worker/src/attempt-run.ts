@@ -83,6 +83,7 @@ export class AttemptRun {
     const files = cache.hold();
     const writer = new AttemptWriter({
       ...this.options,
+      log: this.#remarking(log),
       jobId: claim.jobId,
       attempt: claim.attempt,
       truncateFrom: claim.resume !== null ? claim.resume.step + 1 : claim.attempt > 1 ? 0 : null,
@@ -134,6 +135,20 @@ export class AttemptRun {
       await this.#lines.close();
       await rm(folder, { recursive: true, force: true });
     }
+  }
+
+  /** A log whose warnings stand in the attempt's own too: whoever waits for it sees what it waits for. */
+  #remarking(log: Log): Log {
+    return {
+      debug: (fields, message) => log.debug(fields, message),
+      info: (fields, message) => log.info(fields, message),
+      error: (fields, message) => log.error(fields, message),
+      warn: (fields, message) => {
+        log.warn({ ...this.#names, ...fields }, message);
+        const error = 'error' in fields ? `: ${String(fields.error)}` : '';
+        this.#lines.remark(`${message}${error}`, 'warn');
+      },
+    };
   }
 
   #remarkEnd(end: ChildAnswer | ChildGone): void {
