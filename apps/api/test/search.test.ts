@@ -370,6 +370,81 @@ describe('the median rule', () => {
   }, 60_000);
 });
 
+describe('a study that is overtaken', () => {
+  const also = (name: string) =>
+    spec(
+      name,
+      `run: { parallel: 1 }
+ablation: { design: list, variants: [{ name: also, patch: { evaluate.on: [{ dataset: faces }, { dataset: others }] } }] }
+earlyStop: { rule: median, afterEpochs: 2, every: 4, minTrials: 3 }`,
+    );
+
+  it('plans its later configurations on the versions of its beginning', async () => {
+    const first = await importFaces(installation, 'others', 'others');
+    const { id } = await submit(also('overtaken'));
+    await settled(id);
+    expect((await study(id)).points).toHaveLength(1);
+    const second = await importFaces(installation, 'others, corrected', 'others');
+    await work(id);
+    expect(await describeExperiment(id)).toMatchObject({ state: 'succeeded', trials: { succeeded: 2 } });
+    const params = JSON.stringify((await jobs(id)).map((job) => job.params));
+    expect(params).toContain(first);
+    expect(params).not.toContain(second);
+    // Submitted anew, it means the newer one.
+    const anew = await submit(also('anew'));
+    await work(anew.id);
+    expect(JSON.stringify((await jobs(anew.id)).map((job) => job.params))).toContain(second);
+  }, 60_000);
+
+  it('fails what cannot be begun any more, and ends', async () => {
+    const { id } = await submit(also('vanished'));
+    await settled(id);
+    const { pool } = installation.database;
+    await pool.query(
+      `UPDATE study SET newest = json_build_object('faces', newest->'faces') WHERE experiment_id = $1`,
+      [id],
+    );
+    await work(id);
+    expect(await describeExperiment(id)).toMatchObject({
+      state: 'failed',
+      trials: { succeeded: 1, failed: 1, waiting: 0 },
+    });
+    const trial = (await trials(id)).find(({ variant }) => variant === 'also');
+    expect(trial).toMatchObject({
+      state: 'failed',
+      reason: expect.stringMatching(/no data set "others"/) as unknown,
+    });
+    expect((await study(id)).state).toBe('ended');
+  }, 60_000);
+
+  it('goes on with no training whose parts would not be of one version', async () => {
+    const { id } = await submit(
+      spec(
+        'upgraded',
+        `search: { sampler: random, trials: 1, space: ${space} }\nearlyStop: { rule: median, afterEpochs: 2, every: 4, minTrials: 3 }`,
+      ),
+    );
+    await settled(id);
+    const [part] = await jobs(id);
+    // What a version of the trainer that computes otherwise would plan has another key.
+    await installation.database.pool.query(`UPDATE job SET key = reverse(key) WHERE id = $1`, [part?.id]);
+    await work(id);
+    expect(await describeExperiment(id)).toMatchObject({ state: 'failed', trials: { failed: 1 } });
+    const [trial] = await trials(id);
+    expect(trial?.reason).toMatch(
+      /^student:epoch-2 would be other work now .* submit the spec as a new experiment$/,
+    );
+    expect(await jobs(id)).toHaveLength(1);
+    expect((await study(id)).points).toMatchObject([{ state: 'failed', reason: trial?.reason }]);
+    // Nor does it when it is looked at again.
+    await installation.database.pool.query('UPDATE study SET wanted = wanted + 1 WHERE experiment_id = $1', [
+      id,
+    ]);
+    await settled(id);
+    expect((await study(id)).points).toMatchObject([{ state: 'failed' }]);
+  }, 60_000);
+});
+
 async function tableInputs(id: string) {
   const inputs = await new Experiments(installation.database).tableInputs(id);
   return inputs?.trials ?? [];

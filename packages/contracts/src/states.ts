@@ -67,11 +67,18 @@ export const endedJobStates: readonly JobState[] = ['succeeded', 'failed', 'canc
 export const endedTrialStates: readonly TrialState[] = ['succeeded', 'failed', 'cancelled'];
 
 /**
- * A trial's state is a function of its jobs' states, and of whether its experiment is paused.
+ * A trial's state is a function of its jobs' states, and of how it stands with its experiment.
  *
- * @param open early stopping has still to decide whether it gets further jobs
+ * @param jobs    of the jobs that it has
+ * @param paused  its experiment is paused
+ * @param open    early stopping has still to decide whether it gets further jobs
+ * @param refused what it should do next cannot be run
  */
-export function trialState(jobs: readonly JobState[], paused = false, open = false): TrialState {
+export function trialState(
+  jobs: readonly JobState[],
+  { paused = false, open = false, refused = false } = {},
+): TrialState {
+  if (refused) return 'failed';
   if (jobs.some((state) => state === 'failed' || state === 'blocked')) return 'failed';
   if (jobs.some((state) => state === 'cancelled')) return 'cancelled';
   if (!open && jobs.every((state) => state === 'succeeded')) return 'succeeded';

@@ -56,7 +56,7 @@ async function check(): Promise<JobRow[]> {
        JOIN job j ON j.id = r.job_id JOIN experiment e ON e.id = t.experiment_id
      WHERE e.cancelled_at IS NULL GROUP BY t.id, e.id`,
   );
-  for (const { state, jobs, paused } of trials.rows) expect(state).toBe(trialState(jobs, paused));
+  for (const { state, jobs, paused } of trials.rows) expect(state).toBe(trialState(jobs, { paused }));
   const experiments = await here.database.pool.query<{
     state: ExperimentState;
     trials: TrialState[];

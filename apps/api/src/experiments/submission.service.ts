@@ -9,12 +9,11 @@ import {
   isStudy,
   parseSpecText,
   parseSpecValue,
-  type Plan,
   type Preview,
   type SpecProblem,
   type SubmitExperiment,
 } from '@ferment/contracts';
-import { plan, planStudy, previewOf, resolveSpec } from '@ferment/planner';
+import { newestVersions, plan, planStudy, previewOf, resolveSpec } from '@ferment/planner';
 import {
   ArtifactRecords,
   type ArtifactStore,
@@ -36,10 +35,7 @@ export const idempotencyKey = z
   .regex(/^[\x21-\x7e]{1,200}$/, 'expected 1 to 200 printable characters without spaces')
   .optional();
 
-interface Planned {
-  readonly spec: ExperimentSpec;
-  readonly plan: Plan;
-}
+type Planned = Pick<NewExperiment, 'spec' | 'plan' | 'newest'>;
 
 /** From a spec as a user wrote it to an experiment: parse, pin, plan, and only then write anything. */
 @Injectable()
@@ -80,9 +76,9 @@ export class Submission {
     const earlier = idempotency && (await this.experiments.repeated(idempotency));
     if (earlier !== null) return found(await this.experiments.describe(earlier), 'experiment');
     const salt = body.fresh ? { freshSalt: randomUUID() } : {};
-    const { plan: planned, spec } = await this.plan(body, salt.freshSalt, 'begin');
+    const planned = await this.plan(body, salt.freshSalt, 'begin');
     const experiment = {
-      ...{ project: body.project, spec, plan: planned, ...salt },
+      ...{ project: body.project, ...planned, ...salt },
       ...(idempotency && { idempotency }),
     };
     const { id } = await this.write(experiment);
@@ -124,7 +120,11 @@ export class Submission {
     const problems = [...resolved.problems, ...(await this.missingFiles(parsed.spec))];
     if (problems.length > 0) throw refused(parsed.located(problems));
     if (what === 'begin' && isStudy(resolved.spec))
-      return { spec: resolved.spec, plan: planStudy(resolved.spec, known) };
+      return {
+        spec: resolved.spec,
+        plan: planStudy(resolved.spec, known),
+        newest: newestVersions(known),
+      };
     return { spec: resolved.spec, plan: plan(resolved.spec, known, fresh === undefined ? {} : { fresh }) };
   }
 

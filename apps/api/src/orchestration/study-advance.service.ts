@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { countVariants } from '@ferment/contracts';
-import { nextStep, planPoint } from '@ferment/planner';
+import { nextStep, planPoint, withNewest } from '@ferment/planner';
 import { Datasets, Experiments } from '@ferment/platform';
 import { knownDatasets } from '../datasets/known.js';
 
@@ -23,8 +23,14 @@ export class StudyAdvance {
           configurations: spec.search ? null : countVariants(spec.ablation),
           parallel: spec.search?.parallel ?? parallel ?? sideBySide,
         }),
-      plan: ({ spec, freshSalt }, point, reached) =>
-        planPoint(spec, known, point, reached, freshSalt === undefined ? {} : { fresh: freshSalt }),
+      plan: ({ spec, newest, freshSalt }, point, reached) =>
+        planPoint(
+          spec,
+          newest === undefined ? known : withNewest(known, newest),
+          point,
+          reached,
+          freshSalt === undefined ? {} : { fresh: freshSalt },
+        ),
     });
   }
 }

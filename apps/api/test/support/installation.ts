@@ -157,11 +157,15 @@ export async function claim(installation: Installation, jobId: string) {
  *
  * @param pixels content of the source: another one is another version
  */
-export async function importFaces(installation: Installation, pixels = 'pixels'): Promise<string> {
+export async function importFaces(
+  installation: Installation,
+  pixels = 'pixels',
+  dataset = 'faces',
+): Promise<string> {
   const source = await installation.store.put(Buffer.from(pixels));
   const version = await installation.store.put(Buffer.from(`the version file of ${pixels}`));
   const params = {
-    dataset: 'faces',
+    dataset,
     source: source.hash,
     fileName: 'faces.csv',
     skipBad: false,
@@ -169,7 +173,7 @@ export async function importFaces(installation: Installation, pixels = 'pixels')
   };
   const job = await installation.jobs.submit(importJob(params));
   const { attempt } = await claim(installation, job.id);
-  const result = { dataset: 'faces', version: version.hash, bytes: version.bytes, summary };
+  const result = { dataset, version: version.hash, bytes: version.bytes, summary };
   await installation.attempts.complete(job.id, attempt, { outputs: { dataset: version }, result });
   return version.hash;
 }

@@ -21,6 +21,9 @@ export interface Idempotency {
   readonly requestHash: string;
 }
 
+/** Versions of data sets, by name. */
+export type NewestVersions = Readonly<Record<string, string>>;
+
 export interface NewExperiment {
   /** Name of the project; `default` is made on first use. */
   project: string;
@@ -28,6 +31,8 @@ export interface NewExperiment {
   plan: Plan;
   /** What its keys were salted with, to compute everything anew. */
   freshSalt?: string;
+  /** Of a study: version of each data set, by name, that is the newest now. */
+  newest?: NewestVersions;
   /** The same key again, with the same request, answers with the experiment made first. */
   idempotency?: Idempotency;
 }
@@ -53,7 +58,10 @@ export async function createExperiment(
     graph.tell({ type: 'experiment.created', name: input.spec.name }, { experimentId: id });
     await insertDemands(tx, id, plan.jobs, known);
     await insertTrials(tx, id, plan.trials, known);
-    if (isStudy(input.spec)) await tx.query('INSERT INTO study (experiment_id) VALUES ($1)', [id]);
+    if (isStudy(input.spec)) {
+      const newest = JSON.stringify(input.newest ?? null);
+      await tx.query('INSERT INTO study (experiment_id, newest) VALUES ($1, $2)', [id, newest]);
+    }
     await begin(graph, id, known);
     return { id, created: true };
   });

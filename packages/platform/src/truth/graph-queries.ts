@@ -25,6 +25,8 @@ export interface TrialRow {
   paused: boolean;
   /** Early stopping has still to decide whether it gets further jobs. */
   open: boolean;
+  /** What it should have done next cannot be run. */
+  refused: boolean;
   /** Its experiment's configurations are begun as results come in. */
   study: boolean;
 }
@@ -52,8 +54,8 @@ export const waitingSql = `
 
 export const trialsSql = `
   SELECT t.id, t.experiment_id AS experiment, t.state, t.reason AS was_reason, array_agg(DISTINCT j.state) AS jobs,
-    e.paused_at IS NOT NULL AS paused, t.open, s.experiment_id IS NOT NULL AS study,
-    coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked'),
+    e.paused_at IS NOT NULL AS paused, t.open, t.refused IS NOT NULL AS refused,
+    s.experiment_id IS NOT NULL AS study, coalesce(t.refused, min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked'),
       t.stopped->>'reason') AS reason
   FROM trial t JOIN experiment e ON e.id = t.experiment_id LEFT JOIN study s ON s.experiment_id = e.id
     JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id

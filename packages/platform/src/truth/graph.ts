@@ -223,7 +223,7 @@ export class Graph {
     const { rows } = await this.tx.query<TrialRow>(trialsSql, [jobs]);
     await this.studiesDue(rows);
     const changed = rows
-      .map((row) => ({ ...row, next: trialState(row.jobs, row.paused, row.open) }))
+      .map((row) => ({ ...row, next: trialState(row.jobs, row) }))
       .filter((row) => row.next !== row.state || row.reason !== row.was_reason);
     if (changed.length === 0) return deltas;
     await this.tx.query(

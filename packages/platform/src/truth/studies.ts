@@ -12,7 +12,7 @@ import {
   type ValidationHistory,
 } from '@ferment/contracts';
 import type { Database, Queryable } from '../postgres/database.js';
-import { begin, insertDemands, insertTrials, jobOf } from './experiment-create.js';
+import { begin, insertDemands, insertTrials, jobOf, type NewestVersions } from './experiment-create.js';
 import { changeGraph, type Graph } from './graph.js';
 import { ensureJobs } from './job-insert.js';
 import { pointRows, type StudyPointRow, type StudyReport } from './study-views.js';
@@ -22,6 +22,8 @@ import { countTrainings } from './trainings.js';
 export interface Study {
   spec: ExperimentSpec;
   freshSalt: string | undefined;
+  /** Version of each data set, by name, that was the newest at its beginning; unknown of studies of before this was kept. */
+  newest: NewestVersions | undefined;
   /** The experiment's limit of jobs at once. */
   parallel: number | undefined;
   points: StudyPointRow[];
@@ -62,6 +64,7 @@ export function advanceStudy(database: Database, id: string, guide: StudyGuide):
     const study: Study = {
       spec: row.spec,
       freshSalt: row.salt ?? undefined,
+      newest: row.newest ?? undefined,
       parallel: row.parallel ?? undefined,
       points: await pointRows(graph.tx, id),
     };
@@ -83,6 +86,7 @@ export function advanceStudy(database: Database, id: string, guide: StudyGuide):
 interface StudyRow {
   spec: ExperimentSpec;
   salt: string | null;
+  newest: NewestVersions | null;
   parallel: number | null;
   paused: boolean;
   state: 'open' | 'ended' | 'cancelled';
@@ -91,7 +95,7 @@ interface StudyRow {
 }
 
 const studySql = `
-  SELECT e.spec, e.fresh_salt AS salt, e.parallel, e.paused_at IS NOT NULL AS paused, s.state, s.wanted,
+  SELECT e.spec, e.fresh_salt AS salt, e.parallel, e.paused_at IS NOT NULL AS paused, s.state, s.wanted, s.newest,
     s.ended_points AS "endedPoints"
   FROM study s JOIN experiment e ON e.id = s.experiment_id WHERE s.experiment_id = $1`;
 
@@ -184,31 +188,18 @@ class StudyProgress {
 
   private async begin({ number, values }: { number: number; values: SearchValues }): Promise<void> {
     const planned = this.guide.plan(this.study, { number, values }, 0);
-    const refused = 'refused' in planned;
     const { name, factors } = planned.variant;
     const point: StudyPointRow = {
       ...{ number, variant: name, values, reports: [], value: null, reached: 0 },
-      decisions: refused ? [] : planned.decisions,
-      state: refused ? 'failed' : 'running',
-      reason: refused ? planned.refused : null,
-      order: refused ? (this.ended += 1) : null,
+      ...{ state: 'running', reason: null, order: null },
+      decisions: 'refused' in planned ? [] : planned.decisions,
     };
     this.study.points.push(point);
     await this.tx.query(
-      `INSERT INTO study_point (experiment_id, number, variant, search_values, decisions, state, reason, end_order)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [
-        this.id,
-        number,
-        name,
-        JSON.stringify(values),
-        point.decisions,
-        point.state,
-        point.reason,
-        point.order,
-      ],
+      'INSERT INTO study_point (experiment_id, number, variant, search_values, decisions) VALUES ($1, $2, $3, $4, $5)',
+      [this.id, number, name, JSON.stringify(values), point.decisions],
     );
-    if (refused) return;
+    if ('refused' in planned) return this.refuse(point, planned.refused);
     if (this.study.spec.search) {
       await this.tx.query(
         `UPDATE experiment SET variants = (variants::jsonb || $2::jsonb)::json WHERE id = $1`,
@@ -223,9 +214,11 @@ class StudyProgress {
   private async promote(point: StudyPointRow): Promise<void> {
     const reached = point.reached + 1;
     const planned = this.guide.plan(this.study, point, reached);
-    if ('refused' in planned) {
-      await this.write(point, { state: 'failed', reason: planned.refused, order: this.nextOrder(point) });
-      return;
+    if ('refused' in planned) return this.refuse(point, planned.refused);
+    const changed = await this.changedRole(planned);
+    if (changed !== null) {
+      const why = `${changed} would be other work now (a newer version computes it otherwise): submit the spec as a new experiment`;
+      return this.refuse(point, why);
     }
     await this.write(point, { state: 'running', reached, reason: null });
     await this.tx.query('UPDATE trial SET stopped = NULL WHERE experiment_id = $1 AND variant = $2', [
@@ -233,6 +226,42 @@ class StudyProgress {
       point.variant,
     ]);
     await this.give(planned, reached < point.decisions.length);
+  }
+
+  /** A configuration cannot be begun or go on: it has failed, and with it the trials that it has. */
+  private async refuse(point: StudyPointRow, reason: string): Promise<void> {
+    await this.write(point, { state: 'failed', reason, order: this.nextOrder(point) });
+    const { rows } = await this.tx.query<{ id: string }>(
+      `UPDATE trial SET open = false, refused = $3, state = 'failed', reason = $3
+       WHERE experiment_id = $1 AND variant = $2 RETURNING id`,
+      [this.id, point.variant, reason],
+    );
+    for (const { id } of rows) {
+      this.graph.tell(
+        { type: 'trial.changed', state: 'failed', reason },
+        { experimentId: this.id, trialId: id },
+      );
+    }
+    if (rows.length > 0) {
+      await this.tx.query('UPDATE experiment SET table_wanted = table_wanted + 1 WHERE id = $1', [this.id]);
+      this.graph.countAnew(this.id);
+    }
+  }
+
+  /** A role in which a trial has another job than is planned for it now: its parts would not be of one training. */
+  private async changedRole({
+    variant,
+    trials,
+  }: Exclude<PlannedPoint, { refused: string }>): Promise<string | null> {
+    const { rows } = await this.tx.query<{ seed: number; fold: number | null; role: string; key: string }>(
+      `SELECT t.seed, t.fold, r.role, j.key FROM trial t JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
+       WHERE t.experiment_id = $1 AND t.variant = $2 ORDER BY t.position, r.role`,
+      [this.id, variant.name],
+    );
+    const differs = rows.find(({ seed, fold, role, key }) =>
+      trials.some((trial) => trial.seed === seed && trial.fold === fold && trial.jobs[role] !== key),
+    );
+    return differs?.role ?? null;
   }
 
   /** Gives a configuration's trials the jobs that they do not have yet, and demands them. */
@@ -300,9 +329,9 @@ interface Draw {
 async function drawsOf(tx: Queryable, id: string, variants: readonly string[]): Promise<Map<string, Draw[]>> {
   const { rows } = await tx.query<Draw>(
     `SELECT t.variant, t.state, t.summary, bool_and(j.state = 'succeeded') AS done,
-       bool_or(j.state IN ('failed', 'blocked', 'cancelled'))
+       t.refused IS NOT NULL OR bool_or(j.state IN ('failed', 'blocked', 'cancelled'))
          AND bool_and(j.state IN ('succeeded', 'failed', 'blocked', 'cancelled')) AS failed,
-       coalesce(min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked')) AS reason,
+       coalesce(t.refused, min(j.reason) FILTER (WHERE j.state = 'failed'), min(j.reason) FILTER (WHERE j.state = 'blocked')) AS reason,
        coalesce(json_object_agg(split_part(r.role, ':', 2), j.result)
          FILTER (WHERE r.role LIKE '%:epoch-%' AND j.state = 'succeeded'), '{}') AS parts
      FROM trial t JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
