@@ -1,6 +1,8 @@
 // Workspace packages are loaded from their sources (export condition "source"), so a test never sees a stale build.
 export default {
   testEnvironment: 'node',
+  // A machine may be busy with other work: the usual 5 s are too few to start a few programs.
+  testTimeout: 30_000,
   testEnvironmentOptions: { customExportConditions: ['source', 'node', 'node-addons'] },
   roots: ['<rootDir>/packages', '<rootDir>/apps', '<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
