@@ -41,6 +41,13 @@ export const leaseSeconds = 2;
  */
 const clockErrors = [0, 600_000, -600_000];
 
+/** Chunks of metric rows leave when their curve is compacted: all that were ever accepted stay here, to be checked. */
+const keepChunksSql = `
+  CREATE TABLE _accepted_chunk (LIKE metric_chunk);
+  CREATE FUNCTION keep_chunk() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN INSERT INTO _accepted_chunk SELECT NEW.*; RETURN NULL; END $$;
+  CREATE TRIGGER keep_chunk AFTER INSERT ON metric_chunk FOR EACH ROW EXECUTE FUNCTION keep_chunk();`;
+
 export interface ClusterOptions {
   queue: 'postgres' | 'redis';
   store: 'folder' | 's3';
@@ -136,6 +143,7 @@ export class Cluster {
     await migrate(settings.databaseUrl);
     await prepareQueue(settings.queue);
     const database = await connectDatabase(settings.databaseUrl);
+    await database.pool.query(keepChunksSql);
     const { token } = await new Tokens(database).create({ name: 'faults', role: 'admin' });
     const ports = [await freePort(), await freePort()];
     const apis = ports.map((port, index) => {

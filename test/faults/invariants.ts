@@ -1,4 +1,5 @@
 /** What must be true of an experiment that has ended, whatever happened on the way; every way in which it is not. */
+import type { MetricRow } from '@ferment/contracts';
 import { until } from '../support/services.js';
 import type { Cluster } from './cluster.js';
 
@@ -48,6 +49,7 @@ export async function broken(
         `${kind} ${id}: ${steps.length} steps in its curve, ${new Set(steps).size} of them different`,
       );
   }
+  problems.push(...(await saidTwice(pool, experimentId)));
 
   const outputs = await pool.query<{ hash: string; bytes: string }>(
     `SELECT DISTINCT a.hash, a.bytes FROM demand d JOIN job_output o ON o.job_id = d.job_id
@@ -72,6 +74,38 @@ export async function broken(
   if (counters?.trials !== expected.trials || counters.jobs !== expected.jobs)
     problems.push(`its counters say ${JSON.stringify(counters)}`);
   return problems;
+}
+
+interface AcceptedChunk {
+  job: string;
+  truncateFrom: number | null;
+  rows: MetricRow[];
+}
+
+/** Figures that were accepted although an earlier chunk had said them, and no resume had taken that back. */
+async function saidTwice(pool: Cluster['database']['pool'], experimentId: string): Promise<string[]> {
+  const { rows: chunks } = await pool.query<AcceptedChunk>(
+    `SELECT c.job_id AS job, c.truncate_from AS "truncateFrom", c.rows FROM _accepted_chunk c JOIN demand d ON d.job_id = c.job_id
+     WHERE d.experiment_id = $1 ORDER BY c.job_id, c.cursor`,
+    [experimentId],
+  );
+  const said = new Map<string, Map<number, Set<string>>>();
+  const twice: string[] = [];
+  for (const { job, truncateFrom, rows } of chunks) {
+    const steps = said.get(job) ?? new Map<number, Set<string>>();
+    said.set(job, steps);
+    for (const step of truncateFrom === null ? [] : [...steps.keys()])
+      if (step >= (truncateFrom ?? 0)) steps.delete(step);
+    for (const { step, values } of rows) {
+      const series = steps.get(step) ?? new Set<string>();
+      steps.set(step, series);
+      for (const name of Object.keys(values)) {
+        if (series.has(name)) twice.push(`job ${job} said ${name} of step ${step} twice`);
+        series.add(name);
+      }
+    }
+  }
+  return chunks.length === 0 ? ['no metric row was ever accepted'] : twice;
 }
 
 /** Why the bytes are not what their name says; null when they are. */
