@@ -8,11 +8,13 @@ import {
   folderStore,
   migrate,
   startEmbeddedPostgres,
+  ArtifactCorrupt,
+  ArtifactMissing,
   type ArtifactStore,
   type Database,
 } from '@ferment/platform';
 import { randomUUID } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { temporaryFolder, until } from '../../../test/support/services.js';
@@ -335,6 +337,11 @@ describe('a log', () => {
     await compactor.stop();
     expect(await read(whole)).toEqual(before);
     expect(await read(whole, { cursor: 199 })).toMatchObject({ lines: [{ line: 200 }], ended: true });
+    const { rows } = await database.pool.query<{ hash: string }>(
+      'SELECT hash FROM attempt_log WHERE job_id = $1',
+      [whole.jobId],
+    );
+    const hash = rows[0]?.hash ?? '';
     // No further line is taken; the worker of the lost one may still come back and add its last.
     const line = { line: 201, time: 1, source: 'worker' as const, text: 'given up' };
     expect(await attempts.appendLog(whole.jobId, 1, { lines: [line] })).toBe(false);
@@ -343,6 +350,15 @@ describe('a log', () => {
     expect(await Promise.all([late, running].map(left))).toEqual([expect.any(Number), expect.any(Number)]);
     expect(await left(late)).toBeGreaterThan(0);
     expect(await left(running)).toBeGreaterThan(0);
+    // Bytes that are not those that were stored are put aside, and not read as a log.
+    const file = join(folder, 'artifacts', 'sha256', hash.slice(0, 2), hash.slice(2));
+    await chmod(file, 0o600);
+    await writeFile(file, 'something else');
+    await expect(read(whole)).rejects.toThrow(ArtifactCorrupt);
+    await expect(read(whole)).rejects.toThrow(ArtifactMissing);
+    const aside = [];
+    for await (const { reason } of store.quarantined(hash)) aside.push(reason);
+    expect(aside).toEqual([expect.stringMatching(/^reading a log: /)]);
   });
 });
 

@@ -83,7 +83,7 @@ export class JobsController {
 
 function lostLog(error: unknown): never {
   if (error instanceof ArtifactMissing || error instanceof ArtifactCorrupt)
-    throw new Problem('not-found', 'The file of this log is missing or damaged.');
+    throw new Problem('gone', 'The file of this log is missing or was found damaged and put aside.');
   throw error;
 }
 

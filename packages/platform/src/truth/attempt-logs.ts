@@ -2,7 +2,7 @@ import { logLine, type AttemptLog, type AttemptState, type LogLine } from '@ferm
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
 import type { Database, Queryable } from '../postgres/database.js';
-import type { ArtifactStore } from '../store/artifact-store.js';
+import { ArtifactCorrupt, type ArtifactStore } from '../store/artifact-store.js';
 import { ArtifactRecords } from './artifacts.js';
 
 const compressed = promisify(gzip);
@@ -79,7 +79,7 @@ interface LogState {
 export class AttemptLogs {
   constructor(
     private readonly database: Database,
-    private readonly store: Pick<ArtifactStore, 'read'>,
+    private readonly store: Pick<ArtifactStore, 'read' | 'quarantine'>,
   ) {}
 
   /**
@@ -126,7 +126,12 @@ export class AttemptLogs {
   }
 
   private async file(hash: string): Promise<LogLine[]> {
-    const text = (await decompressed(await this.store.read(hash))).toString();
+    const bytes = await this.store.read(hash).catch(async (error: unknown) => {
+      if (error instanceof ArtifactCorrupt)
+        await this.store.quarantine(hash, `reading a log: ${error.message}`);
+      throw error;
+    });
+    const text = (await decompressed(bytes)).toString();
     return text
       .split('\n')
       .filter((line) => line !== '')

@@ -61,10 +61,10 @@ export class GarbageCollector {
     );
     await this.database.transaction(async (tx) => {
       await tx.query(
-        `UPDATE job SET unwanted_at = clock_timestamp() WHERE id IN (${lockedSql('job', 'id', `unwanted_at IS NULL AND id NOT IN (${keptSql})`)})`,
+        `UPDATE job SET unwanted_at = clock_timestamp() WHERE id IN (${lockedSql('job', 'id', `unwanted_at IS NULL AND NOT ${isKept}`)})`,
       );
       await tx.query(
-        `UPDATE job SET unwanted_at = NULL WHERE id IN (${lockedSql('job', 'id', `unwanted_at IS NOT NULL AND id IN (${keptSql})`)})`,
+        `UPDATE job SET unwanted_at = NULL WHERE id IN (${lockedSql('job', 'id', `unwanted_at IS NOT NULL AND ${isKept}`)})`,
       );
     });
     await this.database.transaction(async (tx) => {
@@ -296,13 +296,14 @@ export class GarbageCollector {
   }
 }
 
-/** Jobs that are wanted, and those behind their inputs. */
-const keptSql = `
-  WITH RECURSIVE kept AS (
-    SELECT j.id FROM job j WHERE ${wantedSql}
-    UNION
-    SELECT d.from_job_id FROM kept k JOIN job_dependency d ON d.job_id = k.id)
-  SELECT id FROM kept`;
+/** A condition: job `a` is wanted, or behind the inputs of one that is. Written so that many jobs are joined by hashes. */
+const isKept = `EXISTS (
+  SELECT FROM (
+    WITH RECURSIVE kept AS (
+      SELECT j.id FROM job j WHERE ${wantedSql}
+      UNION
+      SELECT d.from_job_id FROM kept k JOIN job_dependency d ON d.job_id = k.id)
+    SELECT id FROM kept) k WHERE k.id = a.id)`;
 
 /** Rows that others are working on are left for the next time. */
 function lockedSql(table: 'job' | 'artifact', key: 'id' | 'hash', condition: string): string {
