@@ -7,6 +7,9 @@ import './tokens.css';
 import './base.css';
 import './components.css';
 import './experiment.css';
+import './trial.css';
+import './submit.css';
+import './pages.css';
 
 export const metadata: Metadata = {
   title: { default: 'Ferment', template: '%s · Ferment' },

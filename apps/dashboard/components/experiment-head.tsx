@@ -81,6 +81,9 @@ export function ExperimentHead({ experiment, jobs, progress }: Props) {
           {warning}
         </p>
       ))}
+      <p className="head-links">
+        <Link href={`/submit/?from=${experiment.id}`}>Submit another like it</Link>
+      </p>
       <details className="spec">
         <summary>
           Spec with every default written out ({plural(experiment.spec.seeds.length, 'seed')},{' '}

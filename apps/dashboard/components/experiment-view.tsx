@@ -3,8 +3,10 @@ import {
   ablationTable,
   asksForRobustness,
   experimentDetail,
+  isStudy,
   jobItem,
   robustnessTable,
+  studyHistory,
   trialItem,
   type JobProgress,
 } from '@ferment/contracts';
@@ -19,6 +21,7 @@ import { CurvesCard } from './curves-card';
 import { ExperimentHead } from './experiment-head';
 import { FailuresCard } from './failures-card';
 import { RobustnessCard } from './robustness-card';
+import { SearchCard } from './search-card';
 import { Empty, Failure, Skeleton, Stale } from './states';
 import { TrialsCard } from './trials-card';
 
@@ -48,6 +51,8 @@ function Experiment({ id }: { id: string }) {
     attacked ? `experiments/${id}/tables/robustness?format=json` : null,
     robustnessTable,
   );
+  const studied = experiment.data !== null && isStudy(experiment.data.spec);
+  const study = useResource(studied ? `experiments/${id}/search` : null, studyHistory);
   const [curves] = useState(() => new CurveStore());
   const [progress, setProgress] = useState<ReadonlyMap<string, JobProgress>>(new Map());
 
@@ -57,6 +62,7 @@ function Experiment({ id }: { id: string }) {
     jobs.refresh();
     table.refresh();
     robustness.refresh();
+    study.refresh();
   };
   const renewSoon = useThrottled(renew, 600);
   useStream(
@@ -85,7 +91,7 @@ function Experiment({ id }: { id: string }) {
     return <Failure error={experiment.error} retry={experiment.refresh} />;
   }
   if (!experiment.data) return <Skeleton rows={4} height={150} />;
-  const stale = [experiment, trials, jobs, table, robustness].find(
+  const stale = [experiment, trials, jobs, table, robustness, study].find(
     (resource) => resource.error && resource.data,
   );
   return (
@@ -95,6 +101,7 @@ function Experiment({ id }: { id: string }) {
       ) : null}
       <ExperimentHead experiment={experiment.data} jobs={jobs.data} progress={progress} />
       <CurvesCard experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
+      <SearchCard experiment={experiment.data} history={study} />
       <AblationCard experiment={experiment.data} table={table} />
       <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />

@@ -1,5 +1,7 @@
 'use client';
 import { drawName, type AttemptItem, type JobItem, type TrialItem } from '@ferment/contracts';
+import { useNow } from '../lib/use-resource';
+import { AttemptsTable } from './attempts-table';
 import { StatePill } from './states';
 
 interface Props {
@@ -9,6 +11,7 @@ interface Props {
 
 /** What failed, why, and what was tried; shown only where there is something. */
 export function FailuresCard({ trials, jobs }: Props) {
+  const now = useNow();
   const failedTrials = (trials ?? []).filter(({ state }) => state === 'failed' || state === 'cancelled');
   const failedJobs = (jobs ?? []).filter(({ state }) => state === 'failed');
   const retried = (jobs ?? []).filter(
@@ -40,7 +43,7 @@ export function FailuresCard({ trials, jobs }: Props) {
               {job.reason ?? `${job.attempts.filter(troubled).length} earlier attempts ended early`}
             </span>
           </summary>
-          <Attempts attempts={job.attempts} />
+          <AttemptsTable attempts={job.attempts} now={now} />
         </details>
       ))}
     </section>
@@ -49,40 +52,4 @@ export function FailuresCard({ trials, jobs }: Props) {
 
 function troubled(attempt: AttemptItem): boolean {
   return attempt.state === 'failed' || attempt.state === 'lost' || attempt.state === 'preempted';
-}
-
-function Attempts({ attempts }: { attempts: readonly AttemptItem[] }) {
-  return (
-    <div className="table-scroll">
-      <table className="table">
-        <thead>
-          <tr>
-            <th scope="col" className="number">
-              Attempt
-            </th>
-            <th scope="col">Ended as</th>
-            <th scope="col">Worker</th>
-            <th scope="col" className="number">
-              Resumed from step
-            </th>
-            <th scope="col">Reason</th>
-          </tr>
-        </thead>
-        <tbody>
-          {attempts.map((attempt) => (
-            <tr key={attempt.number}>
-              <td className="number">{attempt.number}</td>
-              <td>{attempt.state}</td>
-              <td>{attempt.worker ?? '–'}</td>
-              <td className="number">{attempt.resumedFromStep ?? '–'}</td>
-              <td>
-                {attempt.failureClass ? `(${attempt.failureClass}) ` : ''}
-                {attempt.reason ?? ''}
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
 }

@@ -1,12 +1,22 @@
 'use client';
 import Link from 'next/link';
+import { usePathname } from 'next/navigation';
 import { useEffect, useState } from 'react';
 import { chooseTheme, currentTheme, onThemeChange, type Theme } from '../lib/theme';
 import { useConnection } from '../lib/use-resource';
 
 const connectionText = { connecting: 'Connecting', live: 'Live', broken: 'Reconnecting' } as const;
 
+const places = [
+  { href: '/', title: 'Experiments' },
+  { href: '/submit/', title: 'Submit' },
+  { href: '/compare/', title: 'Compare' },
+  { href: '/datasets/', title: 'Data sets' },
+  { href: '/workers/', title: 'Workers' },
+] as const;
+
 export function TopBar() {
+  const path = usePathname();
   const connection = useConnection();
   return (
     <header className="top-bar">
@@ -27,7 +37,11 @@ export function TopBar() {
         Ferment
       </Link>
       <nav aria-label="Main">
-        <Link href="/">Experiments</Link>
+        {places.map(({ href, title }) => (
+          <Link key={href} href={href} aria-current={path === href ? 'page' : undefined}>
+            {title}
+          </Link>
+        ))}
       </nav>
       <span className="top-bar-end">
         <span className={`connection connection-${connection}`} role="status">

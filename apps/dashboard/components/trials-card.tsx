@@ -1,19 +1,13 @@
 'use client';
-import {
-  drawName,
-  exportCatalog,
-  exportFormats,
-  type ExperimentDetail,
-  type JobItem,
-  type JobProgress,
-  type TrialItem,
-} from '@ferment/contracts';
+import { type ExperimentDetail, type JobItem, type JobProgress, type TrialItem } from '@ferment/contracts';
+import Link from 'next/link';
 import { useMemo } from 'react';
-import { api } from '../lib/client';
-import { bytes, figure, plural } from '../lib/format';
+import { compareAddress, mostCompared } from '../lib/compared';
+import { figure, plural } from '../lib/format';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
+import { Downloads } from './downloads';
 import { Meter } from './progress';
 import { Empty, Failure, Skeleton, StatePill } from './states';
 import { bestTrial, columnsOf, datasetsOf, figureColumns, sortTrials, valueOf } from '../lib/trial-table';
@@ -69,6 +63,13 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
             onChange={setState}
             options={[{ value: '', title: 'all' }, ...states.map(option)]}
           />
+          <Link
+            className="button small"
+            href={compareAddress(shown.map(({ id }) => id))}
+            title={`Side by side, up to ${mostCompared} of those shown`}
+          >
+            Compare
+          </Link>
         </div>
       </div>
       {trials.error && !trials.data ? (
@@ -95,7 +96,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
               {shown.map((trial) => (
                 <tr key={trial.id}>
                   <th scope="row">
-                    {trial.variant}
+                    <Link href={`/trials/view/?id=${trial.id}`}>{trial.variant}</Link>
                     {trial.id === best?.id ? (
                       <span
                         className="tag tag-best"
@@ -192,29 +193,4 @@ function TrialMeter({
     );
   }
   return null;
-}
-
-function Downloads({ trial }: { trial: TrialItem }) {
-  const files = exportFormats.map((format) => {
-    const { title, purpose } = exportCatalog[format];
-    return { format, title, purpose, file: trial.downloads[format] };
-  });
-  if (files.every(({ file }) => file === null)) return <span className="muted">–</span>;
-  return (
-    <span className="downloads">
-      {files.map(({ format, title, purpose, file }) =>
-        file ? (
-          <a
-            key={format}
-            href={api(`trials/${trial.id}/download?format=${format}`)}
-            download
-            title={`For ${purpose}; ${bytes(file.bytes)}, SHA-256 ${file.hash}`}
-            aria-label={`Download ${trial.variant} ${drawName(trial)} as ${title}, ${bytes(file.bytes)}`}
-          >
-            {title}
-          </a>
-        ) : null,
-      )}
-    </span>
-  );
 }

@@ -1,4 +1,4 @@
-import { problemDetails } from '@ferment/contracts';
+import { problemDetails, type SpecProblem } from '@ferment/contracts';
 import type { z } from 'zod';
 
 /** An answer that is not a success, or no answer at all (`status` 0). */
@@ -6,6 +6,8 @@ export class ApiError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** One entry for each thing that is wrong with what was sent. */
+    readonly problems: readonly SpecProblem[] = [],
   ) {
     super(message);
     this.name = 'ApiError';
@@ -27,6 +29,7 @@ async function answer(path: string, init: RequestInit): Promise<Response> {
   throw new ApiError(
     response.status,
     problem.success ? problem.data.detail : `The API answered ${response.status}.`,
+    problem.success ? problem.data.problems : [],
   );
 }
 
@@ -40,7 +43,39 @@ export async function read<S extends z.ZodType>(
   schema: S,
   signal?: AbortSignal,
 ): Promise<z.output<S>> {
-  const response = await answer(path, signal ? { signal } : {});
+  return checked(path, await answer(path, signal ? { signal } : {}), schema);
+}
+
+/**
+ * Sends JSON under /api/v1 and checks the answer against its contract.
+ *
+ * @throws ApiError as {@link read} does, with what is wrong field by field
+ */
+export async function post<S extends z.ZodType>(
+  path: string,
+  body: unknown,
+  schema: S,
+  { signal, headers = {} }: { signal?: AbortSignal; headers?: Record<string, string> } = {},
+): Promise<z.output<S>> {
+  const init: RequestInit = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body: JSON.stringify(body),
+    ...(signal && { signal }),
+  };
+  return checked(path, await answer(path, init), schema);
+}
+
+/** Sends a request whose answer does not matter. */
+export async function send(method: 'POST' | 'DELETE', path: string): Promise<void> {
+  await answer(path, { method });
+}
+
+async function checked<S extends z.ZodType>(
+  path: string,
+  response: Response,
+  schema: S,
+): Promise<z.output<S>> {
   const parsed = schema.safeParse(await response.json());
   if (!parsed.success) {
     const issue = parsed.error.issues[0];

@@ -1,0 +1,113 @@
+import type { Preview } from '@ferment/contracts';
+import { count, duration, plural } from '../lib/format';
+import type { Previewed } from '../lib/use-preview';
+import { Empty } from './states';
+
+/** What would be run: trials, jobs, what is shared and what is there already, about how long it takes. */
+export function PreviewPanel({ preview, error, asking }: Previewed) {
+  if (error) return <Problems error={error} />;
+  if (!preview)
+    return asking ? (
+      <Empty title="Working it out …" />
+    ) : (
+      <Empty title="Nothing written yet">
+        <p>Begin from an example, or from an experiment that you know.</p>
+      </Empty>
+    );
+  return <Figures preview={preview} />;
+}
+
+function Problems({ error }: { error: NonNullable<Previewed['error']> }) {
+  const problems = error.problems;
+  if (problems.length === 0)
+    return (
+      <p className="problems" role="alert">
+        {error.message}
+      </p>
+    );
+  return (
+    <div className="problems" role="alert">
+      <p>{plural(problems.length, 'thing')} to mend:</p>
+      <ul>
+        {problems.map(({ path, message, line, suggestion }) => (
+          <li key={`${path} ${message}`}>
+            {line === null ? '' : `Line ${line}, `}
+            <code>{path === '' ? 'spec' : path}</code>: {message}
+            {suggestion ? (
+              <>
+                . Did you mean <code>{suggestion}</code>?
+              </>
+            ) : null}
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function Figures({ preview }: { preview: Preview }) {
+  const { trainings, jobs, compute } = preview;
+  const kinds = Object.entries(jobs.byKind)
+    .map(([kind, number]) => `${count(number)} ${kind}`)
+    .join(', ');
+  const saved = trainings.withoutSharing - (trainings.planned - trainings.cached);
+  const facts: [string, string, string][] = [
+    [
+      'Trials',
+      count(preview.trials),
+      `${plural(preview.variants.length, 'variant')}, ${plural(preview.seeds.length, 'seed')}`,
+    ],
+    ['Jobs', count(jobs.total), kinds],
+    [
+      'Trainings',
+      count(trainings.planned),
+      trainings.outOfFold > 0 ? `${count(trainings.outOfFold)} of them out of fold` : 'after sharing',
+    ],
+    [
+      'Saved',
+      count(saved),
+      `of ${count(trainings.withoutSharing)} without sharing; ${count(trainings.cached)} are done already`,
+    ],
+    ['Compute', `${macs(compute.macs)} MACs`, `${macs(compute.macsWithoutSharing)} without sharing`],
+    [
+      'About',
+      compute.estimatedSeconds === null ? 'not known' : duration(1000 * compute.estimatedSeconds),
+      compute.estimatedSeconds === null
+        ? 'nothing has been trained here yet'
+        : 'by the jobs that this installation has done',
+    ],
+  ];
+  return (
+    <>
+      <dl className="preview-facts">
+        {facts.map(([term, value, note]) => (
+          <div key={term}>
+            <dt>{term}</dt>
+            <dd>
+              <span className="number preview-value">{value}</span> <span className="muted">{note}</span>
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {preview.seedsNeeded ? <p className="note">{preview.seedsNeeded.note}.</p> : null}
+      {preview.warnings.map((warning) => (
+        <p key={warning} className="note">
+          {warning}
+        </p>
+      ))}
+    </>
+  );
+}
+
+const prefixes: readonly [number, string][] = [
+  [1e18, 'E'],
+  [1e15, 'P'],
+  [1e12, 'T'],
+  [1e9, 'G'],
+  [1e6, 'M'],
+];
+
+function macs(value: number): string {
+  const [size, prefix] = prefixes.find(([least]) => value >= least) ?? [1, ''];
+  return `${(value / size).toPrecision(3)} ${prefix}`.trim();
+}

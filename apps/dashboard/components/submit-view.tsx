@@ -1,0 +1,142 @@
+'use client';
+import { datasetItem, experimentDetail } from '@ferment/contracts';
+import dynamic from 'next/dynamic';
+import { useRouter, useSearchParams } from 'next/navigation';
+import { useEffect, useMemo, useState } from 'react';
+import { stringify } from 'yaml';
+import { z } from 'zod';
+import { post } from '../lib/client';
+import { plural } from '../lib/format';
+import { usePreview } from '../lib/use-preview';
+import { useResource } from '../lib/use-resource';
+import { Select } from './controls';
+import { PreviewPanel } from './preview-panel';
+import { Failure, Skeleton } from './states';
+
+const SpecEditor = dynamic(() => import('./spec-editor'), {
+  ssr: false,
+  loading: () => <Skeleton rows={1} height={520} />,
+});
+
+export interface Example {
+  readonly name: string;
+  readonly text: string;
+}
+
+const datasetList = z.array(datasetItem);
+const draftKey = 'ferment-draft';
+
+/** Writing a spec with what it would run beside it, from an example, an experiment or the last draft. */
+export function SubmitView({ examples }: { examples: readonly Example[] }) {
+  const query = useSearchParams();
+  const from = z.uuid().safeParse(query.get('from'));
+  const source = useResource(from.success ? `experiments/${from.data}` : null, experimentDetail);
+  const datasets = useResource('datasets', datasetList);
+  const [begun, setBegun] = useState<string | null>(null);
+  const [text, setText] = useState('');
+  const begin = (given: string) => {
+    setBegun(given);
+    setText(given);
+  };
+  const spec = source.data?.spec;
+  useEffect(() => {
+    if (spec) begin(stringify(spec));
+    else if (!from.success) begin(window.localStorage.getItem(draftKey) ?? '');
+    // Once, when it is known where the text comes from.
+  }, [spec, from.success]);
+  useEffect(() => {
+    if (begun !== null) window.localStorage.setItem(draftKey, text);
+  }, [begun, text]);
+
+  const previewed = usePreview(text);
+  const names = useMemo(() => ({ datasets: (datasets.data ?? []).map(({ name }) => name) }), [datasets.data]);
+  const problems = previewed.error?.problems ?? [];
+  if (source.error && !source.data) return <Failure error={source.error} retry={source.refresh} />;
+  return (
+    <>
+      <div className="page-head">
+        <h1>Submit an experiment</h1>
+        <div className="controls">
+          <Select
+            label="Begin from"
+            value=""
+            onChange={(name) => {
+              const example = examples.find((each) => each.name === name);
+              if (example) begin(example.text);
+            }}
+            options={[
+              { value: '', title: 'an example …' },
+              ...examples.map(({ name }) => ({ value: name, title: name })),
+            ]}
+          />
+        </div>
+      </div>
+      <div className="submit">
+        <section className="card" aria-label="Spec">
+          {begun === null ? (
+            <Skeleton rows={1} height={520} />
+          ) : (
+            <SpecEditor initial={begun} onChange={setText} problems={problems} names={names} />
+          )}
+        </section>
+        <section className="card submit-side" aria-labelledby="preview-title" aria-live="polite">
+          <div className="card-head">
+            <h2 id="preview-title">What it would run</h2>
+          </div>
+          <div className="submit-body">
+            <PreviewPanel {...previewed} />
+            <SubmitButton
+              text={text}
+              ready={previewed.preview !== null && !previewed.asking}
+              trials={previewed.preview?.trials ?? 0}
+            />
+          </div>
+        </section>
+      </div>
+    </>
+  );
+}
+
+function SubmitButton({ text, ready, trials }: { text: string; ready: boolean; trials: number }) {
+  const router = useRouter();
+  const [fresh, setFresh] = useState(false);
+  const [said, setSaid] = useState('');
+  const [sending, setSending] = useState(false);
+  // The same text sent twice, by a second click or after an answer was lost, is one experiment.
+  const [key, setKey] = useState('');
+  useEffect(() => setKey(window.crypto.randomUUID()), [text, fresh]);
+  const submit = async () => {
+    setSending(true);
+    setSaid('');
+    try {
+      const headers = { 'Idempotency-Key': key };
+      const { id } = await post('experiments', { text, fresh }, experimentDetail, { headers });
+      window.localStorage.removeItem(draftKey);
+      router.push(`/experiments/view/?id=${id}`);
+    } catch (error) {
+      setSaid(error instanceof Error ? error.message : String(error));
+      setSending(false);
+    }
+  };
+  return (
+    <div className="submit-actions">
+      <label className="check">
+        <input type="checkbox" checked={fresh} onChange={({ target }) => setFresh(target.checked)} /> Compute
+        everything anew
+      </label>
+      <button
+        type="button"
+        className="button primary"
+        disabled={!ready || sending}
+        onClick={() => void submit()}
+      >
+        {sending ? 'Submitting …' : ready ? `Submit ${plural(trials, 'trial')}` : 'Submit'}
+      </button>
+      {said ? (
+        <p className="problems" role="alert">
+          {said}
+        </p>
+      ) : null}
+    </div>
+  );
+}

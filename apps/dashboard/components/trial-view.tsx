@@ -1,0 +1,158 @@
+'use client';
+import {
+  drawName,
+  evaluationResult,
+  experimentDetail,
+  trialItem,
+  type ExperimentDetail,
+  type JobItem,
+  type TrialItem,
+} from '@ferment/contracts';
+import Link from 'next/link';
+import { useSearchParams } from 'next/navigation';
+import { useEffect, useMemo, useState } from 'react';
+import { z } from 'zod';
+import { compareAddress } from '../lib/compared';
+import { CurveStore } from '../lib/curve-store';
+import { useJobs } from '../lib/use-jobs';
+import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
+import { ClassCard } from './class-card';
+import { CurvesCard } from './curves-card';
+import { Downloads } from './downloads';
+import { JobsCard, type RoleJob } from './jobs-card';
+import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
+
+export function TrialView() {
+  const id = z.uuid().safeParse(useSearchParams().get('id'));
+  if (id.success) return <Trial key={id.data} id={id.data} />;
+  return (
+    <Empty title="This address names no trial">
+      <p>
+        <Link href="/">All experiments</Link>
+      </p>
+    </Empty>
+  );
+}
+
+function Trial({ id }: { id: string }) {
+  const trial = useResource(`trials/${id}`, trialItem);
+  const experimentId = trial.data?.experimentId ?? null;
+  const experiment = useResource(experimentId && `experiments/${experimentId}`, experimentDetail);
+  const ids = useMemo(() => Object.values(trial.data?.jobs ?? {}), [trial.data]);
+  const jobs = useJobs(ids);
+  const [curves] = useState(() => new CurveStore());
+  const renew = () => {
+    trial.refresh();
+    experiment.refresh();
+    jobs.refresh();
+  };
+  const renewSoon = useThrottled(renew, 600);
+  useStream(
+    experimentId,
+    (frame) => {
+      if (frame.name === 'metrics') curves.receive(frame.data);
+      else if (frame.name === 'curve') curves.compacted(frame.data.jobId, frame.data.cursor);
+      else if (frame.name === 'event' || ids.includes(frame.data.jobId)) renewSoon();
+    },
+    () => {
+      renew();
+      void curves.reloadAll();
+    },
+  );
+  usePollingWhileBroken(renew);
+  const title = trial.data && experiment.data ? `${trial.data.variant}, ${drawName(trial.data)}` : null;
+  useEffect(() => {
+    if (title) document.title = `${title} · Ferment`;
+  }, [title]);
+
+  const failed = [trial, experiment].find((resource) => resource.error && !resource.data);
+  if (failed?.error) return <Failure error={failed.error} retry={failed.refresh} />;
+  if (!trial.data || !experiment.data) return <Skeleton rows={4} height={150} />;
+  const stale = trial.error ?? experiment.error ?? jobs.error;
+  const own = rolesOf(trial.data, jobs.jobs);
+  return (
+    <>
+      {stale && trial.loadedAt !== null ? <Stale since={trial.loadedAt} error={stale} retry={renew} /> : null}
+      <TrialHead trial={trial.data} experiment={experiment.data} />
+      <CurvesCard
+        experiment={experiment.data}
+        trials={[trial.data]}
+        jobs={own.map(({ job }) => job)}
+        store={curves}
+      />
+      {evaluationsOf(own).map((evaluation) => (
+        <ClassCard key={evaluation.dataset} evaluation={evaluation} />
+      ))}
+      <JobsCard jobs={own} />
+    </>
+  );
+}
+
+function TrialHead({ trial, experiment }: { trial: TrialItem; experiment: ExperimentDetail }) {
+  const factors = Object.entries(trial.factors);
+  return (
+    <section className="head" aria-labelledby="trial-name">
+      <p className="crumbs">
+        <Link href="/">Experiments</Link> <span aria-hidden="true">/</span> {experiment.project}{' '}
+        <span aria-hidden="true">/</span>{' '}
+        <Link href={`/experiments/view/?id=${experiment.id}`}>{experiment.name}</Link>
+      </p>
+      <div className="head-title">
+        <h1 id="trial-name">
+          {trial.variant}, {drawName(trial)}
+        </h1>
+        <StatePill state={trial.state} />
+        {trial.stopped ? <span className="tag">stopped early at epoch {trial.stopped.epoch}</span> : null}
+      </div>
+      {trial.reason ? <p className="description">{trial.reason}</p> : null}
+      <dl className="facts">
+        {factors.map(([factor, level]) => (
+          <div key={factor}>
+            <dt>{factor}</dt>
+            <dd>{level}</dd>
+          </div>
+        ))}
+        <div>
+          <dt>Chosen by</dt>
+          <dd>{experiment.spec.select.metric}</dd>
+        </div>
+        <div>
+          <dt>Download</dt>
+          <dd>
+            <Downloads trial={trial} />
+          </dd>
+        </div>
+        <div>
+          <dt>Side by side</dt>
+          <dd>
+            <Link href={compareAddress([trial.id])}>Compare with other trials</Link>
+          </dd>
+        </div>
+      </dl>
+    </section>
+  );
+}
+
+/** Inputs before what needs them; what does not depend on one another in the order of the trial. */
+function rolesOf(trial: TrialItem, jobs: ReadonlyMap<string, JobItem>): RoleJob[] {
+  const left = Object.entries(trial.jobs).flatMap(([role, jobId]) => {
+    const job = jobs.get(jobId);
+    return job ? [{ role, job }] : [];
+  });
+  const ordered: RoleJob[] = [];
+  while (left.length > 0) {
+    const waiting = new Set(left.map(({ job }) => job.id));
+    const next = left.findIndex(({ job }) => job.inputs.every(({ jobId }) => !waiting.has(jobId)));
+    ordered.push(...left.splice(Math.max(0, next), 1));
+  }
+  return ordered;
+}
+
+/** What was measured of the trial's result; its teachers' own evaluations stand with their jobs. */
+function evaluationsOf(jobs: readonly RoleJob[]) {
+  return jobs.flatMap(({ role, job }) => {
+    if (job.kind !== 'evaluate' || role.split(':').length > 2) return [];
+    const parsed = evaluationResult.safeParse(job.result);
+    return parsed.success ? [parsed.data] : [];
+  });
+}

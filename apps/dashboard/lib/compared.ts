@@ -1,0 +1,37 @@
+import { drawName, type ExperimentDetail, type TrialItem } from '@ferment/contracts';
+
+export const mostCompared = 20;
+
+/** Ids in an address, as far as they are ids, each once. */
+export function comparedIds(text: string): string[] {
+  const ids = text.split(',').filter((id) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id));
+  return [...new Set(ids)].slice(0, mostCompared);
+}
+
+export function compareAddress(ids: readonly string[]): string {
+  return `/compare/?trials=${ids.slice(0, mostCompared).join(',')}`;
+}
+
+/** What a trial is called among others: its experiment's name only where they are of several. */
+export function trialLabels(
+  trials: readonly TrialItem[],
+  experiments: ReadonlyMap<string, Pick<ExperimentDetail, 'name'>>,
+): string[] {
+  const several = new Set(trials.map(({ experimentId }) => experimentId)).size > 1;
+  const plain = trials.map((trial) => {
+    const own = `${trial.variant}, ${drawName(trial)}`;
+    const name = experiments.get(trial.experimentId)?.name;
+    return several && name !== undefined ? `${name}: ${own}` : own;
+  });
+  // The same variant of two submissions of one spec.
+  return plain.map((label, index) => {
+    const alike = plain.filter((other) => other === label).length > 1;
+    return alike ? `${label} (${trials[index]?.experimentId.slice(0, 8)})` : label;
+  });
+}
+
+/** A value of a parameter in a few words. */
+export function valueText(value: unknown): string {
+  if (value === null || value === undefined) return '–';
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
