@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { createHash } from 'node:crypto';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
-import { loginAddress } from '@ferment/contracts';
+import { loginAddress, trialComparison } from '@ferment/contracts';
 import { chromiumProgram, describeWith } from '../support/services.js';
 import { stackFolder, startStack, tinySpec, writeFaces } from '../support/stack.js';
 import type { RunningStack } from '../support/stack.js';
@@ -26,6 +27,16 @@ describeWith('chromium', 'the dashboard', () => {
     if (!pictures) return;
     await mkdir(pictures, { recursive: true });
     await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+  }
+
+  /** No violation that axe knows of; what it found is told. */
+  async function accessible(name: string): Promise<void> {
+    await page.evaluate(axe.source);
+    const { violations } = await page.evaluate<{
+      violations: { id: string; help: string; nodes: { html: string }[] }[];
+    }>('axe.run()');
+    const told = violations.map(({ id, help, nodes }) => `${name}: ${id}: ${help}: ${nodes[0]?.html ?? ''}`);
+    expect(told).toEqual([]);
   }
 
   beforeAll(async () => {
@@ -71,9 +82,26 @@ describeWith('chromium', 'the dashboard', () => {
   );
 
   it(
-    'shows a submitted experiment without a reload, its curves live, and goes on when the API was killed',
+    'submits what is written, says what is wrong with it, shows curves live, and goes on when the API was killed',
     async () => {
-      ({ id: experiment } = await stack.client.submit({ text: tinySpec(4) }, 'browser'));
+      await page.getByRole('link', { name: 'Submit' }).click();
+      const editor = page.getByLabel('Experiment spec (YAML)');
+      const submit = page.getByRole('button', { name: /^Submit/ });
+      await editor.fill(tinySpec(4).replace('width: 0.25', 'widht: 0.25'));
+      await page.getByText(/stages\.teacher\.model\.widht/).waitFor();
+      await page.getByText('Did you mean').waitFor();
+      expect(await submit.isDisabled()).toBe(true);
+      await picture('submit-problem');
+      await editor.fill(tinySpec(4));
+      await page.getByRole('button', { name: 'Submit 4 trials' }).waitFor();
+      await picture('submit');
+      await accessible('submit');
+      await submit.click();
+      await page.getByRole('heading', { name: 'tiny' }).waitFor();
+      experiment = new URL(page.url()).searchParams.get('id') ?? '';
+      expect((await stack.client.experiment(experiment)).name).toBe('tiny');
+      // Whoever looks at the list sees it come.
+      await page.getByRole('link', { name: 'Experiments' }).first().click();
       await page.getByRole('link', { name: 'tiny' }).click();
       await page.getByRole('heading', { name: 'tiny' }).waitFor();
       await page
@@ -166,6 +194,95 @@ describeWith('chromium', 'the dashboard', () => {
   );
 
   it(
+    'shows a trial: curves, classes, confusion, and what its jobs wrote',
+    async () => {
+      const trials = await stack.client.trials(experiment);
+      await page.getByRole('link', { name: 'baseline', exact: true }).first().click();
+      await page.getByRole('heading', { name: /^baseline, seed \d$/ }).waitFor();
+      const id = new URL(page.url()).searchParams.get('id');
+      const trial = trials.find((each) => each.id === id);
+      const classes = page.getByRole('region', { name: 'Classes on faces' });
+      await classes.getByText((trial?.summary['faces']?.test.accuracy ?? NaN).toFixed(4)).waitFor();
+      // The diagonal and the rest of the confusion matrix are all test pictures.
+      const cells = classes.getByRole('table', { name: /Confusion matrix/ }).getByRole('cell');
+      const counts = (await cells.allInnerTexts()).map(Number);
+      expect(counts).toHaveLength(49);
+      expect(counts.reduce((sum, count) => sum + count, 0)).toBe(trial?.summary['faces']?.test.images);
+      const jobs = page.getByRole('region', { name: 'Jobs, attempts and logs' });
+      await jobs.getByText('student', { exact: true }).click();
+      await jobs
+        .getByLabel(/^Log of attempt/)
+        .getByText('computed')
+        .waitFor();
+      await picture('trial');
+      await accessible('trial');
+    },
+    2 * minutes,
+  );
+
+  it(
+    'compares trials of two experiments: figures, curves, and what was asked for differently',
+    async () => {
+      await page.goto(`${stack.client.url}/experiments/view/?id=${experiment}`);
+      await page.getByRole('link', { name: 'Compare', exact: true }).last().click();
+      await page.getByRole('heading', { name: 'Compare trials' }).waitFor();
+      const differences = page.getByRole('region', { name: 'What differs in what was asked for' });
+      const ids = new URL(page.url()).searchParams.get('trials') ?? '';
+      const told = await stack.client.fetch(`trials/compare?ids=${ids}`);
+      const { differences: expected } = trialComparison.parse(await told.json());
+      expect(expected.map(({ path }) => path)).toContain('seed');
+      for (const { path } of expected) await differences.getByText(path, { exact: true }).first().waitFor();
+      await page.getByRole('img', { name: /validation macro-F1 of .*seed 0/ }).waitFor();
+      const remove = page.getByRole('button', { name: /^Remove/ });
+      expect(await remove.count()).toBe(4);
+      await remove.first().click();
+      const other = (await stack.client.experiments()).find(({ id }) => id !== experiment);
+      await page.getByLabel('Experiment').selectOption(other?.id ?? '');
+      await page.getByLabel('Add trial').selectOption({ index: 1 });
+      await page
+        .getByRole('row', { name: /^tiny: .*\(/ })
+        .or(page.getByRole('link', { name: /\([0-9a-f]{8}\)/ }))
+        .first()
+        .waitFor();
+      await page.reload();
+      await page
+        .getByRole('button', { name: /^Remove/ })
+        .nth(3)
+        .waitFor();
+      await picture('compare');
+      await accessible('compare');
+    },
+    2 * minutes,
+  );
+
+  it(
+    'shows data sets, workers and the queue',
+    async () => {
+      await page.getByRole('link', { name: 'Data sets' }).click();
+      const faces = page.getByRole('region', { name: 'faces' });
+      const [dataset] = await stack.client.datasets();
+      const train = dataset?.versions[0]?.summary.protocols.official?.counts.train ?? [];
+      const all = train.reduce((sum, count) => sum + count, 0);
+      await faces
+        .getByRole('row', { name: new RegExp(`^train .* ${all.toLocaleString('en-GB')}$`) })
+        .first()
+        .waitFor();
+      await picture('datasets');
+      await accessible('datasets');
+      await page.getByRole('link', { name: 'Workers' }).click();
+      const workers = page.getByRole('region', { name: 'Workers', exact: true });
+      await workers.getByText('active').first().waitFor();
+      await page.getByRole('region', { name: 'Queue' }).getByRole('row', { name: /^cpu/ }).waitFor();
+      await picture('workers');
+      await accessible('workers');
+      await page.goto(`${stack.client.url}/experiments/view/?id=${experiment}`);
+      await page.getByRole('heading', { name: 'tiny' }).waitFor();
+      await accessible('experiment');
+    },
+    2 * minutes,
+  );
+
+  it(
     'keeps to the dark, to a narrow window and to a reload',
     async () => {
       await page.getByRole('button', { name: 'Use the dark theme' }).click();
@@ -181,6 +298,7 @@ describeWith('chromium', 'the dashboard', () => {
       );
       expect(overflow).toBeLessThanOrEqual(0);
       await picture('narrow-dark');
+      await accessible('narrow-dark');
       expect(complaints).toEqual([]);
     },
     minutes,

@@ -6,6 +6,7 @@ import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
 import { CopyButtons } from './copy-buttons';
+import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
 import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
 
@@ -82,7 +83,7 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
           ]}
         />
       </div>
-      <div className="table-scroll">
+      <ScrollBox>
         <table className="table">
           <caption>Mean over seeds with its 95 % t-interval</caption>
           <thead>
@@ -119,7 +120,7 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollBox>
       {section.families.length > 0 ? <Deltas section={section} table={table} /> : null}
     </>
   );

@@ -1,10 +1,11 @@
 import type { AttemptItem } from '@ferment/contracts';
 import { duration } from '../lib/format';
+import { ScrollBox } from './scroll-box';
 
 /** How a job was tried: by whom, for how long, and how each attempt ended. */
 export function AttemptsTable({ attempts, now }: { attempts: readonly AttemptItem[]; now: number }) {
   return (
-    <div className="table-scroll">
+    <ScrollBox>
       <table className="table">
         <thead>
           <tr>
@@ -43,6 +44,6 @@ export function AttemptsTable({ attempts, now }: { attempts: readonly AttemptIte
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

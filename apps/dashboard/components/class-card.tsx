@@ -5,6 +5,7 @@ import { count, figure, plural } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
+import { ScrollBox } from './scroll-box';
 import { Empty } from './states';
 
 /** What a trial's result gets right and wrong, class by class, on one split of one data set. */
@@ -83,7 +84,7 @@ function SplitFacts({ split }: { split: SplitMetrics }) {
 
 function ClassBars({ split }: { split: SplitMetrics }) {
   return (
-    <div className="table-scroll">
+    <ScrollBox>
       <table className="table class-table">
         <caption>F1, precision and recall of each emotion</caption>
         <thead>
@@ -132,14 +133,14 @@ function ClassBars({ split }: { split: SplitMetrics }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }
 
 function ConfusionMatrix({ split }: { split: SplitMetrics }) {
   const shares = rowShares(split.confusion);
   return (
-    <div className="table-scroll">
+    <ScrollBox>
       <table className="table confusion">
         <caption>
           Confusion matrix: rows are given, columns predicted; the colour is the share of the row
@@ -177,6 +178,6 @@ function ConfusionMatrix({ split }: { split: SplitMetrics }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

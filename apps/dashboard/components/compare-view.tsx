@@ -21,6 +21,7 @@ import { useQueryState } from '../lib/use-query-state';
 import { useResource } from '../lib/use-resource';
 import { CompareCurves } from './compare-curves';
 import { Select } from './controls';
+import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
 
 const experimentPage = page(experimentListItem);
@@ -143,7 +144,7 @@ function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
       <div className="card-head">
         <h2 id="figures-title">Test figures</h2>
       </div>
-      <div className="table-scroll">
+      <ScrollBox>
         <table className="table">
           <caption>
             Of the checkpoint that was best on validation; one seed each, so without an interval
@@ -215,7 +216,7 @@ function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
             ))}
           </tbody>
         </table>
-      </div>
+      </ScrollBox>
     </section>
   );
 }
@@ -244,7 +245,7 @@ function DifferencesCard({ labels, comparison, alone, failed }: DifferencesProps
       ) : comparison.differences.length === 0 ? (
         <Empty title="Nothing: these trials are the same work" />
       ) : (
-        <div className="table-scroll">
+        <ScrollBox>
           <table className="table">
             <thead>
               <tr>
@@ -271,7 +272,7 @@ function DifferencesCard({ labels, comparison, alone, failed }: DifferencesProps
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </section>
   );

@@ -6,6 +6,7 @@ import { ago, bytes, count, plural, shortHash } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
 import { useNow, usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
 import { Select } from './controls';
+import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, Stale } from './states';
 
 const datasetList = z.array(datasetItem);
@@ -139,7 +140,7 @@ const splitNames = ['train', 'validation', 'test'] as const;
 /** Pictures by emotion in each split, as numbers and as one bar a split. */
 function Balance({ protocol, splits }: { protocol: string; splits: SplitSummary }) {
   return (
-    <div className="table-scroll">
+    <ScrollBox>
       <table className="table">
         <caption>
           Protocol {protocol}
@@ -198,6 +199,6 @@ function Balance({ protocol, splits }: { protocol: string; splits: SplitSummary 
           })}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

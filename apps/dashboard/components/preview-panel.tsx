@@ -68,7 +68,11 @@ function Figures({ preview }: { preview: Preview }) {
       count(saved),
       `of ${count(trainings.withoutSharing)} without sharing; ${count(trainings.cached)} are done already`,
     ],
-    ['Compute', `${macs(compute.macs)} MACs`, `${macs(compute.macsWithoutSharing)} without sharing`],
+    [
+      'Compute',
+      compute.macs === 0 ? 'none' : `${macs(compute.macs)} MACs`,
+      `${macs(compute.macsWithoutSharing)} without sharing`,
+    ],
     [
       'About',
       compute.estimatedSeconds === null ? 'not known' : duration(1000 * compute.estimatedSeconds),

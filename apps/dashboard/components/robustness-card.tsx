@@ -23,6 +23,7 @@ import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
 import { CopyButtons } from './copy-buttons';
 import { LineChart } from './line-chart';
+import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
 import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
 
@@ -190,7 +191,7 @@ interface FiguresProps {
 function Figures({ section, columns, caption }: FiguresProps) {
   if (columns.length === 0) return null;
   return (
-    <div className="table-scroll">
+    <ScrollBox>
       <table className="table">
         <caption>{caption}</caption>
         <thead>
@@ -230,7 +231,7 @@ function Figures({ section, columns, caption }: FiguresProps) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }
 

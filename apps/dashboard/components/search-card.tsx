@@ -6,6 +6,7 @@ import { valueText } from '../lib/compared';
 import { figure, plural, seriesTitle } from '../lib/format';
 import type { Resource } from '../lib/use-resource';
 import { LineChart } from './line-chart';
+import { ScrollBox } from './scroll-box';
 import { Failure, Skeleton, StatePill } from './states';
 
 interface Props {
@@ -100,7 +101,7 @@ function Points({ history }: { history: StudyHistory }) {
   const rank = (value: number | null) => (value === null ? Infinity : sign * value);
   const shown = history.points.toSorted((a, b) => rank(a.value) - rank(b.value) || a.number - b.number);
   return (
-    <div className="table-scroll search-table">
+    <ScrollBox className="search-table">
       <table className="table">
         <caption>
           {plural(history.points.length, 'configuration')}, the best first. The value is a validation figure
@@ -149,6 +150,6 @@ function Points({ history }: { history: StudyHistory }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }

@@ -1,6 +1,7 @@
 import type { SeedSummary, TableComparison } from '@ferment/contracts';
 import { figure, probability, signedFigure } from '../lib/format';
 import { Forest, forestScale } from './forest';
+import { ScrollBox } from './scroll-box';
 
 interface Family {
   readonly m: number;
@@ -53,7 +54,7 @@ export function DeltaTable({ family, title, planned }: { family: Family; title: 
   const factorial = isFactorial(family);
   const scale = forestScale(family.comparisons);
   return (
-    <div className="table-scroll">
+    <ScrollBox>
       <table className="table delta-table">
         <caption>
           {title}, paired by seed. Paired t with Bonferroni over m = {family.m} for p and for the simultaneous
@@ -86,7 +87,7 @@ export function DeltaTable({ family, title, planned }: { family: Family; title: 
           ))}
         </tbody>
       </table>
-    </div>
+    </ScrollBox>
   );
 }
 

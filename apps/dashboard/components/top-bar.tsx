@@ -5,7 +5,7 @@ import { useEffect, useState } from 'react';
 import { chooseTheme, currentTheme, onThemeChange, type Theme } from '../lib/theme';
 import { useConnection } from '../lib/use-resource';
 
-const connectionText = { connecting: 'Connecting', live: 'Live', broken: 'Reconnecting' } as const;
+const connectionText = { idle: '', connecting: 'Connecting', live: 'Live', broken: 'Reconnecting' } as const;
 
 const places = [
   { href: '/', title: 'Experiments' },
@@ -45,7 +45,7 @@ export function TopBar() {
       </nav>
       <span className="top-bar-end">
         <span className={`connection connection-${connection}`} role="status">
-          <span className="dot" aria-hidden="true" />
+          {connection === 'idle' ? null : <span className="dot" aria-hidden="true" />}
           {connectionText[connection]}
         </span>
         <ThemeButton />

@@ -9,6 +9,7 @@ import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
 import { Downloads } from './downloads';
 import { Meter } from './progress';
+import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
 import { bestTrial, columnsOf, datasetsOf, figureColumns, sortTrials, valueOf } from '../lib/trial-table';
 
@@ -79,7 +80,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
       ) : shown.length === 0 ? (
         <Empty title="No trial is like this" />
       ) : (
-        <div className="table-scroll">
+        <ScrollBox>
           <table className="table">
             <caption>
               {plural(shown.length, 'trial')}. Test figures are of the checkpoint that was best on validation.
@@ -129,7 +130,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </section>
   );

@@ -14,6 +14,7 @@ import { count, duration, plural } from '../lib/format';
 import { useNow, useResource, useStream } from '../lib/use-resource';
 import { waitWords } from '../lib/wait-words';
 import { Meter } from './progress';
+import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
 
 const workerList = z.array(workerItem);
@@ -84,7 +85,7 @@ function WorkersCard({ workers, mayDrain, now, renew }: WorkersProps) {
           </p>
         </Empty>
       ) : (
-        <div className="table-scroll">
+        <ScrollBox>
           <table className="table">
             <thead>
               <tr>
@@ -128,7 +129,7 @@ function WorkersCard({ workers, mayDrain, now, renew }: WorkersProps) {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </section>
   );
@@ -196,7 +197,7 @@ function QueueCard({ queue }: { queue: QueueOverview | null }) {
       {queue === null ? (
         <Skeleton rows={3} height={40} />
       ) : (
-        <div className="table-scroll">
+        <ScrollBox>
           <table className="table">
             <thead>
               <tr>
@@ -227,7 +228,7 @@ function QueueCard({ queue }: { queue: QueueOverview | null }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </section>
   );
@@ -247,7 +248,7 @@ function WaitingCard({ queue }: { queue: QueueOverview | null }) {
           </p>
         </Empty>
       ) : (
-        <div className="table-scroll">
+        <ScrollBox>
           <table className="table">
             <caption>
               {plural(queue.experiments.length, 'experiment')}, oldest first. A shared job stands with each
@@ -282,7 +283,7 @@ function WaitingCard({ queue }: { queue: QueueOverview | null }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </ScrollBox>
       )}
     </section>
   );

@@ -5,7 +5,8 @@ import { api } from './client';
 export type Frame = {
   [K in StreamFrameName]: { name: K; data: z.output<(typeof streamFrames)[K]> };
 }[StreamFrameName];
-export type ConnectionState = 'connecting' | 'live' | 'broken';
+/** `idle`: the page follows nothing. */
+export type ConnectionState = 'idle' | 'connecting' | 'live' | 'broken';
 
 /** What a page follows: one experiment with everything in it, or the events of all experiments. */
 export type StreamTopic = { experiment: string } | 'all-events';
@@ -29,7 +30,7 @@ export class LiveStream {
   private lastId: string | null = null;
   private failures = 0;
   private timer: ReturnType<typeof setTimeout> | null = null;
-  private state: ConnectionState = 'connecting';
+  private state: ConnectionState = 'idle';
   private readonly frameListeners = new Set<(frame: Frame) => void>();
   private readonly stateListeners = new Set<() => void>();
   private readonly startListeners = new Set<() => void>();
@@ -50,12 +51,13 @@ export class LiveStream {
     this.topic = topic;
     this.lastId = null;
     this.failures = 0;
+    this.setState('connecting');
     this.connect();
     return () => {
       if (this.topic !== topic) return;
       this.topic = null;
       this.close();
-      this.setState('connecting');
+      this.setState('idle');
     };
   }
 

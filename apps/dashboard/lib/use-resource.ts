@@ -68,7 +68,7 @@ export function useConnection(): ConnectionState {
   return useSyncExternalStore(
     stream.onState,
     () => stream.connection,
-    () => 'connecting',
+    () => 'idle',
   );
 }
 

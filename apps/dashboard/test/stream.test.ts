@@ -120,6 +120,6 @@ describe('the live stream', () => {
     const leave = stream.follow({ experiment: 'one' });
     leave();
     expect(latest().closed).toBe(true);
-    expect(stream.connection).toBe('connecting');
+    expect(stream.connection).toBe('idle');
   });
 });
