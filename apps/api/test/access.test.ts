@@ -57,6 +57,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/datasets/:name/versions/:version/ledger': { role: 'viewer' },
   'POST /api/v1/datasets/:name/versions/:version/overrides': { role: 'researcher' },
   'GET /api/v1/workers': { role: 'viewer' },
+  'GET /api/v1/workers/:id': { role: 'viewer' },
   'POST /api/v1/workers/:id/drain': { role: 'admin' },
   'POST /api/v1/workers/:id/resume': { role: 'admin' },
   'GET /api/v1/doctor': { role: 'admin' },
@@ -318,7 +319,7 @@ describe('public addresses', () => {
     await request(base).get('/health').expect(200, { status: 'ok' });
     await request(base)
       .get('/ready')
-      .expect(200, { status: 'ok', parts: { database: 'ok', store: 'ok' } });
+      .expect(200, { status: 'ok', parts: { database: 'ok', queue: 'ok', store: 'ok' } });
   });
 
   it('every answer has a request id, the client’s own where it is harmless', async () => {

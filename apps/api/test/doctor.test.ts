@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { checkFinding, queueOverview, type CheckFinding, type QueueOverview } from '@ferment/contracts';
+import {
+  checkFinding,
+  queueOverview,
+  workerItem,
+  type CheckFinding,
+  type QueueOverview,
+  type WorkerFacts,
+} from '@ferment/contracts';
 import { examineSettings, Workers } from '@ferment/platform';
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,6 +14,7 @@ import request from 'supertest';
 import { z } from 'zod';
 import {
   claim,
+  facts,
   importFaces,
   type Installation,
   spec,
@@ -45,7 +53,7 @@ describe('doctor', () => {
     );
     expect(of(asked, 'database')?.found).toMatch(/^PostgreSQL \d+/);
     expect(of(asked, 'workers')?.found).toContain(workerId);
-    expect(asked).toHaveLength(10);
+    expect(asked).toHaveLength(12);
   });
 
   it('says what a worker that all wait for, a missing migration and a store that cannot be written mean', async () => {
@@ -81,6 +89,61 @@ describe('doctor', () => {
       remedy: expect.stringContaining('FERMENT_STORE'),
     });
     expect(of(unwritable, 'database')?.level).toBe('ok');
+  });
+
+  it('says how far workers are from the database’s clock and from each other’s versions', async () => {
+    const workers = new Workers(installation.database);
+    const other = async (id: string, changed: Partial<WorkerFacts>, versions: object = {}) => {
+      const told = { ...facts, ...changed, versions: { ...facts.versions, ...versions } };
+      await workers.register({ id, host: 'elsewhere', pid: 1, slots: {}, facts: told });
+      return `/api/v1/workers/${id}`;
+    };
+    expect(of(await examined(), 'worker clocks')).toMatchObject({ level: 'ok' });
+    const late = await other('late', { clockOffsetSeconds: 600 }, { node: '18.0.0', tensorflow: '2.1.0' });
+    const [clocks, versions] = await examined().then((all) => [
+      of(all, 'worker clocks'),
+      of(all, 'worker versions'),
+    ]);
+    expect(clocks).toMatchObject({
+      level: 'warning',
+      found: 'late is 600.0 s behind the database',
+      remedy: expect.stringContaining('NTP'),
+    });
+    expect(versions).toMatchObject({ level: 'warning', expected: expect.stringContaining('the same') });
+    expect(versions?.found).toBe(
+      `late has Node.js 18.0.0, this ${process.versions.node}; ` +
+        `TensorFlow 2.1.0 on late and TensorFlow 2.21.0 on ${workerId}`,
+    );
+    // One that tells its facts anew is seen at once, and one that left is no finding.
+    await workers.tell('late', facts);
+    expect(workerItem.parse(await ask(late, 'viewer')).facts).toEqual(facts);
+    expect(trouble(await examined())).toEqual([]);
+    await other('old', {}, { ferment: '0.0.1' });
+    expect(of(await examined(), 'worker versions')?.found).toContain('old is Ferment 0.0.1');
+    for (const id of ['late', 'old']) await workers.leave(id);
+    expect(trouble(await examined())).toEqual([]);
+    await request(installation.api.url)
+      .get('/api/v1/workers/nobody')
+      .set('Authorization', `Bearer ${installation.secrets.viewer}`)
+      .expect(404);
+  });
+
+  it('counts a worker as silent by the lease of this installation', async () => {
+    const silent = async (leaseSeconds: number) =>
+      of(await examineSettings({ ...installation.settings, leaseSeconds }), 'workers');
+    const workers = new Workers(installation.database);
+    await workers.register({ id: 'quiet', host: 'elsewhere', pid: 1, slots: {}, facts });
+    await installation.database.pool.query(
+      `UPDATE worker SET heartbeat_at = clock_timestamp() - interval '5 s' WHERE id = 'quiet'`,
+    );
+    const [short, long] = [await silent(4), await silent(3600)];
+    await workers.leave('quiet');
+    expect(short).toMatchObject({
+      level: 'warning',
+      found: expect.stringContaining('quiet silent for'),
+      expected: expect.stringContaining('lease of 4 s'),
+    });
+    expect(long).toMatchObject({ level: 'ok' });
   });
 
   it('needs no API, and without a database says that alone, as the API then answers nobody', async () => {

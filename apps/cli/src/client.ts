@@ -193,6 +193,9 @@ export class Client {
   workers(): Promise<WorkerItem[]> {
     return this.list(workerItem, 'workers');
   }
+  worker(workerId: string): Promise<WorkerItem> {
+    return this.parsed(workerItem, `workers/${encodeURIComponent(workerId)}`);
+  }
   doctor(): Promise<CheckFinding[]> {
     return this.list(checkFinding, 'doctor');
   }

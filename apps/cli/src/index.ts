@@ -5,6 +5,7 @@ export { downloadArtifact } from './commands/checkpoint.js';
 export { importDataset } from './commands/dataset.js';
 export { badRows, leakPairs, reasonInFull } from './failures.js';
 export { describePreview, jobWords } from './commands/experiment.js';
+export { describeWorker } from './commands/worker.js';
 export { compareTrials } from './commands/trial.js';
 export { dataFolder, findApi, readConnection } from './connection.js';
 export type { Connection } from './connection.js';

@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { checkFinding, forExportFormats } from '@ferment/contracts';
+import { checkFinding, forExportFormats, type WorkerFacts, type WorkerItem } from '@ferment/contracts';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
 import { stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { freePort, temporaryFolder } from '../../../test/support/services.js';
-import { compareTrials } from '../src/index.js';
+import { compareTrials, describeWorker } from '../src/index.js';
 import { readConnection, writeConnection } from '../src/connection.js';
 import { choosePort } from '../src/up/ports.js';
 import { runWith } from './support.js';
@@ -95,6 +95,75 @@ describe('doctor', () => {
       ...{ API: 'failure', database: 'failure' },
     });
     expect([code, error]).toEqual([1, expect.stringContaining('Not in order: ')]);
+  }, 60_000);
+});
+
+describe('a worker', () => {
+  const facts: WorkerFacts = {
+    versions: { ferment: '0.1.0+1a2b3c4', node: '22.1.0', tensorflow: '2.21.0' },
+    platform: 'Linux 6.1 x86_64',
+    cpu: 'AMD EPYC',
+    threads: 8,
+    memoryBytes: 2 ** 36,
+    devices: [{ id: '0', name: 'NVIDIA H100', driver: '570.1', memoryBytes: 80 * 2 ** 30 }],
+    startedAt: '2026-11-25T10:00:00.000Z',
+    clockOffsetSeconds: -0.25,
+    metrics: 'http://127.0.0.1:9464/metrics',
+  };
+  const worker: WorkerItem = {
+    ...{ id: 'host-1234', host: 'host', pid: 7, state: 'active', slots: { cpu: 1, light: 1 } },
+    running: [
+      { jobId: item('job'), kind: 'train', stage: 'teacher', attempt: 2, startedAt: null, progress: null },
+    ],
+    ...{ heartbeatAt: '2026-11-25T10:01:00.000Z', heartbeatAgeSeconds: 1, facts },
+  };
+
+  it('is shown with its machine, versions, clock and jobs', () => {
+    const lines = describeWorker(worker).split('\n');
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'ferment     0.1.0+1a2b3c4',
+        'cpu         AMD EPYC, 8 threads',
+        'memory      64.0 GiB',
+        'gpus        0 NVIDIA H100 (driver 570.1, 80.0 GiB)',
+        'clock       0.250 s ahead of the database',
+        `  ${item('job')}  train teacher, attempt 2`,
+      ]),
+    );
+    expect(describeWorker({ ...worker, facts: null, running: [] })).toContain('it has told none');
+  });
+
+  it('is found by the start of its id', async () => {
+    server = createServer((request, response) => {
+      const one = request.url === '/api/v1/workers/host-1234';
+      response.writeHead(200, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(one ? worker : [worker]));
+    });
+    const port = await freePort();
+    await new Promise<void>((done) => server?.listen(port, '127.0.0.1', done));
+    const env = { FERMENT_URL: `http://127.0.0.1:${port}`, FERMENT_TOKEN: 'secret' };
+    const { code, out } = await run(['worker', 'show', 'host', '--json'], env);
+    expect([code, JSON.parse(out)]).toEqual([0, worker]);
+    const listed = await run(['worker', 'ls'], env);
+    expect(listed.out).toContain('0.1.0+1a2b3c4');
+    expect(await run(['worker', 'show', 'other'], env)).toMatchObject({ code: 2 });
+  });
+});
+
+describe('the port', () => {
+  it('that the Ferment of the folder listens on is its own, not taken', async () => {
+    const port = await freePort();
+    await writeConnection(folder.path, {
+      url: `http://127.0.0.1:${port}`,
+      token: 'secret',
+      pid: process.pid,
+    });
+    const { out } = await run(['doctor', '--json']);
+    const found = z.array(checkFinding).parse(JSON.parse(out));
+    expect(found.find(({ name }) => name === 'port')).toMatchObject({
+      level: 'ok',
+      found: `${port} is this Ferment's own`,
+    });
   }, 60_000);
 });
 

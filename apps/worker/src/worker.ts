@@ -1,11 +1,13 @@
 import 'reflect-metadata';
 import { NestFactory } from '@nestjs/core';
+import type { WorkerFacts } from '@ferment/contracts';
 import { Attempts, connectDatabase, openStore, prepareQueue, Workers, type Logger } from '@ferment/platform';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { workFolder } from './work-folder.js';
 import { ArtifactCache } from './artifact-cache.js';
 import { ChildPool } from './children/pool.js';
+import { machineFacts } from './facts.js';
 import { JobRunner } from './job-runner.js';
 import { redactor, secretsOf } from './redact.js';
 import type { WorkerSettings } from './settings.js';
@@ -61,8 +63,14 @@ export async function startWorker(
       heartbeatSeconds,
       log,
     });
-    await workers.register(identity);
-    const module = WorkerModule.with({ queue: platform.queue, runner, workers, identity, log });
+    const machine = await machineFacts(devices);
+    const facts = async (): Promise<WorkerFacts> => ({
+      ...machine,
+      clockOffsetSeconds: await workers.clockOffset(),
+      metrics: null,
+    });
+    await workers.register({ ...identity, facts: await facts() });
+    const module = WorkerModule.with({ queue: platform.queue, runner, workers, identity, facts, log });
     const app = await NestFactory.createApplicationContext(module, { logger: false, abortOnError: false });
     return {
       close: async () => {

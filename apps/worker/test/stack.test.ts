@@ -7,6 +7,7 @@ import {
   Curves,
   delivery,
   Dispatcher,
+  fermentVersion,
   folderStore,
   Jobs,
   migrate,
@@ -18,6 +19,7 @@ import {
   type QueueSettings,
 } from '@ferment/platform';
 import { fork, type ChildProcess } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
@@ -147,6 +149,16 @@ async function importedVersion(seed: number): Promise<string> {
 function scenario(): void {
   it('imports and trains, through database, queue and child processes', async () => {
     const worker = await startWorkerProcess('first');
+    const told = await stack.workers.get('first');
+    expect(told).toMatchObject({ state: 'active', slots: { cpu: 1, light: 1 } });
+    expect(told?.facts).toMatchObject({
+      versions: { ferment: fermentVersion(), node: process.versions.node },
+      devices: [],
+      threads: availableParallelism(),
+    });
+    expect(told?.facts?.versions.tensorflow).toMatch(/^\d+\.\d+/);
+    expect(Math.abs(told?.facts?.clockOffsetSeconds ?? NaN)).toBeLessThan(1);
+    expect(told?.facts?.memoryBytes).toBeGreaterThan(2 ** 28);
     const version = await importedVersion(1);
     const job = await finished(await submitted(planned('train', trainParams(version, 2), 'cpu')));
     expect(job).toMatchObject({

@@ -33,3 +33,4 @@ export * from './training-memory.js';
 export * from './training.js';
 export * from './variants.js';
 export * from './operations.js';
+export * from './workers.js';

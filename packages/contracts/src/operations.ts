@@ -126,3 +126,10 @@ export const checkFinding = z.object({
   remedy: z.string().nullable(),
 });
 export type CheckFinding = z.output<typeof checkFinding>;
+
+/** What the API needs; `ok`, or why it does not answer. */
+export const readiness = z.object({
+  status: z.enum(['ok', 'unavailable']),
+  parts: z.object({ database: z.string(), queue: z.string(), store: z.string() }),
+});
+export type Readiness = z.output<typeof readiness>;

@@ -399,28 +399,6 @@ export const importQuery = z.object({
 });
 export const importStarted = z.object({ jobId: z.uuid(), source: z.string() });
 
-export const workerItem = z.object({
-  id: z.string(),
-  host: z.string(),
-  pid: z.int(),
-  state: z.enum(['active', 'draining', 'gone']),
-  slots: z.record(z.string(), z.int()),
-  running: z.array(
-    z.object({
-      jobId: z.uuid(),
-      kind: z.string(),
-      stage: z.string().nullable().default(null),
-      attempt: z.int(),
-      startedAt: z.string().nullable().default(null),
-      progress: jobProgress.nullable().default(null),
-    }),
-  ),
-  heartbeatAt: z.iso.datetime(),
-  /** By the database's clock. */
-  heartbeatAgeSeconds: z.number().default(0),
-});
-export type WorkerItem = z.output<typeof workerItem>;
-
 export const roles = ['viewer', 'researcher', 'worker', 'admin'] as const;
 export type Role = (typeof roles)[number];
 export const tokenItem = z.object({

@@ -1,4 +1,5 @@
 export * from './log.js';
+export { fermentVersion } from './version.js';
 export * from './postgres/database.js';
 export * from './postgres/embedded.js';
 export * from './postgres/migrate.js';

@@ -195,6 +195,8 @@ describe('workers', () => {
       slots: { cpu: 2, light: 1 },
       running: [{ jobId: claim.jobId, kind: 'train', attempt: claim.attempt }],
     });
+    expect(await here.workers.get('worker-1')).toMatchObject({ id: 'worker-1', facts: null });
+    expect(await here.workers.get('worker-9')).toBeNull();
     expect(await here.workers.drain('worker-1')).toBe(true);
     expect(await here.workers.drain('worker-1')).toBe(false);
     expect(await here.workers.state('worker-1')).toBe('draining');

@@ -7,6 +7,7 @@ import {
   type ArtifactStore,
   Database,
   examineParts,
+  fermentVersion,
   type QueueMessage,
   queueDepth,
   queueName,
@@ -24,6 +25,8 @@ import { ARTIFACT_STORE, SETTINGS } from '../tokens.js';
 @Controller('api/v1')
 export class DoctorController {
   private readonly queues: Record<ResourceClass, Queue<QueueMessage>>;
+  /** A checkout may move on under a process that runs: this is what the process is. */
+  private readonly version = fermentVersion();
 
   constructor(
     private readonly database: Database,
@@ -40,8 +43,10 @@ export class DoctorController {
   @Allow('admin')
   @Answer(200, 'Database, queue, store and workers, looked at just now', z.array(checkFinding))
   examine() {
-    const { database, store } = this;
-    return examineParts({ database, store, queueDepth: (resource) => queueDepth(this.queues[resource]) });
+    const { database, store, version } = this;
+    const { leaseSeconds } = this.settings;
+    const depth = (resource: ResourceClass) => queueDepth(this.queues[resource]);
+    return examineParts({ database, store, leaseSeconds, version, queueDepth: depth });
   }
 
   @Get('queue')

@@ -1,9 +1,7 @@
 import { Controller, Get, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { catalog, workerItem } from '@ferment/contracts';
-import { Workers } from '@ferment/platform';
+import { catalog, readiness } from '@ferment/contracts';
 import type { Response } from 'express';
-import { z } from 'zod';
 import { Allow, Public } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
 import { catalogOfThis } from './catalog.js';
@@ -12,15 +10,6 @@ import { Readiness } from './readiness.service.js';
 @ApiTags('operations')
 @Controller('api/v1')
 export class OperationsController {
-  constructor(private readonly workerList: Workers) {}
-
-  @Get('workers')
-  @Allow('viewer')
-  @Answer(200, 'Workers and what they run', z.array(workerItem))
-  workers() {
-    return this.workerList.list();
-  }
-
   @Get('catalog')
   @Allow('viewer', 'worker')
   @Answer(200, 'What this installation can do', catalog)
@@ -29,7 +18,7 @@ export class OperationsController {
   }
 }
 
-/** For load balancers and process managers: no token, and nothing said beyond up or not. */
+/** For load balancers and process managers: no token, and no address named. */
 @ApiTags('operations')
 @Controller()
 @Public()
@@ -43,7 +32,7 @@ export class HealthController {
   }
 
   @Get('ready')
-  @Answer(200, 'Database and artifact store answer')
+  @Answer(200, 'Database, queue and artifact store answer; 503 where one does not, with why', readiness)
   async ready(@Res({ passthrough: true }) response: Response) {
     const parts = await this.readiness.check();
     const ready = Object.values(parts).every((state) => state === 'ok');

@@ -1,4 +1,4 @@
-import { Controller, HttpCode, Param, Post } from '@nestjs/common';
+import { Controller, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
 import { workerItem } from '@ferment/contracts';
 import { Workers } from '@ferment/platform';
@@ -9,14 +9,28 @@ import { found, Problem } from '../common/problem.js';
 
 const id = z.string().min(1).max(200);
 
-/** Takes workers out of service and back. */
+/** What workers are and run; takes them out of service and back. */
 @ApiTags('operations')
-@Controller('api/v1/workers/:id')
+@Controller('api/v1/workers')
 @Allow('admin')
 export class WorkersController {
   constructor(private readonly workers: Workers) {}
 
-  @Post('drain')
+  @Get()
+  @Allow('viewer')
+  @Answer(200, 'Workers, what they are and what they run', z.array(workerItem))
+  list() {
+    return this.workers.list();
+  }
+
+  @Get(':id')
+  @Allow('viewer')
+  @Answer(200, 'The worker', workerItem)
+  async get(@Param('id', { schema: id }) worker: string) {
+    return found(await this.workers.get(worker), 'worker');
+  }
+
+  @Post(':id/drain')
   @HttpCode(200)
   @Answer(
     200,
@@ -28,7 +42,7 @@ export class WorkersController {
     return this.active(worker);
   }
 
-  @Post('resume')
+  @Post(':id/resume')
   @HttpCode(200)
   @Answer(200, 'The worker: it gets jobs again', workerItem)
   async resume(@Param('id', { schema: id }) worker: string) {
@@ -37,11 +51,7 @@ export class WorkersController {
   }
 
   private async active(worker: string) {
-    const all = await this.workers.list();
-    const item = found(
-      all.find(({ id }) => id === worker),
-      'worker',
-    );
+    const item = found(await this.workers.get(worker), 'worker');
     if (item.state === 'gone') throw new Problem('conflict', 'This worker has stopped.');
     return item;
   }

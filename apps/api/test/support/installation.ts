@@ -1,13 +1,14 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatasetSummary, Role } from '@ferment/contracts';
+import type { DatasetSummary, Role, WorkerFacts } from '@ferment/contracts';
 import {
   type ArtifactStore,
   Attempts,
   connectDatabase,
   createLogger,
   Database,
+  fermentVersion,
   Jobs,
   migrate,
   openStore,
@@ -66,7 +67,7 @@ export async function startInstallation(environment: Record<string, string> = {}
     admin: await secret('admin'),
   };
   let api = await startApi(settings);
-  await new Workers(database).register({ id: workerId, host: 'test', pid: process.pid, slots });
+  await new Workers(database).register({ id: workerId, host: 'test', pid: process.pid, slots, facts });
   const store = openStore(settings);
   const attempts = new Attempts(database, { store });
   const running = new Map<string, number>();
@@ -114,6 +115,18 @@ export async function startInstallation(environment: Record<string, string> = {}
 export const workerId = 'test-worker';
 /** Room for whatever the tests submit. */
 const slots = { cpu: 10_000, light: 10_000 };
+/** A worker of this process's versions, its clock right. */
+export const facts: WorkerFacts = {
+  versions: { ferment: fermentVersion(), node: process.versions.node, tensorflow: '2.21.0' },
+  platform: 'Linux 6.1 x86_64',
+  cpu: 'of the test',
+  threads: 10_000,
+  memoryBytes: 2 ** 34,
+  devices: [],
+  startedAt: '2026-01-01T00:00:00.000Z',
+  clockOffsetSeconds: 0.01,
+  metrics: null,
+};
 
 const counts = (images: number) => Array.from({ length: 7 }, () => images / 7);
 

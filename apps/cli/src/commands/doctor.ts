@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import type { Command } from 'commander';
 import type { CheckFinding } from '@ferment/contracts';
-import { dataFolder } from '../connection.js';
+import { dataFolder, readConnection } from '../connection.js';
 import { output } from '../context.js';
 import type { Context } from '../context.js';
 import { WorkFailed } from '../errors.js';
@@ -54,12 +54,23 @@ async function folderCheck(folder: string): Promise<string> {
   return `${folder}, ${free.toFixed(0)} GiB free`;
 }
 
-/** That of a Ferment that runs already is taken by right: then the next free one is what a second would get. */
-async function portCheck(): Promise<string> {
+function runs(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Another user's process runs too.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** A port that is taken by the Ferment of this folder is taken by right; else the next free one is what it would get. */
+async function portCheck(folder: string): Promise<string> {
+  const own = await readConnection(folder);
+  if (own !== null && runs(own.pid)) return `${new URL(own.url).port} is this Ferment's own`;
   const port = await choosePort(undefined, '127.0.0.1');
   return port === defaultPort
     ? `${port} is free`
-    : `${defaultPort} is taken; "ferment up" would take ${port}`;
+    : `${defaultPort} is taken by another program; "ferment up" would take ${port}`;
 }
 
 const signs = { ok: '✓', warning: '!', failure: '✗' } as const;
@@ -102,7 +113,7 @@ export function doctorCommand(program: Command, context: Context): void {
           return 'api, worker and dashboard';
         }),
         finding('data folder', () => folderCheck(folder)),
-        finding('port', portCheck),
+        finding('port', () => portCheck(folder)),
       ]);
       findings.push(
         ...(await examineInstallation(folder, command.optsWithGlobals<{ folder?: string }>(), context.env)),

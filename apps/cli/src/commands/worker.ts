@@ -1,9 +1,10 @@
 import type { Command } from 'commander';
-import type { WorkerItem } from '@ferment/contracts';
+import type { WorkerDevice, WorkerItem } from '@ferment/contracts';
 import { connect, output, type Context } from '../context.js';
 import { UsageError } from '../errors.js';
 import type { Client } from '../client.js';
 import { columns } from '../output.js';
+import { duration } from '../progress.js';
 
 const slotsOf = ({ slots }: WorkerItem) =>
   Object.entries(slots)
@@ -16,10 +17,59 @@ function workerTable(workers: readonly WorkerItem[]): string {
     worker.host,
     worker.state,
     slotsOf(worker),
+    worker.facts?.versions.ferment ?? '',
     worker.running.map(({ kind }) => kind).join(', '),
-    worker.heartbeatAt.slice(0, 19).replace('T', ' '),
+    moment(worker.heartbeatAt),
   ]);
-  return columns(['id', 'host', 'state', 'slots', 'runs', 'heard of'], rows, 'No workers.');
+  return columns(['id', 'host', 'state', 'slots', 'version', 'runs', 'heard of'], rows, 'No workers.');
+}
+
+const moment = (time: string): string => time.slice(0, 19).replace('T', ' ');
+const gibibytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
+
+function deviceWords({ id, name, driver, memoryBytes }: WorkerDevice): string {
+  const known = [driver && `driver ${driver}`, memoryBytes && gibibytes(memoryBytes)].filter(Boolean);
+  return `${id}${name === null ? '' : ` ${name}`}${known.length > 0 ? ` (${known.join(', ')})` : ''}`;
+}
+
+function clockWords(offset: number): string {
+  return `${Math.abs(offset).toFixed(3)} s ${offset >= 0 ? 'behind' : 'ahead of'} the database`;
+}
+
+/** All that is known of one worker, a line each. */
+export function describeWorker(worker: WorkerItem): string {
+  const { facts } = worker;
+  const known: [string, string][] =
+    facts === null
+      ? [['facts', 'it has told none']]
+      : [
+          ['started', moment(facts.startedAt)],
+          ['ferment', facts.versions.ferment],
+          ['node', facts.versions.node],
+          ['tensorflow', facts.versions.tensorflow ?? 'not installed by set-up'],
+          ['platform', facts.platform],
+          ['cpu', `${facts.cpu}, ${facts.threads} threads`],
+          ['memory', gibibytes(facts.memoryBytes)],
+          ['gpus', facts.devices.map(deviceWords).join('; ') || 'none'],
+          ['clock', clockWords(facts.clockOffsetSeconds)],
+          ['metrics', facts.metrics ?? 'off (FERMENT_WORKER_METRICS)'],
+        ];
+  const running = worker.running.map(({ jobId, kind, stage, attempt, progress }) => {
+    const done = progress === null ? '' : `  ${progress.done} of ${progress.total} ${progress.unit}`;
+    return `  ${jobId}  ${kind}${stage === null ? '' : ` ${stage}`}, attempt ${attempt}${done}`;
+  });
+  const lines: [string, string][] = [
+    ['state', worker.state],
+    ['host', `${worker.host}, process ${worker.pid}`],
+    ['slots', slotsOf(worker)],
+    ['heartbeat', `${duration(worker.heartbeatAgeSeconds)} ago`],
+    ...known,
+  ];
+  return [
+    `id          ${worker.id}`,
+    ...lines.map(([name, words]) => `${name.padEnd(12)}${words}`),
+    ...(running.length > 0 ? ['runs', ...running] : ['runs        nothing']),
+  ].join('\n');
 }
 
 async function findWorker(client: Client, wanted: string): Promise<WorkerItem> {
@@ -43,6 +93,16 @@ export function workerCommands(program: Command, context: Context): void {
     .action(async (_options: unknown, command: Command) => {
       const workers = await (await connect(command, context)).workers();
       output(command, context).answer(workers, workerTable(workers));
+    });
+
+  worker
+    .command('show')
+    .description('one worker: its machine, versions, clock and what it runs')
+    .argument('<worker>', 'id or start of one')
+    .action(async (wanted: string, _options: unknown, command: Command) => {
+      const client = await connect(command, context);
+      const found = await client.worker((await findWorker(client, wanted)).id);
+      output(command, context).answer(found, describeWorker(found));
     });
 
   const actions = {

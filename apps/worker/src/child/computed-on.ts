@@ -1,6 +1,5 @@
-import { execFile } from 'node:child_process';
 import { cpus } from 'node:os';
-import { promisify } from 'node:util';
+import { graphicsProcessor } from '../nvidia-smi.js';
 
 /** What the bits of a result depend on besides its parameters and inputs. */
 export interface ComputedOn {
@@ -33,14 +32,9 @@ const settings = [
 const further = ['CUDA_VISIBLE_DEVICES', 'TF_DETERMINISTIC_OPS', 'TF_XLA_FLAGS', 'NVIDIA_TF32_OVERRIDE'];
 
 /** Name and driver of the graphics processor that this process sees; its number or UUID where nvidia-smi is missing. */
-async function graphicsProcessor(visible: string): Promise<string> {
-  const query = ['--query-gpu=name,driver_version', '--format=csv,noheader', `--id=${visible}`];
-  try {
-    const { stdout } = await promisify(execFile)('nvidia-smi', query, { timeout: 10_000 });
-    return stdout.trim().split('\n')[0] ?? visible;
-  } catch {
-    return `graphics processor ${visible}`;
-  }
+async function nameOf(visible: string): Promise<string> {
+  const told = await graphicsProcessor(visible, ['name', 'driver_version']);
+  return told === null ? `graphics processor ${visible}` : told.join(', ');
 }
 
 /**
@@ -57,7 +51,7 @@ export async function computedOn(
     threads: Number(environment['TF_NUM_INTRAOP_THREADS'] ?? 0),
     tensorflow: library.tensorflow,
     gpu: library.gpu,
-    device: library.gpu ? await graphicsProcessor(environment['CUDA_VISIBLE_DEVICES'] ?? '0') : 'cpu',
+    device: library.gpu ? await nameOf(environment['CUDA_VISIBLE_DEVICES'] ?? '0') : 'cpu',
     flags: Object.fromEntries([...settings, ...set].map((name) => [name, environment[name] ?? ''])),
     libraries: { ...library.libraries },
   };

@@ -1,4 +1,4 @@
-import { resourceClasses, type CheckFinding, type ResourceClass } from '@ferment/contracts';
+import { resourceClasses, type CheckFinding, type ResourceClass, type WorkerItem } from '@ferment/contracts';
 import { connectDatabase, type Database } from '../postgres/database.js';
 import { migrationState } from '../postgres/migrate.js';
 import { openQueues, queueDepth } from '../queue/delivery.js';
@@ -10,6 +10,7 @@ import { probeStore } from '../store/probe.js';
 import { dispatcherLock } from '../truth/dispatcher.js';
 import { reconcilerLock } from '../truth/reconciler.js';
 import { Workers } from '../truth/workers.js';
+import { fermentVersion } from '../version.js';
 import { answerWithin } from './deadline.js';
 
 /** What is examined; the depth of a queue is how an examination asks it whether it answers. */
@@ -17,12 +18,16 @@ export interface Examined {
   database: Database;
   queueDepth(resource: ResourceClass): Promise<{ waiting: number; active: number; delayed: number }>;
   store: ArtifactStore;
+  /** Of the installation: FERMENT_LEASE_SECONDS. */
+  leaseSeconds: number;
+  /** What the examining process is, to compare workers with ({@link fermentVersion}, as it was at its start). */
+  version: string;
 }
 
 const answerSeconds = 5;
 const oldestServer = 13;
 const gibibyte = 1024 ** 3;
-const leaseSeconds = 15;
+const mostClockSeconds = 2;
 
 type Verdict = Omit<CheckFinding, 'name'>;
 const ok = (found: string): Verdict => ({ level: 'ok', found, expected: null, remedy: null });
@@ -63,7 +68,9 @@ export function examineParts(parts: Examined): Promise<CheckFinding[]> {
       ok(`written, read, verified and deleted in ${Math.round(await probeStore(parts.store))} ms`),
     ),
     examine('store space', 'see that the store answers', () => space(parts.store)),
-    examine('workers', noDatabase, () => workersOf(database)),
+    examine('workers', noDatabase, () => workersOf(parts)),
+    examine('worker clocks', noDatabase, async () => workerClocks(await present(database))),
+    examine('worker versions', noDatabase, async () => workerVersions(parts, await present(database))),
   ]);
 }
 
@@ -89,6 +96,8 @@ export async function examineSettings(settings: Settings): Promise<CheckFinding[
       database,
       queueDepth: (resource) => queueDepth(queues[resource]),
       store: openStore(settings),
+      leaseSeconds: settings.leaseSeconds,
+      version: fermentVersion(),
     });
   } finally {
     await Promise.allSettled([queues.close(), database.close()]);
@@ -127,11 +136,16 @@ async function clock(database: Database): Promise<Verdict> {
   return offsetVerdict('this process', offset);
 }
 
+const byNtp = 'set both machines by NTP (timedatectl set-ntp true)';
+
 function offsetVerdict(who: string, offset: number): Verdict {
-  const found = `${who} is ${Math.abs(offset).toFixed(1)} s ${offset >= 0 ? 'behind' : 'ahead of'} the database`;
-  if (Math.abs(offset) <= 2) return ok(found);
-  return warning(found, 'at most 2 s', 'set both machines by NTP (timedatectl set-ntp true)');
+  const found = `${who} is ${offsetWords(offset)} the database`;
+  if (Math.abs(offset) <= mostClockSeconds) return ok(found);
+  return warning(found, `at most ${mostClockSeconds} s`, byNtp);
 }
+
+const offsetWords = (offset: number): string =>
+  `${Math.abs(offset).toFixed(1)} s ${offset >= 0 ? 'behind' : 'ahead of'}`;
 
 async function openTransactions(database: Database): Promise<Verdict> {
   const { rows } = await database.pool.query<{ age: number | null; pid: number | null }>(
@@ -202,8 +216,11 @@ async function space(store: ArtifactStore): Promise<Verdict> {
   return free < gibibyte / 4 ? failure(found, least, remedy) : warning(found, least, remedy);
 }
 
-async function workersOf(database: Database): Promise<Verdict> {
-  const all = (await new Workers(database).list()).filter(({ state }) => state !== 'gone');
+const present = async (database: Database): Promise<WorkerItem[]> =>
+  (await new Workers(database).list()).filter(({ state }) => state !== 'gone');
+
+async function workersOf({ database, leaseSeconds }: Examined): Promise<Verdict> {
+  const all = await present(database);
   const active = all.filter(({ state }) => state === 'active');
   if (active.length === 0) {
     const { rows } = await database.pool.query<{ n: number }>(
@@ -222,8 +239,56 @@ async function workersOf(database: Database): Promise<Verdict> {
   if (silent.length > 0)
     return warning(
       silent.map(({ id, heartbeatAgeSeconds: age }) => `${id} silent for ${Math.round(age)} s`).join('; '),
-      `a heartbeat every 3 s, a lease of ${leaseSeconds} s`,
+      `a heartbeat within every lease of ${leaseSeconds} s`,
       'read its log; it is given up by itself, and its jobs are run elsewhere',
     );
   return ok(active.map(({ id, host, running }) => `${id} on ${host}, ${running.length} running`).join('; '));
+}
+
+/** An S3 server refuses a worker whose clock is far off; what it says of times (logs, ages of files) is off as much. */
+function workerClocks(workers: readonly WorkerItem[]): Verdict {
+  const told = workers.flatMap(({ id, facts }) =>
+    facts === null ? [] : [{ id, offset: facts.clockOffsetSeconds }],
+  );
+  const off = told.filter(({ offset }) => Math.abs(offset) > mostClockSeconds);
+  if (off.length > 0)
+    return warning(
+      off.map(({ id, offset }) => `${id} is ${offsetWords(offset)} the database`).join('; '),
+      `at most ${mostClockSeconds} s`,
+      byNtp,
+    );
+  if (told.length === 0) return ok('none has told its clock');
+  const widest = Math.max(...told.map(({ offset }) => Math.abs(offset)));
+  return ok(`at most ${widest.toFixed(1)} s off the database's`);
+}
+
+/** Another Ferment may mean another thing by the same job; another TensorFlow gives other last bits. */
+function workerVersions({ version }: Examined, workers: readonly WorkerItem[]): Verdict {
+  const known = workers.flatMap(({ id, facts }) => (facts === null ? [] : [{ id, ...facts.versions }]));
+  const trouble = [
+    ...workers.filter(({ facts }) => facts === null).map(({ id }) => `${id} tells none`),
+    ...known
+      .filter(({ ferment }) => ferment !== version)
+      .map(({ id, ferment }) => `${id} is Ferment ${ferment}, this is ${version}`),
+    ...known
+      .filter(({ node }) => node !== process.versions.node)
+      .map(({ id, node }) => `${id} has Node.js ${node}, this ${process.versions.node}`),
+    ...known
+      .filter(({ tensorflow }) => tensorflow === null)
+      .map(({ id }) => `${id} has no TensorFlow that set-up knows of`),
+  ];
+  const libraries = new Map<string, string[]>();
+  for (const { id, tensorflow } of known)
+    if (tensorflow !== null) libraries.set(tensorflow, [...(libraries.get(tensorflow) ?? []), id]);
+  if (libraries.size > 1)
+    trouble.push(
+      [...libraries].map(([name, ids]) => `TensorFlow ${name} on ${ids.join(', ')}`).join(' and '),
+    );
+  if (trouble.length > 0)
+    return warning(
+      trouble.join('; '),
+      'the same Ferment, Node.js and TensorFlow everywhere',
+      'bring all to one version (npm run setup) and start them again',
+    );
+  return ok([`Ferment ${version}`, ...[...libraries.keys()].map((name) => `TensorFlow ${name}`)].join(', '));
 }

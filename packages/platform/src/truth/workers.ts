@@ -1,4 +1,4 @@
-import type { ResourceClass, WorkerItem } from '@ferment/contracts';
+import type { ResourceClass, WorkerFacts, WorkerItem } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { changeGraph } from './graph.js';
 
@@ -11,36 +11,57 @@ export interface WorkerRegistration {
   pid: number;
   /** How many CPU threads, GPUs and light jobs it works on at once. */
   slots: Partial<Record<ResourceClass, number>>;
+  /** What it tells of itself; {@link Workers.tell} tells it anew. */
+  facts?: WorkerFacts;
 }
+
+type Row = Omit<WorkerItem, 'heartbeatAt'> & { heartbeatAt: Date };
+
+/** `known` is a condition on `w`, the worker. */
+const listSql = (known: string): string => `
+  SELECT w.id, w.host, w.pid, w.state, w.slots, w.facts, w.heartbeat_at AS "heartbeatAt",
+    greatest(0, extract(epoch FROM clock_timestamp() - w.heartbeat_at))::float8 AS "heartbeatAgeSeconds", coalesce((
+    SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'stage', j.stage, 'attempt', a.number,
+      'startedAt', to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'progress', a.progress) ORDER BY a.started_at)
+    FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.worker_id = w.id AND a.state = 'running'), '[]') AS running
+  FROM worker w WHERE ${known} ORDER BY w.registered_at DESC`;
+
+const itemOf = (row: Row): WorkerItem => ({ ...row, heartbeatAt: row.heartbeatAt.toISOString() });
 
 /** Worker processes as the database knows them. */
 export class Workers {
   constructor(private readonly database: Database) {}
 
-  async register({ id, host, pid, slots }: WorkerRegistration): Promise<void> {
+  async register({ id, host, pid, slots, facts }: WorkerRegistration): Promise<void> {
     await changeGraph(this.database, async (graph) => {
       await graph.tx.query(
-        `INSERT INTO worker (id, host, pid, slots) VALUES ($1, $2, $3, $4)
+        `INSERT INTO worker (id, host, pid, slots, facts) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, slots = excluded.slots,
-           state = 'active', heartbeat_at = clock_timestamp()`,
-        [id, host, pid, JSON.stringify(slots)],
+           facts = excluded.facts, state = 'active', heartbeat_at = clock_timestamp()`,
+        [id, host, pid, JSON.stringify(slots), facts === undefined ? null : JSON.stringify(facts)],
       );
       graph.tell({ type: 'worker.changed', worker: id, state: 'active' });
     });
   }
 
+  /** Keeps what a worker tells of itself now. */
+  async tell(id: string, facts: WorkerFacts): Promise<void> {
+    await this.database.pool.query('UPDATE worker SET facts = $2 WHERE id = $1', [id, JSON.stringify(facts)]);
+  }
+
   /** Newest first; workers that have been gone for a day are left out. */
   async list(): Promise<WorkerItem[]> {
-    const { rows } = await this.database.pool.query<Omit<WorkerItem, 'heartbeatAt'> & { heartbeatAt: Date }>(
-      `SELECT w.id, w.host, w.pid, w.state, w.slots, w.heartbeat_at AS "heartbeatAt",
-         greatest(0, extract(epoch FROM clock_timestamp() - w.heartbeat_at))::float8 AS "heartbeatAgeSeconds", coalesce((
-         SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'stage', j.stage, 'attempt', a.number,
-           'startedAt', to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-           'progress', a.progress) ORDER BY a.started_at)
-         FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.worker_id = w.id AND a.state = 'running'), '[]') AS running
-       FROM worker w WHERE w.state <> 'gone' OR w.heartbeat_at > now() - interval '1 day' ORDER BY w.registered_at DESC`,
+    const { rows } = await this.database.pool.query<Row>(
+      listSql(`w.state <> 'gone' OR w.heartbeat_at > now() - interval '1 day'`),
     );
-    return rows.map((row) => ({ ...row, heartbeatAt: row.heartbeatAt.toISOString() }));
+    return rows.map(itemOf);
+  }
+
+  /** Null where there is none of this id. */
+  async get(id: string): Promise<WorkerItem | null> {
+    const { rows } = await this.database.pool.query<Row>(listSql('w.id = $1'), [id]);
+    return rows[0] ? itemOf(rows[0]) : null;
   }
 
   /** Seconds that this process's clock is behind the database's; the better of a few looks. */
