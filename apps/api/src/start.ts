@@ -15,7 +15,7 @@ import { AppModule } from './app.module.js';
 import { hostCheck, isLoopback, securityHeaders } from './common/host-check.js';
 import { NestLogger } from './common/logging.js';
 import { serveOpenApi } from './common/openapi.js';
-import { requestContext } from './common/request-context.js';
+import { requestContext, requestIds } from './common/request-context.js';
 
 /** How long requests under way may take to end when the server stops; after that they are cut. */
 const drainMs = 3000;
@@ -40,7 +40,7 @@ export interface RunningApi {
  * @throws if the database cannot be reached, the store cannot be opened or the port is taken
  */
 export async function startApi(settings: Settings): Promise<RunningApi> {
-  const logger = createLogger('api', settings.logLevel);
+  const logger = createLogger('api', settings.logLevel, { format: settings.logFormat, context: requestIds });
   const { applied } = await migrate(settings.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'database migrated');
   await prepareQueue(settings.queue);
@@ -66,7 +66,7 @@ export async function startApi(settings: Settings): Promise<RunningApi> {
   const { port } = server.address() as AddressInfo;
   const host = settings.host.includes(':') ? `[${settings.host}]` : settings.host;
   const url = `http://${host}:${port}`;
-  logger.info({ host: settings.host, port }, 'listening');
+  logger.info({ address: settings.host, port }, 'listening');
   const close = async (): Promise<void> => {
     const late = setTimeout(() => server.closeAllConnections(), drainMs);
     try {

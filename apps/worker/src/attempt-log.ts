@@ -166,7 +166,7 @@ export class AttemptLog {
   }
 
   async #drain(): Promise<boolean> {
-    const { jobId, attempt, log } = this.options;
+    const { log } = this.options;
     try {
       for (this.#take(); this.#chunk.length > 0; this.#take()) {
         const lines = this.#chunk.map(({ line }) => line);
@@ -179,7 +179,7 @@ export class AttemptLog {
       }
       return true;
     } catch (error) {
-      log.debug({ jobId, attempt, error: describe(error) }, 'log lines wait');
+      log.debug({ error: describe(error) }, 'log lines wait');
       if (!this.#over) this.#schedule();
       return false;
     }

@@ -5,7 +5,8 @@ import { AttemptLog } from './attempt-log.js';
 import { AttemptWriter } from './attempt-writer.js';
 import type { ArtifactCache } from './artifact-cache.js';
 import type { Child, ChildGone } from './children/child.js';
-import type { ChildAnswer, OutgoingFile } from './protocol.js';
+import type { ChildAnswer, OutgoingFile, ReportedLine } from './protocol.js';
+import { redactedFacts } from './redact.js';
 import { describe, persist } from './retry.js';
 import type { Bytes, Claim, Log, Order, Truth } from './truth.js';
 
@@ -18,6 +19,7 @@ export interface RunOptions {
   workerId: string;
   /** Takes out of an attempt's log what nobody is to read (default: nothing). */
   cleaned?: (text: string) => string;
+  /** The worker's own; its lines name the attempt. */
   log: Log;
 }
 
@@ -49,10 +51,7 @@ export class AttemptRun {
   lose(reason: string): void {
     if (this.#lost.signal.aborted) return;
     // A heartbeat that crosses the attempt's own last write finds it ended: that is no loss worth a warning.
-    this.options.log[this.#child === null ? 'debug' : 'warn'](
-      { ...this.#names },
-      `attempt given up: ${reason}`,
-    );
+    this.options.log[this.#child === null ? 'debug' : 'warn']({ reason }, 'attempt given up');
     if (this.#child !== null) this.#lines.remark(`given up: ${reason}`, 'warn');
     this.#lost.abort(new Error(reason));
     void this.#child?.kill();
@@ -109,12 +108,11 @@ export class AttemptRun {
           },
           checkpoint: (checkpoint) => writer.checkpoint(checkpoint),
           fetch: (hash, discard) => files.path(hash, discard),
-          output: (source, text) => this.#lines.tell({ source, text }),
-          log: ({ level, text, fields, time }) =>
-            this.#lines.tell({
-              ...{ source: 'log', level, text, time },
-              ...(Object.keys(fields).length > 0 && { fields }),
-            }),
+          output: (source, text) => {
+            this.#lines.tell({ source, text });
+            log.debug({ source, child: child.pid }, text);
+          },
+          log: (line) => this.#reported(line, child.pid),
         },
       );
       if (this.#ordered !== null) child.stop();
@@ -126,8 +124,7 @@ export class AttemptRun {
       this.#remarkEnd(end);
       await this.#record(end, writer);
     } catch (error) {
-      if (!this.#lost.signal.aborted)
-        log.error({ ...this.#names, error: describe(error) }, 'attempt not recorded');
+      if (!this.#lost.signal.aborted) log.error({ error: describe(error) }, 'attempt not recorded');
     } finally {
       if (this.#grace !== null) clearTimeout(this.#grace);
       this.#child = null;
@@ -144,11 +141,22 @@ export class AttemptRun {
       info: (fields, message) => log.info(fields, message),
       error: (fields, message) => log.error(fields, message),
       warn: (fields, message) => {
-        log.warn({ ...this.#names, ...fields }, message);
+        log.warn(fields, message);
         const error = 'error' in fields ? `: ${String(fields.error)}` : '';
         this.#lines.remark(`${message}${error}`, 'warn');
       },
     };
+  }
+
+  /** What the child reports stands in the attempt's log; what is wrong with it in the worker's too, as all does at `debug`. */
+  #reported({ level, text, fields, time }: ReportedLine, child: number | undefined): void {
+    const { log, cleaned = String } = this.options;
+    this.#lines.tell({
+      ...{ source: 'log', level, text, time },
+      ...(Object.keys(fields).length > 0 && { fields }),
+    });
+    const facts = redactedFacts(fields, cleaned);
+    log[level === 'info' ? 'debug' : level]({ source: 'log', child, facts }, cleaned(text));
   }
 
   #remarkEnd(end: ChildAnswer | ChildGone): void {
@@ -158,10 +166,6 @@ export class AttemptRun {
       this.#lines.remark(`failed (${end.failureClass}): ${end.reason}`, 'error');
     else if (this.#ordered !== 'cancel')
       this.#lines.remark(goneFailure(end, this.#ordered === 'pause').reason, 'error');
-  }
-
-  get #names(): { jobId: string; attempt: number; kind: string } {
-    return { jobId: this.claim.jobId, attempt: this.claim.attempt, kind: this.claim.kind };
   }
 
   async #record(end: ChildAnswer | ChildGone, writer: AttemptWriter): Promise<void> {
@@ -194,22 +198,22 @@ export class AttemptRun {
           await writer.discardCheckpoints();
           await this.#keep(Object.values(end.outputs));
         }
-        log.info({ ...this.#names, recorded: kept }, 'attempt succeeded');
+        log.info({ recorded: kept }, 'attempt succeeded');
         return;
       }
       case 'failed': {
         const { failureClass, reason, details } = end;
-        log.warn({ ...this.#names, failureClass, reason }, 'attempt failed');
+        log.warn({ failureClass, reason }, 'attempt failed');
         await tell('failing', () => truth.fail(jobId, attempt, { failureClass, reason, details }));
         return;
       }
       case 'stopped':
-        log.info({ ...this.#names }, 'attempt stopped on order');
+        log.info({}, 'attempt stopped on order');
         await tell('preempting', () => truth.preempted(jobId, attempt));
         return;
       case 'gone': {
         const failure = goneFailure(end, this.#ordered === 'pause');
-        log.warn({ ...this.#names, ...failure }, 'child process gone');
+        log.warn({ failureClass: failure.failureClass, reason: failure.reason }, 'child process gone');
         await tell('failing', () => truth.fail(jobId, attempt, failure));
       }
     }

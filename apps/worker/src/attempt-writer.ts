@@ -79,11 +79,11 @@ export class AttemptWriter {
 
   /** Frees the room of checkpoints that newer ones or the job's outputs have replaced. Failing to is no failure. */
   async discardCheckpoints(): Promise<void> {
-    const { jobId, attempt, truth, store, log } = this.options;
+    const { jobId, truth, store, log } = this.options;
     try {
       await truth.discardCheckpoints(jobId, (hash) => store.delete(hash));
     } catch (error) {
-      log.warn({ jobId, attempt, error: describe(error) }, 'old checkpoints stay for now');
+      log.warn({ error: describe(error) }, 'old checkpoints stay for now');
     }
   }
 

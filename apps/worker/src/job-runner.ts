@@ -89,18 +89,20 @@ export class JobRunner {
     await this.#slots[resource].with(this.#slotsOf(resource, delivery.threads), async () => {
       // A worker that drains is refused the claim, and the database offers the job to another one.
       if (this.#closed) return;
-      const { truth, log, pool, workerId } = this.options;
+      const { truth, pool, workerId } = this.options;
+      const asked = this.options.log.child({ jobId: delivery.jobId, attempt: delivery.attempt });
       const askedAt = performance.now();
       const claim = await persist(
         () => truth.claim(delivery, { id: workerId }),
         'claiming',
-        log,
+        asked,
         AbortSignal.timeout(claimPatience),
       );
       if (claim === null) return;
-      const run = new AttemptRun(claim, askedAt, this.options);
+      const { jobId, attempt, kind, experimentIds } = claim;
+      const log = asked.child({ kind, experimentIds });
+      const run = new AttemptRun(claim, askedAt, { ...this.options, log });
       await this.leases.during(run, async () => {
-        const { jobId, attempt, kind } = claim;
         // Imports and tables have no use for a graphics processor.
         const device = resource === 'cpu' ? this.#devices.take() : cpu;
         let child: Child;
@@ -108,11 +110,11 @@ export class JobRunner {
           child = await pool.take(delivery.threads, device);
         } catch (error) {
           this.#devices.give(device);
-          log.error({ jobId, attempt, error: describe(error) }, 'no child process');
+          log.error({ error: describe(error) }, 'no child process');
           await truth.preempted(jobId, attempt);
           return;
         }
-        log.info({ jobId, attempt, kind, child: child.pid, device }, 'attempt started');
+        log.info({ child: child.pid, device }, 'attempt started');
         try {
           await run.execute(child);
         } finally {

@@ -15,7 +15,10 @@ function settingsOrExit(): WorkerSettings {
 }
 
 const settings = settingsOrExit();
-const log = createLogger('worker', settings.platform.logLevel);
+const log = createLogger('worker', settings.platform.logLevel, {
+  format: settings.platform.logFormat,
+  fields: { workerId: settings.id },
+});
 const starting = startWorker(settings, log);
 let ending = false;
 

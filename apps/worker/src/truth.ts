@@ -39,4 +39,6 @@ export interface Log {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** One whose lines carry these fields too. */
+  child(fields: object): Log;
 }

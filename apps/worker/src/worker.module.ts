@@ -40,7 +40,7 @@ export class WorkerLife implements OnApplicationBootstrap, BeforeApplicationShut
   onApplicationBootstrap(): void {
     this.runner.leases.start();
     this.telling = setInterval(() => void this.tell(), factsMilliseconds);
-    this.log.info({ ...this.identity }, 'worker ready');
+    this.log.info({ slots: this.identity.slots }, 'worker ready');
   }
 
   async beforeApplicationShutdown(): Promise<void> {

@@ -21,7 +21,7 @@ export const childModule = fileURLToPath(new URL('../dist/child/main.js', import
 if (!existsSync(childModule))
   throw new Error(`${childModule} is missing: run "npm run typecheck" first, it compiles the worker`);
 
-export const silent: Log = { debug() {}, info() {}, warn() {}, error() {} };
+export const silent: Log = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent };
 
 export const sha256 = (bytes: Uint8Array | string): string =>
   createHash('sha256').update(bytes).digest('hex');
@@ -168,6 +168,7 @@ export function claimOf(kind: Claim['kind'], params: unknown, more: Partial<Clai
     jobId,
     attempt: 1,
     kind,
+    experimentIds: [],
     params,
     inputParams: {},
     resume: null,

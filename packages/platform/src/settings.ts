@@ -2,6 +2,7 @@ import { homedir, availableParallelism } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { logFormats, logLevels, type LogFormat, type LogThreshold } from './log.js';
 import type { QueueSettings } from './queue/settings.js';
 import type { StoreSettings } from './store/open.js';
 
@@ -19,7 +20,8 @@ export interface Settings {
   uploadLimitBytes: number;
   /** How long an attempt stays its worker's without a heartbeat: the same for every process of an installation. */
   leaseSeconds: number;
-  logLevel: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+  logLevel: LogThreshold;
+  logFormat: LogFormat;
   worker: {
     /** CPU slots that a worker advertises: threads it may keep busy. */
     threads: number;
@@ -51,7 +53,8 @@ const environment = z.object({
   FERMENT_DASHBOARD: z.string().default(path.join(root, 'apps/dashboard/out')),
   FERMENT_UPLOAD_LIMIT: count(4 * gibibyte),
   FERMENT_LEASE_SECONDS: z.coerce.number().min(0.1).max(3600).default(15),
-  FERMENT_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']).default('info'),
+  FERMENT_LOG_LEVEL: z.enum(logLevels).default('info'),
+  FERMENT_LOG_FORMAT: z.enum(logFormats).default('auto'),
   FERMENT_WORKER_THREADS: count(availableParallelism()),
   FERMENT_WORKER_LIGHT: count(1),
   FERMENT_WORKER_CACHE: count(10 * gibibyte),
@@ -84,6 +87,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     uploadLimitBytes: from.FERMENT_UPLOAD_LIMIT,
     leaseSeconds: from.FERMENT_LEASE_SECONDS,
     logLevel: from.FERMENT_LOG_LEVEL,
+    logFormat: from.FERMENT_LOG_FORMAT,
     worker: {
       threads: from.FERMENT_WORKER_THREADS,
       light: from.FERMENT_WORKER_LIGHT,

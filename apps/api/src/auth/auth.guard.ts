@@ -4,7 +4,6 @@ import { Tokens } from '@ferment/platform';
 import type { Request } from 'express';
 import { LOGGER, type Logger } from '../common/logging.js';
 import { Problem } from '../common/problem.js';
-import { requestId } from '../common/request-context.js';
 import { ACCESS, type Access, permits } from './allow.js';
 import { type Caller, setCaller } from './caller.js';
 import { credentials, sameOrigin } from './credentials.js';
@@ -55,7 +54,6 @@ export class AuthGuard implements CanActivate {
   private log(request: Request, caller: Caller | null, reason: string): void {
     const { method, path, ip } = request;
     const fields = {
-      requestId: requestId(),
       method,
       path,
       ip,

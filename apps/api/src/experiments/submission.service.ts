@@ -26,6 +26,7 @@ import {
 import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
 import { ARTIFACT_STORE } from '../tokens.js';
+import { LOGGER, type Logger } from '../common/logging.js';
 import { found, invalidField, Problem } from '../common/problem.js';
 import { knownDatasets } from '../datasets/known.js';
 import { extendedSpec } from './extend.js';
@@ -46,6 +47,7 @@ export class Submission {
     private readonly jobs: Jobs,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
     private readonly records: ArtifactRecords,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** What the spec would run. Throws Problem invalid with every problem's path. */
@@ -81,7 +83,13 @@ export class Submission {
       ...{ project: body.project, ...planned, ...salt },
       ...(idempotency && { idempotency }),
     };
-    const { id } = await this.write(experiment);
+    const { id, created } = await this.write(experiment);
+    // The line that ties what the workers log of the experiment to the request that asked for it.
+    if (created)
+      this.logger.info(
+        { experimentId: id, trials: planned.trials.length, jobs: planned.jobs.length },
+        'experiment created',
+      );
     return found(await this.experiments.describe(id), 'experiment');
   }
 

@@ -5,6 +5,7 @@ import { Client } from '../client.js';
 import { dataFolder, readConnection } from '../connection.js';
 import { output } from '../context.js';
 import type { Context } from '../context.js';
+import { launcherNote } from '../up/note.js';
 import { startStack } from '../up/stack.js';
 
 function wholeNumber(min: number, max: number) {
@@ -43,10 +44,11 @@ export function upCommand(program: Command, context: Context): void {
     .action(async (options: { port?: number; threads?: number; open: boolean }, command: Command) => {
       const out = output(command, context);
       const folder = dataFolder(command.optsWithGlobals<{ folder?: string }>().folder, context.env);
+      const note = await launcherNote(context.streams, context.env);
       const outcome = await startStack({
         folder,
         env: context.env,
-        note: (text) => out.note(text),
+        note,
         signal: context.signal,
         ...(options.port === undefined ? {} : { port: options.port }),
         ...(options.threads === undefined ? {} : { threads: options.threads }),
@@ -77,7 +79,7 @@ export function upCommand(program: Command, context: Context): void {
         if (options.open && context.streams.columns !== null && !out.json) openBrowser(login);
         if (!context.signal.aborted)
           await new Promise((done) => context.signal.addEventListener('abort', done, { once: true }));
-        out.note('Stopping: running jobs save a checkpoint and go on at the next start.');
+        note('Stopping: running jobs save a checkpoint and go on at the next start.');
       } finally {
         await stack.stop();
       }

@@ -11,6 +11,8 @@ export interface Claim {
   jobId: string;
   attempt: number;
   kind: JobKind;
+  /** Experiments that want the job, oldest first: what its logs name. A handful at most. */
+  experimentIds: string[];
   params: unknown;
   inputs: ByArity<ArtifactReference>;
   /** Params of the job behind each input: a teacher's model, for example. */
@@ -30,8 +32,16 @@ export async function claimAttempt(
 ): Promise<Claim | null> {
   const { tx } = graph;
   const { jobId, attempt } = message;
-  const { rows } = await tx.query<{ kind: JobKind; params: unknown; wanted: boolean; active: boolean }>(
-    `SELECT j.kind, j.params, EXISTS (SELECT FROM worker WHERE id = $3 AND state = 'active') AS active,
+  const { rows } = await tx.query<{
+    kind: JobKind;
+    params: unknown;
+    wanted: boolean;
+    active: boolean;
+    experiments: string[];
+  }>(
+    `SELECT j.kind, j.params, ARRAY(
+         SELECT d.experiment_id FROM demand d JOIN experiment e ON e.id = d.experiment_id
+         WHERE d.job_id = j.id AND d.state = 'wanted' ORDER BY e.created_at LIMIT 5) AS experiments, EXISTS (SELECT FROM worker WHERE id = $3 AND state = 'active') AS active,
        ${isWanted('j')} AS wanted
      FROM job j WHERE j.id = $1 AND j.state = 'ready' AND j.attempt = $2 AND j.queued_at IS NOT NULL`,
     [jobId, attempt, workerId],
@@ -61,6 +71,7 @@ export async function claimAttempt(
     jobId,
     attempt,
     kind: job.kind,
+    experimentIds: job.experiments,
     params: job.params,
     ...(await inputsOf(tx, jobId, job.kind)),
     resume,
