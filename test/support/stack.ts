@@ -60,6 +60,8 @@ export interface RunningStack {
   /** Processes of the worker that compute. */
   computing(): Promise<number[]>;
   watch(experimentId: string, listener?: WatchListener): Promise<Watched>;
+  /** The end of what the launcher wrote to its outputs. */
+  said(): string;
   /** Ends the stack in order; its folder stays. */
   stop(): Promise<void>;
 }
@@ -122,6 +124,7 @@ export async function startStack(
     pidOf,
     computing: async () => childrenOf(await pidOf('worker')),
     watch: (id, listener = {}) => watchExperiment(client, id, listener),
+    said: () => said,
     async stop() {
       await endProcess(up);
       if (up.exitCode !== 0)

@@ -1,10 +1,11 @@
-import type { JobProgress } from '@ferment/contracts';
+import type { FailureClass, JobProgress } from '@ferment/contracts';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptLog } from './attempt-log.js';
 import { AttemptWriter } from './attempt-writer.js';
 import type { ArtifactCache } from './artifact-cache.js';
 import type { Child, ChildGone } from './children/child.js';
+import type { Outcome, Tally } from './figures.js';
 import type { ChildAnswer, OutgoingFile, ReportedLine } from './protocol.js';
 import { redactedFacts } from './redact.js';
 import { describe, persist } from './retry.js';
@@ -21,7 +22,11 @@ export interface RunOptions {
   cleaned?: (text: string) => string;
   /** The worker's own; its lines name the attempt. */
   log: Log;
+  /** What is counted (default: nothing). */
+  tally?: Tally;
 }
+
+type Ended = [outcome: Outcome, failureClass?: FailureClass];
 
 /** How long a job may take to stop on order, before its child is ended. */
 const graceOf = { pause: 60_000, cancel: 1_000 } as const;
@@ -29,6 +34,8 @@ const graceOf = { pause: 60_000, cancel: 1_000 } as const;
 /** One claimed attempt, from its claim to its end. */
 export class AttemptRun {
   progress: JobProgress | null = null;
+  /** Of a training, as its newest row says. */
+  imagesPerSecond: number | null = null;
   /** When the last renewal that was granted had been asked for (milliseconds, monotonic). */
   renewedAt: number;
   readonly #lost = new AbortController();
@@ -87,11 +94,13 @@ export class AttemptRun {
       attempt: claim.attempt,
       truncateFrom: claim.resume !== null ? claim.resume.step + 1 : claim.attempt > 1 ? 0 : null,
       cursor: claim.cursor,
+      onUploadRepeated: () => this.options.tally?.uploadRepeated(),
       signal: this.#lost.signal,
       onFenced: () => {
         this.lose('another attempt has taken its place');
       },
     });
+    let ended: Ended = ['given up'];
     try {
       const { kind, params, inputs, inputParams } = claim;
       const resume = claim.resume === null ? null : { hash: claim.resume.hash };
@@ -102,7 +111,10 @@ export class AttemptRun {
       const running = child.run(
         { kind, params, inputs, inputParams, resume, folder },
         {
-          metrics: (rows) => writer.rows(rows),
+          metrics: (rows) => {
+            this.imagesPerSecond = rows.at(-1)?.values['train.imagesPerSecond'] ?? this.imagesPerSecond;
+            writer.rows(rows);
+          },
           progress: (progress) => {
             this.progress = progress;
           },
@@ -122,12 +134,13 @@ export class AttemptRun {
       this.#child = null;
       if (this.#grace !== null) clearTimeout(this.#grace);
       this.#remarkEnd(end);
-      await this.#record(end, writer);
+      ended = await this.#record(end, writer);
     } catch (error) {
       if (!this.#lost.signal.aborted) log.error({ error: describe(error) }, 'attempt not recorded');
     } finally {
       if (this.#grace !== null) clearTimeout(this.#grace);
       this.#child = null;
+      this.options.tally?.attemptEnded(claim.kind, ...ended);
       files.release();
       await this.#lines.close();
       await rm(folder, { recursive: true, force: true });
@@ -168,21 +181,23 @@ export class AttemptRun {
       this.#lines.remark(goneFailure(end, this.#ordered === 'pause').reason, 'error');
   }
 
-  async #record(end: ChildAnswer | ChildGone, writer: AttemptWriter): Promise<void> {
+  /** @returns how it ended, for what is counted */
+  async #record(end: ChildAnswer | ChildGone, writer: AttemptWriter): Promise<Ended> {
     const { truth, log } = this.options;
     const { jobId, attempt } = this.claim;
     const signal = this.#lost.signal;
     const tell = (what: string, write: () => Promise<boolean>): Promise<boolean> =>
       persist(write, what, log, signal);
     // A cancelled attempt ended in the database when the order was given: there is nothing to record.
-    if (signal.aborted || this.#ordered === 'cancel') return;
+    if (this.#ordered === 'cancel') return ['cancelled'];
+    if (signal.aborted) return ['given up'];
     await writer.flush();
     switch (end.type) {
       case 'done': {
         const files = Object.values(end.outputs).map(({ hash, bytes }) => ({ hash, bytes }));
         if (!(await tell('publishing', () => truth.publish(jobId, attempt, files)))) {
           this.lose('another attempt has taken its place');
-          return;
+          return ['given up'];
         }
         const outputs = Object.fromEntries(
           await Promise.all(
@@ -199,22 +214,24 @@ export class AttemptRun {
           await this.#keep(Object.values(end.outputs));
         }
         log.info({ recorded: kept }, 'attempt succeeded');
-        return;
+        return [kept ? 'succeeded' : 'given up'];
       }
       case 'failed': {
         const { failureClass, reason, details } = end;
         log.warn({ failureClass, reason }, 'attempt failed');
         await tell('failing', () => truth.fail(jobId, attempt, { failureClass, reason, details }));
-        return;
+        return ['failed', failureClass];
       }
       case 'stopped':
         log.info({}, 'attempt stopped on order');
         await tell('preempting', () => truth.preempted(jobId, attempt));
-        return;
+        return ['stopped'];
       case 'gone': {
         const failure = goneFailure(end, this.#ordered === 'pause');
+        if (this.#ordered === null) this.options.tally?.childDied();
         log.warn({ failureClass: failure.failureClass, reason: failure.reason }, 'child process gone');
         await tell('failing', () => truth.fail(jobId, attempt, failure));
+        return ['failed', failure.failureClass];
       }
     }
   }

@@ -21,6 +21,8 @@ export interface WriterOptions {
   truncateFrom: number | null;
   /** Cursor of the job's newest metric chunk when the attempt was claimed. */
   cursor: number;
+  /** The store did not take a file, which is sent again (default: unheard). */
+  onUploadRepeated?: () => void;
   /** Aborted when the attempt is no longer ours. */
   signal: AbortSignal;
   /** The truth refused a write: the attempt is no longer ours. */
@@ -64,9 +66,14 @@ export class AttemptWriter {
 
   /** Uploads a file and checks that the store took the bytes that were meant. */
   async upload(file: OutgoingFile): Promise<ArtifactReference> {
-    const { store, log, signal } = this.options;
+    const { store, log, signal, onUploadRepeated } = this.options;
+    let tries = 0;
     const stored = await persist(
-      () => store.put(createReadStream(file.path, { highWaterMark: 1 << 20 })),
+      () => {
+        tries += 1;
+        if (tries > 1) onUploadRepeated?.();
+        return store.put(createReadStream(file.path, { highWaterMark: 1 << 20 }));
+      },
       'uploading',
       log,
       signal,

@@ -129,6 +129,13 @@ export class JobRunner {
     return resource === 'cpu' && this.#devices.all.length === 0 ? threads : 1;
   }
 
+  /** By resource: slots, and how many of them running jobs have. */
+  get slots(): Record<string, { total: number; taken: number }> {
+    const { cpu: threads, light } = this.#slots;
+    const told = ({ total, free }: ThreadSlots) => ({ total, taken: total - free });
+    return { cpu: told(threads), light: told(light) };
+  }
+
   /** Whether new work is to be fetched, from now on; what runs goes on. */
   drain(draining: boolean): void {
     if (this.#draining === draining || this.#closing) return;

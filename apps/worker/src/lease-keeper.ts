@@ -1,4 +1,5 @@
 import type { AttemptRun } from './attempt-run.js';
+import type { Tally } from './figures.js';
 import { describe } from './retry.js';
 import type { Log, Truth } from './truth.js';
 
@@ -6,6 +7,8 @@ export interface LeaseOptions {
   truth: Truth;
   workerId: string;
   log: Log;
+  /** What is counted (default: nothing). */
+  tally?: Tally;
   heartbeatSeconds: number;
   /** With each heartbeat: whether the installation drains this worker. */
   onDraining: (draining: boolean) => void;
@@ -52,6 +55,10 @@ export class LeaseKeeper {
     for (const run of this.#runs) run.obey('pause');
   }
 
+  get runs(): readonly AttemptRun[] {
+    return [...this.#runs];
+  }
+
   get running(): number {
     return this.#runs.size;
   }
@@ -82,6 +89,7 @@ export class LeaseKeeper {
       }
       this.options.onDraining(answer.draining);
     } catch (error) {
+      this.options.tally?.heartbeatFailed();
       this.options.log.warn({ error: describe(error) }, 'heartbeat failed');
     }
   }

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { devicesSetting, type Device } from './devices.js';
+import type { FiguresAddress } from './figures.js';
 
 export interface WorkerSettings {
   platform: Settings;
@@ -13,15 +14,35 @@ export interface WorkerSettings {
   /** Graphics processors that jobs are given, one each; none where they run on the CPU. */
   devices: readonly Device[];
   xla: boolean;
+  /** Where its own figures are served; null: nowhere. */
+  metrics: FiguresAddress | null;
   /** The part of it that may concern children is passed on (see children/environment.ts). */
   environment: Readonly<Record<string, string | undefined>>;
 }
 
 const seconds = (fallback: number) => z.coerce.number().min(0.05).max(3600).default(fallback);
+
+/** `9464` (loopback), `0` (a free port), `127.0.0.1:9464`, `[::1]:9464`, or another address of this machine. */
+const metricsSetting = z
+  .string()
+  .optional()
+  .transform((text, context): FiguresAddress | null => {
+    if (text === undefined) return null;
+    const [, bracketed, plain, port] = /^(?:\[([0-9a-fA-F:.]+)\]:|([\w.-]+):)?(\d{1,5})$/.exec(text) ?? [];
+    const address = { host: bracketed ?? plain ?? '127.0.0.1', port: Number(port) };
+    if (port !== undefined && address.port <= 65_535) return address;
+    context.addIssue({
+      code: 'custom',
+      message: `expected a port of this machine's loopback (9464), or host:port, got ${JSON.stringify(text)}`,
+    });
+    return z.NEVER;
+  });
+
 const own = z.object({
   FERMENT_WORKER_ID: z.string().min(1).max(200).optional(),
   FERMENT_HEARTBEAT_SECONDS: seconds(3),
   FERMENT_DEVICES: devicesSetting,
+  FERMENT_WORKER_METRICS: metricsSetting,
   FERMENT_XLA: z.enum(['0', '1'], { error: 'expected 0 or 1' }).default('0'),
 });
 
@@ -47,6 +68,7 @@ export function readWorkerSettings(env: Readonly<Record<string, string | undefin
     heartbeatSeconds: parsed.data.FERMENT_HEARTBEAT_SECONDS,
     devices: parsed.data.FERMENT_DEVICES,
     xla: parsed.data.FERMENT_XLA === '1',
+    metrics: parsed.data.FERMENT_WORKER_METRICS,
     environment: env,
   };
 }

@@ -8,6 +8,7 @@ import { workFolder } from './work-folder.js';
 import { ArtifactCache } from './artifact-cache.js';
 import { ChildPool } from './children/pool.js';
 import { machineFacts } from './facts.js';
+import { serveFigures, WorkerFigures, type FiguresServer } from './figures.js';
 import { JobRunner } from './job-runner.js';
 import { redactor, secretsOf } from './redact.js';
 import type { WorkerSettings } from './settings.js';
@@ -34,6 +35,7 @@ export async function startWorker(
     // A heartbeat on a connection that leads nowhere must fail in time for another one within the lease.
     answerMilliseconds: Math.max(1000, (leaseSeconds * 1000) / 2),
   });
+  let served: FiguresServer | null = null;
   try {
     // Before any Nest module is constructed: it makes the chosen backend BullMQ's default.
     await prepareQueue(platform.queue);
@@ -43,18 +45,22 @@ export async function startWorker(
     const slots = { cpu: devices.length || platform.worker.threads, light: platform.worker.light };
     const identity = { id, host, pid: process.pid, slots };
     const cleaned = redactor(secretsOf(platform));
+    const machine = await machineFacts(devices);
+    const figures = new WorkerFigures({ worker: id, host, version: machine.versions.ferment });
+    const cache = new ArtifactCache(join(platform.dataFolder, 'cache'), platform.worker.cacheBytes, store);
+    const pool = new ChildPool({
+      module: childModule,
+      environment: settings.environment,
+      idle: slots.cpu + slots.light,
+      xla: settings.xla,
+      cleaned,
+    });
     const runner = new JobRunner({
       truth: new Attempts(database, { leaseSeconds, store }),
       store,
-      cache: new ArtifactCache(join(platform.dataFolder, 'cache'), platform.worker.cacheBytes, store),
+      cache,
       folder: await workFolder(join(platform.dataFolder, 'work')),
-      pool: new ChildPool({
-        module: childModule,
-        environment: settings.environment,
-        idle: slots.cpu + slots.light,
-        xla: settings.xla,
-        cleaned,
-      }),
+      pool,
       cleaned,
       workerId: id,
       threads: slots.cpu,
@@ -62,12 +68,20 @@ export async function startWorker(
       light: slots.light,
       heartbeatSeconds,
       log,
+      tally: figures,
     });
-    const machine = await machineFacts(devices);
+    const looked = {
+      slots: () => runner.slots,
+      runs: () => runner.leases.runs,
+      cache: () => cache.usage(),
+      childrenStarted: () => pool.started,
+    };
+    served = settings.metrics && (await serveFigures(settings.metrics, () => figures.text(looked)));
+    const metrics = served?.url ?? null;
     const facts = async (): Promise<WorkerFacts> => ({
       ...machine,
       clockOffsetSeconds: await workers.clockOffset(),
-      metrics: null,
+      metrics,
     });
     await workers.register({ ...identity, facts: await facts() });
     const module = WorkerModule.with({ queue: platform.queue, runner, workers, identity, facts, log });
@@ -75,10 +89,12 @@ export async function startWorker(
     return {
       close: async () => {
         await app.close();
+        await served?.close();
         await database.close();
       },
     };
   } catch (error) {
+    await served?.close();
     await database.close();
     throw error;
   }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { ArtifactCache } from '../src/artifact-cache.js';
 import { ChildPool } from '../src/children/pool.js';
 import { JobRunner } from '../src/job-runner.js';
-import type { Claim } from '../src/truth.js';
+import type { Tally } from '../src/figures.js';
+import type { Claim, Log } from '../src/truth.js';
 import { temporaryFolder } from '../../../test/support/services.js';
 import { childModule, MemoryStore, RecordingTruth, silent } from './support.js';
 
@@ -12,6 +13,7 @@ export interface Rig {
   truth: RecordingTruth;
   store: MemoryStore;
   pool: ChildPool;
+  cache: ArtifactCache;
   runner: JobRunner;
   folder: string;
   /** Delivers a claim, as the queue would. */
@@ -20,7 +22,7 @@ export interface Rig {
 }
 
 export async function startRig(
-  options: { heartbeatSeconds?: number; cacheBytes?: number } = {},
+  options: { heartbeatSeconds?: number; cacheBytes?: number; tally?: Tally; log?: Log } = {},
 ): Promise<Rig> {
   const temporary = await temporaryFolder();
   const folder = temporary.path;
@@ -28,14 +30,16 @@ export async function startRig(
   const truth = new RecordingTruth();
   const store = new MemoryStore();
   const pool = new ChildPool({ module: childModule, environment: process.env, idle: 2 });
+  const cache = new ArtifactCache(join(folder, 'cache'), options.cacheBytes ?? 1e9, store);
   const runner = new JobRunner({
     truth,
     store,
     pool,
     workerId: 'test',
-    cache: new ArtifactCache(join(folder, 'cache'), options.cacheBytes ?? 1e9, store),
+    cache,
     folder: join(folder, 'work'),
-    log: silent,
+    log: options.log ?? silent,
+    ...(options.tally && { tally: options.tally }),
     threads: 2,
     light: 1,
     heartbeatSeconds: options.heartbeatSeconds ?? 0.05,
@@ -45,6 +49,7 @@ export async function startRig(
     truth,
     store,
     pool,
+    cache,
     runner,
     folder,
     async deliver(claim, threads = 1) {

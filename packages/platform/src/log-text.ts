@@ -40,7 +40,12 @@ export function readableLine(json: string, coloured: boolean): string {
   const facts = Object.entries(line)
     .filter(([name, value]) => !left.has(name) && value !== undefined)
     .map(([name, value]) => `${paint(`${harmless(name)}=`, 90)}${harmless(words(value))}`);
-  const stack = text('stack') === '' ? [] : harmless(text('stack')).split('\n').map((row) => `    ${row}`);
+  const stack =
+    text('stack') === ''
+      ? []
+      : harmless(text('stack'))
+          .split('\n')
+          .map((row) => `    ${row}`);
   const first = [
     paint(clock, 90),
     paint(level.toUpperCase().padEnd(5), colours[level] ?? 0),

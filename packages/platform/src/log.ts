@@ -23,7 +23,16 @@ export interface LogOptions {
   sink?: { write(line: string): void; terminal: boolean };
 }
 
-const secrets = ['token', 'password', 'secretKey', 'accessKey', 'authorization', 'cookie', 'url', 'databaseUrl'];
+const secrets = [
+  'token',
+  'password',
+  'secretKey',
+  'accessKey',
+  'authorization',
+  'cookie',
+  'url',
+  'databaseUrl',
+];
 
 /**
  * The log of one process, on standard error, so that standard output stays free for results. One shape for all of them:
@@ -34,7 +43,11 @@ const secrets = ['token', 'password', 'secretKey', 'accessKey', 'authorization',
  * @param program which program speaks: `api`, `worker`, `up`
  * @param level the least serious lines that are written
  */
-export function createLogger(program: string, level: LogThreshold = 'info', options: LogOptions = {}): Logger {
+export function createLogger(
+  program: string,
+  level: LogThreshold = 'info',
+  options: LogOptions = {},
+): Logger {
   const { format = 'auto', fields = {}, context, sink = standardError } = options;
   const text = format === 'text' || (format === 'auto' && sink.terminal);
   const coloured = sink.terminal && !process.env['NO_COLOR'];
@@ -81,6 +94,8 @@ function withPlainError(fields: Record<string, unknown>): Record<string, unknown
 /** An AggregateError, as a refused connection to several addresses gives, has no message of its own. */
 function messageOf(error: Error): string {
   if (error instanceof AggregateError && error.message === '')
-    return error.errors.map((one: unknown) => (one instanceof Error ? messageOf(one) : String(one))).join('; ');
+    return error.errors
+      .map((one: unknown) => (one instanceof Error ? messageOf(one) : String(one)))
+      .join('; ');
   return error.message;
 }

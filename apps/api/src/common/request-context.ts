@@ -23,7 +23,9 @@ export function requestIds(): { requestId?: string } {
 /** Ids that stand in the path of a request, under the names that they have in all logs. */
 export function idsIn(path: string): Record<string, string | number> {
   const ids: Record<string, string | number> = {};
-  for (const [, place = '', id = ''] of path.matchAll(/\/(experiments|trials|jobs|workers|attempts)\/([^/]+)/g)) {
+  for (const [, place = '', id = ''] of path.matchAll(
+    /\/(experiments|trials|jobs|workers|attempts)\/([^/]+)/g,
+  )) {
     if (place === 'attempts') {
       if (/^\d{1,9}$/.test(id)) ids['attempt'] = Number(id);
     } else if (place === 'workers') ids['workerId'] = id;

@@ -20,8 +20,14 @@ export class ChildPool {
   readonly #idle: Child[] = [];
   readonly #all = new Set<Child>();
   #closed = false;
+  #started = 0;
 
   constructor(private readonly options: PoolOptions) {}
+
+  /** Children started so far. */
+  get started(): number {
+    return this.#started;
+  }
 
   /** A child with this thread count and device: an idle one, or a new one in the place of an idle one with others. */
   async take(threads: number, device: Device = cpu): Promise<Child> {
@@ -39,6 +45,7 @@ export class ChildPool {
       ...(this.options.cleaned && { cleaned: this.options.cleaned }),
     });
     this.#all.add(child);
+    this.#started += 1;
     return child;
   }
 
