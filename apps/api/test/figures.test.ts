@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import request from 'supertest';
+import { startApi } from '../src/index.js';
+import { samplesOf } from '../../../test/support/prometheus.js';
 import { claim, importFaces, type Installation, spec, startInstallation } from './support/installation.js';
 
 let installation: Installation;
@@ -9,19 +11,13 @@ beforeAll(async () => {
 afterAll(() => installation.stop(), 30_000);
 
 /** Every sample of the answer, by name and labels. */
-async function samples(): Promise<Map<string, number>> {
-  const answer = await request(installation.api.url)
+async function samples(url = installation.api.url): Promise<Map<string, number>> {
+  const answer = await request(url)
     .get('/metrics')
     .set('Authorization', `Bearer ${installation.secrets.viewer}`)
     .expect(200)
     .expect('Content-Type', /^text\/plain; version=0\.0\.4/);
-  const lines = answer.text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-  return new Map(
-    lines.map((line): [string, number] => {
-      const space = line.lastIndexOf(' ');
-      return [line.slice(0, space), Number(line.slice(space + 1))];
-    }),
-  );
+  return samplesOf(answer.text);
 }
 
 it('asks for a token', async () => {
@@ -55,4 +51,29 @@ it('counts what is in the database, before and after something runs', async () =
   expect(working.get('ferment_jobs{kind="train",state="ready"}') ?? 0).toBe(ready - 1);
   expect(working.get('ferment_resource_running{resource="cpu"}')).toBe(1);
   expect(working.get('ferment_attempts{state="running",failure_class="none"}')).toBe(1);
+});
+
+it('tells how long jobs waited and ran, each once, whichever instance is asked', async () => {
+  const before = await samples();
+  const imports = 'ferment_attempt_run_seconds_count{kind="import",outcome="succeeded"}';
+  const waits = (kind: string) => `ferment_job_wait_seconds_count{kind="${kind}"}`;
+  expect(before.get(imports)).toBe(1);
+  expect([before.get(waits('import')), before.get(waits('train'))]).toEqual([1, 1]);
+  const second = await startApi({ ...installation.settings, port: 0 });
+  try {
+    await importFaces(installation, 'other pixels');
+    const [one, other] = [await samples(), await samples(second.url)];
+    const histograms = (all: Map<string, number>) =>
+      [...all].filter(([name]) => /^ferment_(job_wait|attempt_run)_seconds/.test(name));
+    expect(histograms(one)).toEqual(histograms(other));
+    expect(one.get(imports)).toBe(2);
+    // Running totals up to the last class, which is all of them.
+    const classes = histograms(one)
+      .filter(([name]) => name.startsWith('ferment_job_wait_seconds_bucket{kind="import"'))
+      .map(([, count]) => count);
+    expect(classes).toEqual([...classes].sort((a, b) => a - b));
+    expect(classes.at(-1)).toBe(2);
+  } finally {
+    await second.close();
+  }
 });

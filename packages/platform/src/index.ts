@@ -12,6 +12,7 @@ export type { Idempotency, NewExperiment } from './truth/experiment-create.js';
 export * from './queue/delivery.js';
 export * from './queue/settings.js';
 export * from './truth/datasets.js';
+export { durationBounds, durationHistograms, type DurationHistogram } from './truth/durations.js';
 export { Dispatcher, type DispatcherOptions } from './truth/dispatcher.js';
 export * from './truth/garbage.js';
 export * from './truth/projects.js';

@@ -13,7 +13,10 @@ const escape = '\u001b';
 
 describe('a line of the log', () => {
   test('is JSON of one shape where nobody looks: time, level, program, message, ids', () => {
-    const { lines, log } = written({ fields: { workerId: 'w-1' }, context: () => ({ requestId: 'r-1' }) }, false);
+    const { lines, log } = written(
+      { fields: { workerId: 'w-1' }, context: () => ({ requestId: 'r-1' }) },
+      false,
+    );
     log.child({ jobId: 'j', attempt: 2 }).warn({ failureClass: 'lost' }, 'attempt failed');
     log.debug({}, 'not written');
     expect(lines).toHaveLength(1);
@@ -34,7 +37,12 @@ describe('a line of the log', () => {
     log.error({ error: 'no bytes' }, 'second');
     log.error({ err: new AggregateError([new Error('one'), new Error('two')]) }, 'third');
     log.info({ token: 'ferment_abc', store: { secretKey: 'abc' } }, 'fourth');
-    expect(lines.map((line) => parsed(line)['error'])).toEqual(['no bytes', 'no bytes', 'one; two', undefined]);
+    expect(lines.map((line) => parsed(line)['error'])).toEqual([
+      'no bytes',
+      'no bytes',
+      'one; two',
+      undefined,
+    ]);
     expect(parsed(lines[0])['stack']).toContain('log.test');
     expect(lines[3]).not.toContain('abc');
   });
@@ -54,7 +62,9 @@ describe('a line of the log', () => {
   test('can be forced either way: without colours where there is no terminal', () => {
     const forced = written({ format: 'text' }, false);
     forced.log.error({ err: new Error('broken') }, 'it failed');
-    expect(forced.lines[0]).toMatch(/^\d\d:\d\d:\d\d ERROR worker it failed error=broken\n {4}Error: broken\n {8}at /);
+    expect(forced.lines[0]).toMatch(
+      /^\d\d:\d\d:\d\d ERROR worker it failed error=broken\n {4}Error: broken\n {8}at /,
+    );
     const json = written({ format: 'json' }, true);
     json.log.info({}, 'began');
     expect(parsed(json.lines[0])).toMatchObject({ level: 'info', message: 'began' });

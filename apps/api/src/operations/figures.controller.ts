@@ -1,11 +1,29 @@
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiTags } from '@nestjs/swagger';
-import { Database, installationFigures, queueOverview, type Settings } from '@ferment/platform';
+import {
+  Database,
+  durationHistograms,
+  installationFigures,
+  queueOverview,
+  type Settings,
+} from '@ferment/platform';
 import type { Response } from 'express';
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
 import { SETTINGS } from '../tokens.js';
+import { histogramText } from './histogram-text.js';
+
+const waits = {
+  figure: 'wait',
+  name: 'ferment_job_wait_seconds',
+  help: 'How long jobs were ready, back-off left out, before they ran, by kind; since the installation began',
+} as const;
+const runs = {
+  figure: 'run',
+  name: 'ferment_attempt_run_seconds',
+  help: 'How long attempts ran, by kind and how they ended; since the installation began',
+} as const;
 
 /**
  * Figures of the installation and of this process, for Prometheus. Those of the installation are read from the database
@@ -27,8 +45,12 @@ export class FiguresController {
   @Allow('viewer')
   @Answer(200, 'Prometheus text format 0.0.4')
   async figures(@Res({ passthrough: true }) response: Response): Promise<string> {
-    const installation = await this.installation();
-    const text = await Registry.merge([installation, this.process]).metrics();
+    const [installation, durations] = await Promise.all([
+      this.installation(),
+      durationHistograms(this.database.pool),
+    ]);
+    const figures = await Registry.merge([installation, this.process]).metrics();
+    const text = `${figures}\n${histogramText(waits, durations)}${histogramText(runs, durations)}`;
     response.setHeader('Content-Type', Registry.PROMETHEUS_CONTENT_TYPE);
     response.setHeader('Cache-Control', 'no-store');
     return text;

@@ -37,6 +37,7 @@ export const moveSql = `
     failure_class = CASE WHEN $6 THEN $7 ELSE j.failure_class END,
     not_before = now() + $8::float8 * interval '1 millisecond',
     queued_at = NULL,
+    ready_at = CASE WHEN $3 = 'ready' THEN now() + coalesce($8::float8, 0) * interval '1 millisecond' ELSE j.ready_at END,
     started_at = CASE WHEN $3 = 'running' THEN coalesce(j.started_at, now()) ELSE j.started_at END,
     ended_at = CASE WHEN $3 IN ('succeeded', 'failed', 'cancelled') THEN now() END
   FROM (SELECT id, state FROM job WHERE id = ANY($1) AND state = ANY($2) ORDER BY id FOR UPDATE) o

@@ -8,6 +8,7 @@ import {
 } from '@ferment/contracts';
 import type { Database, Queryable } from '../postgres/database.js';
 import { recount, storeCounts, type Counts } from './counters.js';
+import { countDurations } from './durations.js';
 import { writeEvents, type NewEvent } from './events.js';
 import {
   moveSql,
@@ -172,6 +173,7 @@ export class Graph {
     for (const id of this.recounted) affected.delete(id);
     await this.settleExperiments(affected, trials);
     for (const id of this.recounted) this.events.push(await recount(this.tx, id));
+    await countDurations(this.tx, this.events);
     await writeEvents(this.tx, this.events);
   }
 
