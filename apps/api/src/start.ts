@@ -40,7 +40,11 @@ export interface RunningApi {
  * @throws if the database cannot be reached, the store cannot be opened or the port is taken
  */
 export async function startApi(settings: Settings): Promise<RunningApi> {
-  const logger = createLogger('api', settings.logLevel, { format: settings.logFormat, context: requestIds });
+  const logger = createLogger('api', settings.logLevel, {
+    format: settings.logFormat,
+    colours: settings.logColours,
+    context: requestIds,
+  });
   const { applied } = await migrate(settings.databaseUrl);
   if (applied.length > 0) logger.info({ applied }, 'database migrated');
   await prepareQueue(settings.queue);

@@ -36,8 +36,8 @@ describe('while the database is away', () => {
       expect(answer.body).toMatchObject({ type: 'urn:ferment:problem:unavailable', status: 503 });
       await submit().expect(503);
       // The queue is in the same database.
-      const { body } = await get('/ready').expect(503);
-      expect(readiness.parse(body)).toEqual({
+      const asked = await get('/ready').expect(503);
+      expect(readiness.parse(asked.body)).toEqual({
         status: 'unavailable',
         parts: {
           database: expect.not.stringMatching(/^ok$/),
@@ -45,7 +45,7 @@ describe('while the database is away', () => {
           store: 'ok',
         },
       });
-      expect(JSON.stringify(body)).not.toMatch(/127\.0\.0\.1|postgres/);
+      expect(asked.text).not.toMatch(/127\.0\.0\.1|postgres/);
       await get('/health').expect(200);
     });
     await until(async () => (await get('/ready')).status === 200, 'readiness');
@@ -74,8 +74,8 @@ describe('a part that is away', () => {
     await rename(folder, `${folder}-aside`);
     await writeFile(folder, '');
     try {
-      const { body } = await get('/ready').expect(503);
-      expect(readiness.parse(body).parts).toEqual({
+      const asked = await get('/ready').expect(503);
+      expect(readiness.parse(asked.body).parts).toEqual({
         database: 'ok',
         queue: 'ok',
         store: 'its folder is not a folder',

@@ -119,7 +119,9 @@ async function lookedAt({ slots, runs, cache, childrenStarted }: Looked): Promis
     'job_rate',
     'Progress of each running job in its units a second: steps of a training, passes of an evaluation',
     running.flatMap(({ run: { progress }, labels }) =>
-      progress?.rate == null ? [] : [[{ ...labels, unit: progress.unit }, progress.rate] as const],
+      progress === null || progress.rate === null
+        ? []
+        : [[{ ...labels, unit: progress.unit }, progress.rate] as const],
     ),
   );
   gauge(

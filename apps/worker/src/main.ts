@@ -17,6 +17,7 @@ function settingsOrExit(): WorkerSettings {
 const settings = settingsOrExit();
 const log = createLogger('worker', settings.platform.logLevel, {
   format: settings.platform.logFormat,
+  colours: settings.platform.logColours,
   fields: { workerId: settings.id },
 });
 const starting = startWorker(settings, log);

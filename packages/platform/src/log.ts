@@ -15,6 +15,8 @@ export type LogThreshold = (typeof logLevels)[number];
 
 export interface LogOptions {
   format?: LogFormat;
+  /** On a terminal (default: yes). */
+  colours?: boolean;
   /** In every line: a worker's id. */
   fields?: Readonly<Record<string, string>>;
   /** In every line, asked for when it is written: the id of the request that it belongs to. */
@@ -48,9 +50,9 @@ export function createLogger(
   level: LogThreshold = 'info',
   options: LogOptions = {},
 ): Logger {
-  const { format = 'auto', fields = {}, context, sink = standardError } = options;
+  const { format = 'auto', colours = true, fields = {}, context, sink = standardError } = options;
   const text = format === 'text' || (format === 'auto' && sink.terminal);
-  const coloured = sink.terminal && !process.env['NO_COLOR'];
+  const coloured = sink.terminal && colours;
   return pino(
     {
       level,

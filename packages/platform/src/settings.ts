@@ -22,6 +22,8 @@ export interface Settings {
   leaseSeconds: number;
   logLevel: LogThreshold;
   logFormat: LogFormat;
+  /** Unless NO_COLOR says otherwise. */
+  logColours: boolean;
   worker: {
     /** CPU slots that a worker advertises: threads it may keep busy. */
     threads: number;
@@ -55,6 +57,7 @@ const environment = z.object({
   FERMENT_LEASE_SECONDS: z.coerce.number().min(0.1).max(3600).default(15),
   FERMENT_LOG_LEVEL: z.enum(logLevels).default('info'),
   FERMENT_LOG_FORMAT: z.enum(logFormats).default('auto'),
+  NO_COLOR: z.string().optional(),
   FERMENT_WORKER_THREADS: count(availableParallelism()),
   FERMENT_WORKER_LIGHT: count(1),
   FERMENT_WORKER_CACHE: count(10 * gibibyte),
@@ -88,6 +91,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     leaseSeconds: from.FERMENT_LEASE_SECONDS,
     logLevel: from.FERMENT_LOG_LEVEL,
     logFormat: from.FERMENT_LOG_FORMAT,
+    logColours: from.NO_COLOR === undefined,
     worker: {
       threads: from.FERMENT_WORKER_THREADS,
       light: from.FERMENT_WORKER_LIGHT,

@@ -52,7 +52,7 @@ describe('a line of the log', () => {
     log.info({ jobId: 'j', facts: { a: 1 }, name: `two words${escape}[2J` }, `began${escape}[2J`);
     const coloured = new RegExp(`^${escape}\\[90m\\d\\d:\\d\\d:\\d\\d${escape}\\[0m ${escape}\\[32mINFO `);
     expect(lines[0]).toMatch(coloured);
-    const plain = (lines[0] ?? '').replaceAll(/\u001b\[\d+m/g, '');
+    const plain = (lines[0] ?? '').replaceAll(new RegExp(`${escape}\\[\\d+m`, 'g'), '');
     expect(plain).not.toContain(escape);
     expect(plain).toMatch(
       /^\d\d:\d\d:\d\d INFO {2}worker began\ufffd\[2J jobId=j facts=\{"a":1\} name="two words\\u001b\[2J"\n$/,

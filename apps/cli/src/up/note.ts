@@ -1,4 +1,3 @@
-import type { LogFormat } from '@ferment/platform';
 import type { Environment } from '../connection.js';
 import { UsageError } from '../errors.js';
 import type { Streams } from '../output.js';
@@ -19,7 +18,7 @@ export async function launcherNote(streams: Streams, env: Environment): Promise<
   if (!isOne(logLevels, level))
     throw new UsageError(`FERMENT_LOG_LEVEL: expected ${logLevels.join(', ')}, got "${level}".`);
   const sink = { write: (line: string) => streams.error(line), terminal: streams.columns !== null };
-  const log = createLogger('up', level, { format: format satisfies LogFormat, sink });
+  const log = createLogger('up', level, { format, colours: !env['NO_COLOR'], sink });
   return (text) => log.info({}, text);
 }
 
