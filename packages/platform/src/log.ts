@@ -1,6 +1,5 @@
 import { pino, type Logger } from 'pino';
 import { hostname } from 'node:os';
-import { writeSync } from 'node:fs';
 import { readableLine } from './log-text.js';
 
 export type { Logger } from 'pino';
@@ -50,7 +49,7 @@ export function createLogger(
   level: LogThreshold = 'info',
   options: LogOptions = {},
 ): Logger {
-  const { format = 'auto', colours = true, fields = {}, context, sink = standardError } = options;
+  const { format = 'auto', colours = true, fields = {}, context, sink = standardError() } = options;
   const text = format === 'text' || (format === 'auto' && sink.terminal);
   const coloured = sink.terminal && colours;
   return pino(
@@ -67,23 +66,11 @@ export function createLogger(
   );
 }
 
-const standardError = {
-  /** At once: the last line of a process that ends is the one that says why. */
-  write(line: string): void {
-    let rest = Buffer.from(line);
-    while (rest.length > 0) {
-      try {
-        rest = rest.subarray(writeSync(2, rest));
-      } catch (error) {
-        // A pipe that is full for the moment; any other trouble with the log must not become the program's.
-        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') return;
-      }
-    }
-  },
-  get terminal(): boolean {
-    return process.stderr.isTTY;
-  },
-};
+/** At once: the last line of a process that ends is the one that says why. */
+function standardError(): NonNullable<LogOptions['sink']> {
+  const destination = pino.destination({ fd: 2, sync: true });
+  return { write: (line) => void destination.write(line), terminal: process.stderr.isTTY };
+}
 
 /** Errors are given as `err`, by pino's custom, or as words under `error`: the line has words, and a stack beside them. */
 function withPlainError(fields: Record<string, unknown>): Record<string, unknown> {
