@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CheckFinding, WorkerItem } from '@ferment/contracts';
@@ -9,6 +9,8 @@ import { stackFolder, startStack, tinySpec, writeFaces } from '../support/stack.
 import type { RunningStack } from '../support/stack.js';
 
 const minutes = 60_000;
+// Each command is a process of its own, on a machine that other suites keep busy.
+jest.setTimeout(minutes);
 
 type Line = Record<string, unknown> & { message: string; level: string };
 
