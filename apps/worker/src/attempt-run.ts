@@ -158,6 +158,7 @@ export class AttemptRun {
         const error = 'error' in fields ? `: ${String(fields.error)}` : '';
         this.#lines.remark(`${message}${error}`, 'warn');
       },
+      child: (fields) => this.#remarking(log.child(fields)),
     };
   }
 

@@ -87,7 +87,7 @@ export class Submission {
     // The line that ties what the workers log of the experiment to the request that asked for it.
     if (created)
       this.logger.info(
-        { experimentId: id, trials: planned.trials.length, jobs: planned.jobs.length },
+        { experimentId: id, trials: planned.plan.trials.length, jobs: planned.plan.jobs.length },
         'experiment created',
       );
     return found(await this.experiments.describe(id), 'experiment');
