@@ -130,6 +130,14 @@ export const rebalanceSpec = z.discriminatedUnion('method', [
 ]);
 export type RebalanceSpec = z.output<typeof rebalanceSpec>;
 
+/**
+ * The type in which a training's convolutions and matrix products are computed (Micikevicius et al., ICLR 2018); weights,
+ * optimizer, loss, normalisation and whatever is evaluated or exported are float32 under each of them. `bfloat16` and
+ * `float16` are what Lightning calls bf16-mixed and 16-mixed, and Keras mixed_bfloat16 and mixed_float16.
+ */
+export const precisionSpec = z.enum(['float32', 'bfloat16', 'float16']);
+export type Precision = z.output<typeof precisionSpec>;
+
 export const trainSpec = z
   .strictObject({
     epochs: z.int().min(1).max(10_000).optional(),
@@ -157,6 +165,8 @@ export const trainSpec = z
     freeze: z.array(z.string().min(1)).max(64).default([]),
     /** Factors of the rate for parts of the network, by the beginnings of their names; the longest that fits counts. */
     layerRates: z.record(z.string().min(1), bounded(1e-6, 1000)).default({}),
+    /** Mixed precision: `float16` also scales the loss, dynamically. */
+    precision: precisionSpec.default('float32'),
     /** CPU threads: trainings side by side do more than one with several (docs/benchmarks.md). */
     threads: z.int().min(1).max(256).default(1),
   })
@@ -258,6 +268,8 @@ export const componentVersions = {
   augmentation: 1,
   /** Named in a key only where a training rebalances. */
   rebalance: { 'class-weights': 1, 'effective-number': 1, 'balanced-sampler': 1, 'logit-adjustment': 1 },
+  /** Named in a key only where a training is in mixed precision. */
+  precision: { bfloat16: 1, float16: 1 },
   methods: { kd: 1, average: 1, best: 1, 'ca-mkd': 1, ebkd: 1, dkd: 1, eadd: 1 },
   /** Named in a key only where a distillation has the term. */
   jointAdversarial: { trades: 1, rslad: 1 },

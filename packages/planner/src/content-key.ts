@@ -40,6 +40,9 @@ const trainingVersions = (model: ModelSpec, train: TrainSpec): Versions => ({
   ...(train.rebalance && {
     [`rebalance.${train.rebalance.method}`]: componentVersions.rebalance[train.rebalance.method],
   }),
+  ...(train.precision !== 'float32' && {
+    [`precision.${train.precision}`]: componentVersions.precision[train.precision],
+  }),
   split: componentVersions.split,
 });
 

@@ -68,6 +68,8 @@ describe('contentKey', () => {
       contentKey('train', trainParams({ epochs: 4, threads: 2 }), []),
       contentKey('train', trainParams({ epochs: 4, rebalance: { method: 'class-weights' } }), []),
       contentKey('train', trainParams({ epochs: 4, rebalance: { method: 'effective-number' } }), []),
+      contentKey('train', trainParams({ epochs: 4, precision: 'bfloat16' }), []),
+      contentKey('train', trainParams({ epochs: 4, precision: 'float16' }), []),
       contentKey('train', trainParams({ epochs: 4 }, { seed: 1 }), []),
       contentKey('train', trainParams({ epochs: 4 }, { select: { metric: 'validation.nll' } }), []),
       contentKey('train', trainParams({ epochs: 4 }, { data: { ...data, version: 'c'.repeat(64) } }), []),
@@ -78,7 +80,7 @@ describe('contentKey', () => {
       contentKey('distill', { ...distill, method: { ...distill.method, temperature: 5 } }, [input(0, 'a')]),
     ];
     expect(new Set(keys).size).toBe(keys.length);
-    expect(contentKey('distill', distill, [input(1, 'b'), input(0, 'a')])).toBe(keys[11]);
+    expect(contentKey('distill', distill, [input(1, 'b'), input(0, 'a')])).toBe(keys[13]);
   });
 
   it('names the version of every component that computes the result', () => {
@@ -97,6 +99,7 @@ describe('contentKey', () => {
       },
       augmentation: expect.any(Number),
       rebalance: versionOfEach(['class-weights', 'effective-number', 'balanced-sampler', 'logit-adjustment']),
+      precision: versionOfEach(['bfloat16', 'float16']),
       methods: versionOfEach(['kd', 'average', 'best', 'ca-mkd', 'ebkd', 'dkd', 'eadd']),
       jointAdversarial: versionOfEach(['trades', 'rslad']),
       fit: expect.any(Number),

@@ -1,5 +1,8 @@
+/** Floating-point types of 16 bits, in which mixed precision computes; they exist only inside a program. */
+export type LowType = 'bfloat16' | 'float16';
+
 /** Element types of tensors. `uint8` holds images and never enters arithmetic without a cast. */
-export type DataType = 'float32' | 'int32' | 'uint8' | 'bool';
+export type DataType = 'float32' | 'int32' | 'uint8' | 'bool' | LowType;
 
 export type Shape = readonly number[];
 

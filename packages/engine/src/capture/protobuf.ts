@@ -74,7 +74,10 @@ class Writer {
   }
 }
 
-const typeNumbers: Record<DataType, number> = { float32: 1, int32: 3, uint8: 4, bool: 10 };
+const typeNumbers: Record<DataType, number> = {
+  ...{ float32: 1, int32: 3, uint8: 4, bool: 10 },
+  ...{ bfloat16: 14, float16: 19 },
+};
 
 // Field numbers: tensorflow/core/framework/{tensor_shape,tensor,attr_value,node_def,graph,versions}.proto
 function writeShape(writer: Writer, shape: Shape): void {

@@ -15,6 +15,8 @@ const typeNames: Record<DataType, string> = {
   int32: 'DT_INT32',
   uint8: 'DT_UINT8',
   bool: 'DT_BOOL',
+  bfloat16: 'DT_BFLOAT16',
+  float16: 'DT_HALF',
 };
 
 /** Bytes of a weight file: browsers keep files of this size in their cache, and fetch several at once. */

@@ -3,7 +3,11 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** TensorFlow's numbers for the element types that the addon can hold. */
-export const nativeTypes = { float32: 1, int32: 3, uint8: 4, string: 7, bool: 10, resource: 20 } as const;
+export const nativeTypes = {
+  ...{ float32: 1, int32: 3, uint8: 4, string: 7, bool: 10, resource: 20 },
+  /** The addon holds tensors of these two and hands them on, but neither makes nor reads them. */
+  ...{ bfloat16: 14, float16: 19 },
+} as const;
 
 /** TensorFlow's numbers for kinds of attributes (TF_AttrType). */
 export const nativeAttributeKinds = { string: 0, int: 1, float: 2, bool: 3, type: 4, shape: 5 } as const;

@@ -162,7 +162,7 @@ export function dropout(rate: number): Layer {
   return (x, pass) => {
     if (!pass.training) return x;
     const keep = cast(less(uniform(pass.nextKey(), x.shape), 1 - rate), 'float32');
-    return multiply(x, multiply(keep, 1 / (1 - rate)));
+    return cast(multiply(x, multiply(keep, 1 / (1 - rate))), x.dtype);
   };
 }
 
@@ -175,7 +175,7 @@ export function stochasticDepth(rate: number): Layer {
   return (x, pass) => {
     if (!pass.training) return x;
     const keep = cast(less(uniform(pass.nextKey(), [x.size(0), 1, 1, 1]), 1 - rate), 'float32');
-    return multiply(x, multiply(keep, 1 / (1 - rate)));
+    return cast(multiply(x, multiply(keep, 1 / (1 - rate))), x.dtype);
   };
 }
 

@@ -1,7 +1,9 @@
 import { attribute, elements } from '../capture/graph-def.js';
+import { cast, lowered, raised } from './cast.js';
+import { floats } from './element-type.js';
 import { execute, executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
-import { differentiable, differentiableOp } from './tape.js';
+import { differentiable, differentiableOp, stopGradient } from './tape.js';
 import { constant, describe, integers, scalar, type Tensor } from './tensor.js';
 
 /** Reorders the axes: output axis i is input axis `order[i]`. */
@@ -34,7 +36,8 @@ function productGradients(product: Product, a: Tensor, b: Tensor, transposeA: bo
 }
 
 /** Matrix product of two matrices, either one transposed first. */
-export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
+export function matMul(left: Tensor, right: Tensor, transposeA = false, transposeB = false): Tensor {
+  const [a, b] = lowered(left, right);
   const [rows, inner] = transposeA ? [a.size(1), a.size(0)] : [a.size(0), a.size(1)];
   const [other, columns] = transposeB ? [b.size(1), b.size(0)] : [b.size(0), b.size(1)];
   if (inner !== other) throw new RangeError(`${describe(a)} and ${describe(b)} do not multiply`);
@@ -52,10 +55,11 @@ export function matMul(a: Tensor, b: Tensor, transposeA = false, transposeB = fa
  * Matrix products of the last two axes, one for each place of the leading axes, which are the same in both; either
  * matrix transposed first.
  *
- * @param a [..., rows, inner]
- * @param b [..., inner, columns]
+ * @param left  [..., rows, inner]
+ * @param right [..., inner, columns]
  */
-export function batchMatMul(a: Tensor, b: Tensor, transposeA = false, transposeB = false): Tensor {
+export function batchMatMul(left: Tensor, right: Tensor, transposeA = false, transposeB = false): Tensor {
+  const [a, b] = lowered(left, right);
   const [rows, inner] = transposeA ? [a.size(-1), a.size(-2)] : [a.size(-2), a.size(-1)];
   const [other, columns] = transposeB ? [b.size(-1), b.size(-2)] : [b.size(-2), b.size(-1)];
   const lead = a.shape.slice(0, -2);
@@ -77,10 +81,13 @@ export function batchMatMul(a: Tensor, b: Tensor, transposeA = false, transposeB
  */
 export function biasAdd(x: Tensor, bias: Tensor): Tensor {
   const attributes = { T: attribute.type(x.dtype), data_format: attribute.string('NHWC') };
-  return differentiableOp('BiasAdd', attributes, [x, bias], x, (gradient, _, needed) => [
-    gradient,
-    needed[1] ? sumTo(gradient, bias.shape) : null,
+  // Rounded outside of the tape: the bias's gradient is a sum in float32, and stays one.
+  const output = executeOne('BiasAdd', attributes, [x, cast(stopGradient(bias), x.dtype)], x);
+  differentiable('BiasAdd', [x, bias], [output], ([gradient], needed) => [
+    gradient ?? null,
+    gradient && needed[1] ? sumTo(gradient, bias.shape) : null,
   ]);
+  return output;
 }
 
 /** The parts along the first axis, which goes; [parts, ...rest] gives so many tensors [...rest]. */
@@ -94,15 +101,17 @@ export function unstack(x: Tensor): Tensor[] {
     Array.from({ length: x.size(0) }, () => part),
   );
   differentiable('Unpack', [x], parts, (gradients) => {
-    const zeros = constant(new Array<number>(elements(part.shape)).fill(0), part.shape, x.dtype);
-    const given = gradients.map((gradient) => gradient ?? zeros);
+    const zeros = () => floats(new Array<number>(elements(part.shape)).fill(0), part.shape, x.dtype);
+    const given = gradients.map((gradient) => gradient ?? zeros());
     return [executeOne('Pack', { ...count, N: attribute.int(given.length) }, given, x)];
   });
   return parts;
 }
 
 /** Joins along one axis, counted from the first or, below 0, from the end. */
-export function concatenate(parts: readonly Tensor[], along: number): Tensor {
+export function concatenate(given: readonly Tensor[], along: number): Tensor {
+  // As float32, unless all are of one type.
+  const parts = new Set(given.map(({ dtype }) => dtype)).size > 1 ? given.map(raised) : given;
   const first = parts[0];
   if (!first) throw new RangeError('nothing to concatenate');
   // The op wants two parts at least.

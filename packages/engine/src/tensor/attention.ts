@@ -1,4 +1,5 @@
 import { batchMatMul } from './arrays.js';
+import { raised } from './cast.js';
 import { divide, exp, multiply, subtract } from './elementwise.js';
 import { max, sum } from './reduction.js';
 import { differentiable, stopGradient } from './tape.js';
@@ -22,7 +23,7 @@ export function attention(query: Tensor, key: Tensor, value: Tensor): Tensor {
       throw new RangeError(`attention of ${describe(query)} and ${describe(other)}: expected equal shapes`);
   const scale = 1 / Math.sqrt(query.size(-1));
   const [q, k, v] = [multiply(stopGradient(query), scale), stopGradient(key), stopGradient(value)];
-  const scores = batchMatMul(q, k, false, true);
+  const scores = raised(batchMatMul(q, k, false, true));
   const weights = exp(subtract(scores, max(scores, [-1])));
   const sums = sum(weights, [-1], true);
   const output = divide(batchMatMul(weights, v), sums);

@@ -1,5 +1,6 @@
 import { attribute, elements, type Attributes } from '../capture/graph-def.js';
 import { matMul, slice } from './arrays.js';
+import { floats } from './element-type.js';
 import { executeOne } from './execute.js';
 import { reshape } from './reduction.js';
 import { constant, integers, type Tensor } from './tensor.js';
@@ -9,7 +10,7 @@ import { explicitPadding, paddingAttributes, windowSize, type Window } from './w
 function everyPixel(x: Tensor, stride: number): Tensor {
   const [batch, height, width, channels] = [x.size(0), x.size(1), x.size(2), x.size(3)];
   const attributes: Attributes = {
-    T: attribute.type('float32'),
+    T: attribute.type(x.dtype),
     Index: attribute.type('int32'),
     ...Object.fromEntries(
       ['begin_mask', 'end_mask', 'ellipsis_mask', 'new_axis_mask', 'shrink_axis_mask'].map((mask) => [
@@ -20,7 +21,7 @@ function everyPixel(x: Tensor, stride: number): Tensor {
   };
   const bounds = [[0, 0, 0, 0], x.shape, [1, stride, stride, 1]].map((values) => integers(values));
   const shape = [batch, Math.ceil(height / stride), Math.ceil(width / stride), channels];
-  return executeOne('StridedSlice', attributes, [x, ...bounds], { shape, dtype: 'float32' });
+  return executeOne('StridedSlice', attributes, [x, ...bounds], { shape, dtype: x.dtype });
 }
 
 /** Rows and columns of zeros around a picture. */
@@ -36,8 +37,8 @@ function padded(x: Tensor, { top, bottom, left, right }: Border): Tensor {
   const [batch, height, width, channels] = [x.size(0), x.size(1), x.size(2), x.size(3)];
   const paddings = constant([0, 0, top, bottom, left, right, 0, 0], [4, 2], 'int32');
   const shape = [batch, height + top + bottom, width + left + right, channels];
-  const attributes = { T: attribute.type('float32'), Tpaddings: attribute.type('int32') };
-  return executeOne('Pad', attributes, [x, paddings], { shape, dtype: 'float32' });
+  const attributes = { T: attribute.type(x.dtype), Tpaddings: attribute.type('int32') };
+  return executeOne('Pad', attributes, [x, paddings], { shape, dtype: x.dtype });
 }
 
 /** Where the windows along one side reach beyond it; what no window looks at needs no zeros. */
@@ -127,7 +128,7 @@ function pictureGradient({ attributes, x, filter, window }: Convolution, gradien
     ];
     return place === (size * size - 1 - tap) * channels + channel ? 1 : 0;
   });
-  const spread = constant(ones, [size, size, places, channels], 'float32');
+  const spread = floats(ones, [size, size, places, channels], x.dtype);
   const spelled = { ...attributes, ...paddingAttributes(size, window) };
   return executeOne('Conv2D', spelled, [reshape(given, [...x.shape.slice(0, -1), places]), spread], x);
 }

@@ -1,16 +1,18 @@
-import { attribute, type Attributes, type Shape } from '../capture/graph-def.js';
+import { attribute, type Attributes, type DataType, type Shape } from '../capture/graph-def.js';
 import { matMul, slice } from './arrays.js';
 import { filterGradient, inputGradient } from './convolution-gradients.js';
+import { lowered } from './cast.js';
+import { number } from './element-type.js';
 import { executeOne } from './execute.js';
 import { reshape } from './reduction.js';
 import { differentiableOp, differentiated } from './tape.js';
-import { constant, describe, scalar, type Tensor } from './tensor.js';
+import { constant, describe, type Tensor } from './tensor.js';
 import { paddingAttributes, touching, windowSize, type Window } from './window.js';
 
 /** All but the padding. */
-function convolutionAttributes(window: Window): Attributes {
+function convolutionAttributes(window: Window, dtype: DataType): Attributes {
   return {
-    T: attribute.type('float32'),
+    T: attribute.type(dtype),
     strides: attribute.ints([1, window.stride, window.stride, 1]),
     dilations: attribute.ints([1, 1, 1, 1]),
     data_format: attribute.string('NHWC'),
@@ -20,13 +22,14 @@ function convolutionAttributes(window: Window): Attributes {
 function convolve(
   names: { forward: string; input: string; filter: string },
   extra: Attributes,
-  x: Tensor,
-  filter: Tensor,
+  taken: Tensor,
+  weights: Tensor,
   channels: number,
   window: Window,
 ): Tensor {
+  const [x, filter] = lowered(taken, weights);
   const kernel = filter.size(0);
-  const plain = { ...convolutionAttributes(window), ...extra };
+  const plain = { ...convolutionAttributes(window, x.dtype), ...extra };
   const attributes = { ...plain, ...paddingAttributes(kernel, window) };
   const depthwise = names.forward.startsWith('Depthwise');
   const convolution = { attributes: plain, x, filter, window, depthwise };
@@ -40,7 +43,7 @@ function convolve(
     names.forward,
     attributes,
     [x, filter],
-    { shape, dtype: 'float32' },
+    { shape, dtype: x.dtype },
     (gradient, _, needed) => [
       needed[0] ? inputGradient(names.input, convolution, gradient) : null,
       needed[1] ? filterGradient(names.filter, convolution, gradient) : null,
@@ -117,19 +120,17 @@ export function depthwiseConv2d(x: Tensor, filter: Tensor, window: Window): Tens
   return convolve(names, {}, x, seen.filter, filter.size(2) * filter.size(3), seen.window);
 }
 
-/** The lowest float32 around [batch, height, width, channels]: what never wins a window. */
+/** The lowest number of its type around [batch, height, width, channels]: what never wins a window. */
 function walled(x: Tensor, width: number): Tensor {
   const around = constant([0, 0, width, width, width, width, 0, 0], [4, 2], 'int32');
   const shape = [x.size(0), x.size(1) + 2 * width, x.size(2) + 2 * width, x.size(3)];
-  const attributes = { T: attribute.type('float32'), Tpaddings: attribute.type('int32') };
-  const lowest = scalar(-3.4028234663852886e38);
-  return differentiableOp(
-    'PadV2',
-    attributes,
-    [x, around, lowest],
-    { shape, dtype: 'float32' },
-    (gradient) => [slice(gradient, [0, width, width, 0], x.shape), null, null],
-  );
+  const attributes = { T: attribute.type(x.dtype), Tpaddings: attribute.type('int32') };
+  const lowest = number(-3.4028234663852886e38, x.dtype);
+  return differentiableOp('PadV2', attributes, [x, around, lowest], { shape, dtype: x.dtype }, (gradient) => [
+    slice(gradient, [0, width, width, 0], x.shape),
+    null,
+    null,
+  ]);
 }
 
 /**
@@ -141,7 +142,7 @@ export function maxPool(x: Tensor, kernel: number, window: Window): Tensor {
   const { padding, stride } = window;
   if (padding > 0 && differentiated([x])) return maxPool(walled(x, padding), kernel, { stride, padding: 0 });
   const attributes: Attributes = {
-    T: attribute.type('float32'),
+    T: attribute.type(x.dtype),
     ksize: attribute.ints([1, kernel, kernel, 1]),
     strides: attribute.ints([1, window.stride, window.stride, 1]),
     data_format: attribute.string('NHWC'),
@@ -153,7 +154,7 @@ export function maxPool(x: Tensor, kernel: number, window: Window): Tensor {
     windowSize(x.size(2), kernel, window),
     x.size(3),
   ];
-  return differentiableOp('MaxPool', attributes, [x], { shape, dtype: 'float32' }, (gradient, output) => [
+  return differentiableOp('MaxPool', attributes, [x], { shape, dtype: x.dtype }, (gradient, output) => [
     executeOne('MaxPoolGrad', attributes, [x, output, gradient], x),
   ]);
 }

@@ -1,8 +1,10 @@
-import { attribute, type DataType, type Shape } from '../capture/graph-def.js';
+import { attribute, type Shape } from '../capture/graph-def.js';
+import { promoted, raised } from './cast.js';
+import { number } from './element-type.js';
 import { executeOne } from './execute.js';
 import { sumTo } from './reduction.js';
 import { differentiable, differentiableOp, stopGradient } from './tape.js';
-import { describe, scalar, type Tensor } from './tensor.js';
+import { describe, type Tensor } from './tensor.js';
 
 /** A tensor, or a number of the program's text. */
 export type Operand = Tensor | number;
@@ -21,8 +23,8 @@ export function broadcastShape(a: Shape, b: Shape): number[] {
 
 function operands(a: Operand, b: Operand): [Tensor, Tensor] {
   const dtype = typeof a !== 'number' ? a.dtype : typeof b !== 'number' ? b.dtype : 'float32';
-  const left = typeof a === 'number' ? scalar(a, dtype) : a;
-  const right = typeof b === 'number' ? scalar(b, dtype) : b;
+  const given = (operand: Operand) => (typeof operand === 'number' ? number(operand, dtype) : operand);
+  const [left, right] = promoted(given(a), given(b));
   if (left.dtype !== right.dtype)
     throw new TypeError(`${describe(left)} and ${describe(right)} differ in type`);
   return [left, right];
@@ -78,33 +80,33 @@ export function negate(x: Tensor): Tensor {
 }
 
 export function exp(x: Tensor): Tensor {
-  return unary('Exp', x, (gradient, _, output) => multiply(gradient, output));
+  return unary('Exp', raised(x), (gradient, _, output) => multiply(gradient, output));
 }
 
 export function log(x: Tensor): Tensor {
-  return unary('Log', x, (gradient) => divide(gradient, x));
+  return unary('Log', raised(x), (gradient, input) => divide(gradient, input));
 }
 
 export function square(x: Tensor): Tensor {
-  return unary('Square', x, (gradient) => multiply(multiply(gradient, x), 2));
+  return unary('Square', raised(x), (gradient, input) => multiply(multiply(gradient, input), 2));
 }
 
 export function sqrt(x: Tensor): Tensor {
-  return unary('Sqrt', x, (gradient, _, output) => divide(gradient, multiply(output, 2)));
+  return unary('Sqrt', raised(x), (gradient, _, output) => divide(gradient, multiply(output, 2)));
 }
 
 export function rsqrt(x: Tensor): Tensor {
-  return unary('Rsqrt', x, (gradient, _, output) =>
+  return unary('Rsqrt', raised(x), (gradient, _, output) =>
     multiply(multiply(gradient, multiply(output, square(output))), -0.5),
   );
 }
 
 export function sin(x: Tensor): Tensor {
-  return unary('Sin', x, (gradient) => multiply(gradient, cos(x)));
+  return unary('Sin', raised(x), (gradient, input) => multiply(gradient, cos(input)));
 }
 
 export function cos(x: Tensor): Tensor {
-  return unary('Cos', x, (gradient) => negate(multiply(gradient, sin(x))));
+  return unary('Cos', raised(x), (gradient, input) => negate(multiply(gradient, sin(input))));
 }
 
 /** 1 / (1 + exp(-x)). */
@@ -131,8 +133,8 @@ export function relu6(x: Tensor): Tensor {
 /** relu6(x + 3), and a sixth of it. */
 function hardShare(x: Tensor): { clipped: Tensor; share: Tensor } {
   const type = { T: attribute.type(x.dtype) };
-  const clipped = executeOne('Relu6', type, [executeOne('AddV2', type, [x, scalar(3)], x)], x);
-  return { clipped, share: executeOne('Mul', type, [clipped, scalar(1 / 6)], x) };
+  const clipped = executeOne('Relu6', type, [executeOne('AddV2', type, [x, number(3, x.dtype)], x)], x);
+  return { clipped, share: executeOne('Mul', type, [clipped, number(1 / 6, x.dtype)], x) };
 }
 
 /** Values of `x` where the clipped ones lie between 0 and 6, 0 elsewhere. */
@@ -182,8 +184,9 @@ export function silu(x: Tensor): Tensor {
  * PyTorch's GELU). The gradient is Phi(x) + x phi(x); phi's factor 1 / sqrt(2 pi) goes into the exponent.
  */
 export function gelu(x: Tensor): Tensor {
-  const value = stopGradient(x);
-  const erf = executeOne('Erf', { T: attribute.type(x.dtype) }, [multiply(value, Math.SQRT1_2)], x);
+  // In float32 whatever x is: 1 + erf of a negative number leaves few digits.
+  const value = raised(stopGradient(x));
+  const erf = executeOne('Erf', { T: attribute.type(value.dtype) }, [multiply(value, Math.SQRT1_2)], value);
   const distribution = multiply(add(erf, 1), 0.5);
   const output = multiply(value, distribution);
   differentiable('Gelu', [x], [output], ([gradient]) => {
@@ -192,17 +195,6 @@ export function gelu(x: Tensor): Tensor {
     return [multiply(gradient, add(distribution, multiply(value, density)))];
   });
   return output;
-}
-
-/** Another element type; gradients flow between float types only, so this one stops them. */
-export function cast(x: Tensor, dtype: DataType): Tensor {
-  if (x.dtype === dtype) return x;
-  const attributes = {
-    SrcT: attribute.type(x.dtype),
-    DstT: attribute.type(dtype),
-    Truncate: attribute.bool(false),
-  };
-  return executeOne('Cast', attributes, [x], { shape: x.shape, dtype });
 }
 
 function compare(op: string, first: Operand, second: Operand, extra = {}): Tensor {

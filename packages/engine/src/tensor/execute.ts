@@ -1,4 +1,5 @@
 import {
+  attribute,
   elements,
   type AttributeValue,
   type Attributes,
@@ -93,6 +94,8 @@ const typeNames = new Map<number, DataType>([
   [nativeTypes.int32, 'int32'],
   [nativeTypes.uint8, 'uint8'],
   [nativeTypes.bool, 'bool'],
+  [nativeTypes.bfloat16, 'bfloat16'],
+  [nativeTypes.float16, 'float16'],
 ]);
 
 function adopt(native: NativeTensor): Tensor {
@@ -127,34 +130,40 @@ export function read(value: Tensor): TensorData {
       `reading the values of ${describe(value)} while capturing: return it as an output of the fetch, ` +
         'or make the decision with ops inside the graph',
     );
+  const readable = readableAs[value.dtype];
+  const attributes: Attributes = {
+    SrcT: attribute.type(value.dtype),
+    DstT: attribute.type(readable),
+    Truncate: attribute.bool(false),
+  };
   const cast =
-    value.dtype === 'uint8' ? execute('Cast', castAttributes, [value], [{ ...value, dtype: 'int32' }]) : null;
+    readable === value.dtype ? null : execute('Cast', attributes, [value], [{ ...value, dtype: readable }]);
   const source = cast?.[0]?.source ?? value.source;
   if (source.kind !== 'device') throw new Error('unreachable: an eager op returns a device tensor');
   const data = nativeBinding().tensorDataSync(source.id);
   if (cast) dispose(cast);
-  if (value.dtype === 'float32') return new Float32Array(data);
+  if (readable === 'float32') return new Float32Array(data);
   return value.dtype === 'int32' ? new Int32Array(data) : new Uint8Array(data);
 }
 
-const castAttributes: Attributes = {
-  SrcT: { kind: 'type', value: 'uint8' },
-  DstT: { kind: 'type', value: 'int32' },
-  Truncate: { kind: 'bool', value: false },
+/** The type as which the addon can read values of each type. */
+const readableAs: Record<DataType, DataType> = {
+  ...{ float32: 'float32', int32: 'int32', bool: 'bool' },
+  ...{ uint8: 'int32', bfloat16: 'float32', float16: 'float32' },
 };
 
-function nativeAttribute(name: string, attribute: AttributeValue): NativeAttribute {
-  switch (attribute.kind) {
+function nativeAttribute(name: string, given: AttributeValue): NativeAttribute {
+  switch (given.kind) {
     case 'ints':
-      return { name, type: nativeAttributeKinds.int, value: attribute.value };
+      return { name, type: nativeAttributeKinds.int, value: given.value };
     case 'type':
-      return { name, type: nativeAttributeKinds.type, value: nativeTypes[attribute.value] };
+      return { name, type: nativeAttributeKinds.type, value: nativeTypes[given.value] };
     case 'tensor':
       throw new TypeError(`attribute ${name}: tensors are not attributes of eager ops`);
     case 'shape':
-      return { name, type: nativeAttributeKinds.shape, value: attribute.value };
+      return { name, type: nativeAttributeKinds.shape, value: given.value };
     default:
-      return { name, type: nativeAttributeKinds[attribute.kind], value: attribute.value };
+      return { name, type: nativeAttributeKinds[given.kind], value: given.value };
   }
 }
 

@@ -1,8 +1,11 @@
 export * from './arrays.js';
 export * from './attention.js';
+export { autocast } from './autocast.js';
 export * from './bounds.js';
+export { cast, raised } from './cast.js';
 export * from './convolution.js';
 export { paddingAttributes, windowSize, type Window } from './window.js';
+export { floats, isLow } from './element-type.js';
 export * from './elementwise.js';
 export { dispose, execute, executeOne, read, recording, scope, tensor, type Recorder } from './execute.js';
 export * from './image.js';

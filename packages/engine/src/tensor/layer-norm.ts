@@ -1,4 +1,5 @@
 import { biasAdd } from './arrays.js';
+import { raised } from './cast.js';
 import { add, multiply, rsqrt, square, subtract } from './elementwise.js';
 import { mean, sum } from './reduction.js';
 import { differentiable, stopGradient } from './tape.js';
@@ -14,7 +15,7 @@ import type { Tensor } from './tensor.js';
  * @param x [rows, channels]; scale and offset are [channels]
  */
 export function layerNorm(x: Tensor, scale: Tensor, offset: Tensor, epsilon: number): Tensor {
-  const value = stopGradient(x);
+  const value = raised(stopGradient(x));
   const centred = subtract(value, mean(value, [-1], true));
   const inverse = rsqrt(add(mean(square(centred), [-1], true), epsilon));
   const normal = multiply(centred, inverse);

@@ -5,9 +5,9 @@ import { sum } from './reduction.js';
 import { differentiable } from './tape.js';
 import type { Tensor } from './tensor.js';
 
-function attributes(epsilon: number, training: boolean): Attributes {
+function attributes({ dtype }: Tensor, epsilon: number, training: boolean): Attributes {
   return {
-    T: attribute.type('float32'),
+    T: attribute.type(dtype),
     U: attribute.type('float32'),
     epsilon: attribute.float(epsilon),
     exponential_avg_factor: attribute.float(1),
@@ -27,7 +27,7 @@ function fusedBatchNorm(x: Tensor, inputs: readonly Tensor[], epsilon: number, t
     { ...vector, internal: true } as const,
     reserve,
   ];
-  return execute('FusedBatchNormV3', attributes(epsilon, training), [x, ...inputs], outputs);
+  return execute('FusedBatchNormV3', attributes(x, epsilon, training), [x, ...inputs], outputs);
 }
 
 export interface BatchStatistics {
@@ -38,7 +38,8 @@ export interface BatchStatistics {
 }
 
 /**
- * Batch normalisation with the batch's own statistics (Ioffe & Szegedy, 2015).
+ * Batch normalisation with the batch's own statistics (Ioffe & Szegedy, 2015). Values of 16 bits are normalised in float32
+ * and rounded again; statistics, scale and offset are float32.
  *
  * @param x [batch, height, width, channels]; scale and offset are [channels]
  */
@@ -59,7 +60,7 @@ export function batchNormTraining(
     throw new Error('unreachable: batch normalisation has six outputs');
   differentiable('FusedBatchNormV3', [x, scale, offset], [output], ([gradient]) => {
     if (!gradient) return [null, null, null];
-    const { exponential_avg_factor: _, ...rest } = attributes(epsilon, true);
+    const { exponential_avg_factor: _, ...rest } = attributes(x, epsilon, true);
     const unused = { shape: [0], dtype: 'float32', internal: true } as const;
     const outputs = [x, scale, offset, unused, unused];
     const inputs = [gradient, x, scale, reserve1, reserve2, reserve3];

@@ -1,4 +1,5 @@
 import { attribute, elements, type Shape } from '../capture/graph-def.js';
+import { raised } from './cast.js';
 import { executeOne } from './execute.js';
 import { differentiableOp } from './tape.js';
 import { integers, scalar, type Tensor } from './tensor.js';
@@ -42,13 +43,15 @@ function kept(x: Tensor, axes: readonly number[]): number[] {
   return x.shape.map((size, axis) => (axes.includes(axis) ? 1 : size));
 }
 
+/** Sums are made in float32: a long one of 16 bits would lose most of what it adds. */
 function reduce(
   op: string,
-  x: Tensor,
+  given: Tensor,
   axes: readonly number[] | null,
   keepDimensions: boolean,
   backward: (gradient: Tensor, count: number) => Tensor,
 ): Tensor {
+  const x = raised(given);
   const all = (axes ?? x.shape.map((_, axis) => axis)).map((axis) => (axis < 0 ? x.rank + axis : axis));
   const withOnes = kept(x, all);
   const shape = keepDimensions ? withOnes : x.shape.filter((_, axis) => !all.includes(axis));
@@ -72,7 +75,7 @@ export function sum(x: Tensor, axes: readonly number[] | null = null, keepDimens
 /** Mean over `axes` (negative from the end; null is all of them). */
 export function mean(x: Tensor, axes: readonly number[] | null = null, keepDimensions = false): Tensor {
   return reduce('Mean', x, axes, keepDimensions, (gradient, count) =>
-    executeOne('Mul', { T: attribute.type(x.dtype) }, [gradient, scalar(1 / count)], gradient),
+    executeOne('Mul', { T: attribute.type(gradient.dtype) }, [gradient, scalar(1 / count)], gradient),
   );
 }
 

@@ -1,5 +1,7 @@
 import { attribute } from '../capture/graph-def.js';
-import type { Attributes, TensorSpec } from '../capture/graph-def.js';
+import type { Attributes, LowType, TensorSpec } from '../capture/graph-def.js';
+import { autocast, lowType } from './autocast.js';
+import { converted, isFloat } from './element-type.js';
 import { executeOne } from './execute.js';
 import { describe, scalar, Tensor } from './tensor.js';
 
@@ -14,6 +16,8 @@ interface Entry {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly backward: Backward;
+  /** The type in which products were computed, and are in the gradient. */
+  readonly products: LowType | null;
 }
 
 interface Tape {
@@ -48,7 +52,7 @@ export function differentiable(
 ): void {
   if (!active || !differentiated(inputs)) return;
   for (const output of outputs) active.tracked.add(output);
-  active.entries.push({ op, inputs, outputs, backward });
+  active.entries.push({ op, inputs, outputs, backward, products: lowType() });
 }
 
 /** An op with one output and its gradient. */
@@ -75,16 +79,18 @@ function sum(a: Tensor, b: Tensor): Tensor {
   return executeOne('AddV2', { T: attribute.type(a.dtype) }, [a, b], { shape: a.shape, dtype: a.dtype });
 }
 
-function backpropagate(tape: Tape, loss: Tensor): Map<Tensor, Tensor> {
-  const gradients = new Map<Tensor, Tensor>([[loss, scalar(1)]]);
+function backpropagate(tape: Tape, loss: Tensor, seed: Tensor): Map<Tensor, Tensor> {
+  const gradients = new Map<Tensor, Tensor>([[loss, seed]]);
   for (const entry of tape.entries.toReversed()) {
     const upstream = entry.outputs.map((output) => gradients.get(output) ?? null);
     if (upstream.every((gradient) => gradient === null)) continue;
     const needed = entry.inputs.map((input) => tape.tracked.has(input));
-    const results = entry.backward(upstream, needed);
+    const results = autocast(entry.products, () => entry.backward(upstream, needed));
     entry.inputs.forEach((input, index) => {
-      const gradient = results[index];
-      if (!needed[index] || !gradient) return;
+      const result = results[index];
+      if (!needed[index] || !result) return;
+      // A gradient has the type of what it is of: sums over values of 16 bits come as float32.
+      const gradient = isFloat(input.dtype) ? converted(result, input.dtype) : result;
       if (gradient.shape.join() !== input.shape.join())
         throw new Error(
           `the gradient of ${entry.op} for input ${index} is ${describe(gradient)}, not ${describe(input)}`,
@@ -101,17 +107,19 @@ function backpropagate(tape: Tape, loss: Tensor): Map<Tensor, Tensor> {
  *
  * @param parameters what to differentiate by, by name
  * @param compute    makes the loss (a float32 scalar) and anything else to hand on, such as new buffers
+ * @param seed       what the loss's own gradient is, a float32 scalar: gradients are those of seed times the loss
  * @throws Error naming the parameters that no gradient reaches: a frozen or forgotten parameter is a mistake
  */
 export function valueAndGradients<R extends { readonly loss: Tensor }>(
   parameters: Readonly<Record<string, Tensor>>,
   compute: () => R,
+  seed: Tensor = scalar(1),
 ): { result: R; gradients: Record<string, Tensor> } {
   const tape: Tape = { entries: [], tracked: new Set(Object.values(parameters)) };
   const result = withTape(tape, compute);
   if (result.loss.rank !== 0 || result.loss.dtype !== 'float32')
     throw new TypeError(`a loss is a float32 scalar, not ${describe(result.loss)}`);
-  const all = withTape(null, () => backpropagate(tape, result.loss));
+  const all = withTape(null, () => backpropagate(tape, result.loss, seed));
   const gradients: Record<string, Tensor> = {};
   const unreached: string[] = [];
   for (const [name, parameter] of Object.entries(parameters)) {

@@ -11,6 +11,7 @@ import {
 import type { Model, Normalisation } from '../nn/index.js';
 import { savedTask } from '../tasks/index.js';
 import { savedPlateau } from '../schedules/index.js';
+import { savedLossScale } from './loss-scaler.js';
 import { parameterNames, slotName } from './specs.js';
 
 export type Values = Readonly<Record<string, Float32Array>>;
@@ -39,6 +40,8 @@ const checkpointScalars = z.strictObject({
   pending: metricRow.optional(),
   /** State of a plateau schedule; only in resumable checkpoints. */
   plateau: savedPlateau.optional(),
+  /** State of the loss scale of a training in float16; only in resumable checkpoints. */
+  lossScale: savedLossScale.optional(),
   /** What the task learnt from its steps and epochs (see TaskHost); only in resumable checkpoints. */
   task: savedTask.optional(),
 });

@@ -6,6 +6,8 @@ import { frozenSpecs } from './network.js';
 import {
   evaluatedRole,
   inputSpecs,
+  lossScaleInput,
+  scalesLoss,
   teacherRole,
   type TrainingDefinition,
   type TrainingProgram,
@@ -56,7 +58,11 @@ export function trainingDefinition(program: TrainingProgram): TrainingDefinition
       evaluated: evaluated === 'evaluated' ? model : {},
       ...Object.fromEntries(frozen),
     },
-    inputs: { ...task.inputs, ...inputSpecs(program) },
+    inputs: {
+      ...task.inputs,
+      ...inputSpecs(program),
+      ...(scalesLoss(program) && { [lossScaleInput]: { shape: [], dtype: 'float32' } }),
+    },
     fetches: {
       train: (step) => trainStep(program, step),
       evaluate: scoreFetch(

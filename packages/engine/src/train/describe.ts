@@ -129,6 +129,7 @@ export function describeTraining(inputs: TrainingInputs): TrainingProgram {
     batch: partSize(train),
     parts: train.accumulate,
     ...parameterRates(student, train),
+    precision: train.precision,
     sharpness: train.optimizer.sam?.rho ?? null,
     clip: train.clip,
     average: train.ema !== null,

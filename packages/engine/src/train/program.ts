@@ -1,4 +1,4 @@
-import type { AugmentDetail } from '@ferment/contracts';
+import type { AugmentDetail, Precision } from '@ferment/contracts';
 import type { ProgramDefinition, TensorSpec } from '../capture/index.js';
 import type { MixOptions } from '../augment/index.js';
 import type { Model, Normalisation } from '../nn/index.js';
@@ -25,6 +25,8 @@ export interface TrainingProgram {
   readonly rates: ReadonlyMap<string, number>;
   /** The parameters that stay as they are. */
   readonly frozen: ReadonlySet<string>;
+  /** In which type the networks' products are computed while training. */
+  readonly precision: Precision;
   /** rho of sharpness-aware minimisation; null without it. */
   readonly sharpness: number | null;
   /** The joint norm that gradients are scaled down to; null without. */
@@ -39,6 +41,15 @@ export interface TrainingProgram {
   /** The attack on each update's images; null where the training has none. */
   readonly inner: InnerProgram | null;
 }
+
+/** The type of 16 bits that a training computes products in; null where it is float32. */
+export const lowTypeOf = ({ precision }: TrainingProgram) => (precision === 'float32' ? null : precision);
+
+/** Whether the loss is scaled, so that small gradients are not lost: float16 reaches down to 6e-8, bfloat16 as far as float32. */
+export const scalesLoss = ({ precision }: TrainingProgram) => precision === 'float16';
+
+/** The input of a scaled loss: what it is multiplied by. */
+export const lossScaleInput = 'lossScale';
 
 /** The role of the network that is evaluated and kept: the trained one itself, or one that is derived from it. */
 export const evaluatedRole = ({ average, recalibrated }: TrainingProgram) =>

@@ -1,6 +1,7 @@
 import { describeTraining } from './describe.js';
 import type { TrainingInputs, TrainingOptions, TrainingResult } from './inputs.js';
 import { Run } from './run.js';
+import { requireKernels } from './kernels.js';
 import { openSession } from './session.js';
 import { withBestTeacher } from './best-teacher.js';
 
@@ -15,10 +16,12 @@ import { withBestTeacher } from './best-teacher.js';
  *   batches of an evaluation, before which a checkpoint was taken
  * @throws JobFailure `diverged` at the first loss, weight or optimizer state found not finite (weights are looked at
  *   for every checkpoint, and none that is not finite is handed out); `user` for inputs that do not fit together
+ *   and for a precision that this machine has no kernels for
  */
 export async function runTraining(given: TrainingInputs, options: TrainingOptions): Promise<TrainingResult> {
   const inputs = await withBestTeacher(given, options.signal);
   const program = describeTraining(inputs);
+  requireKernels(program.precision);
   const opened = openSession(program, options.execution ?? 'captured');
   try {
     return await new Run(inputs, options, program, opened).complete();

@@ -7,7 +7,8 @@ import { balanced, DataOrder, shuffled } from './data-order.js';
 import { Adversary } from './adversary.js';
 import { hostOf, innerAttackOf } from './describe.js';
 import type { TrainingInputs, TrainingOptions, TrainingResult } from './inputs.js';
-import type { TrainingProgram } from './program.js';
+import { scalesLoss, type TrainingProgram } from './program.js';
+import { LossScaler } from './loss-scaler.js';
 import { readFinite, writeFixed, writeFresh, type OpenedSession, type Session } from './session.js';
 import { TrainingStopped } from './stopped.js';
 import { Updater } from './updater.js';
@@ -27,6 +28,8 @@ export class Run {
   private readonly validator: Validator;
   /** The learning rate's factor that follows the validation; null under any other schedule. */
   private readonly plateau: Plateau | null;
+  /** Of the loss, in float16. */
+  private readonly scaler: LossScaler | null;
   private step = 0;
   private curve: MetricRow[] = [];
   /** The row of an epoch's last update until the evaluation completes it. */
@@ -52,7 +55,9 @@ export class Run {
     const adversary =
       inner && adversarial ? new Adversary(adversarial, inner.attack, { seed, stepsPerEpoch }) : null;
     const shared = { session, host: this.host, adversary };
-    this.updater = new Updater(inputs, program, { ...shared, order: this.order, steps: this.steps });
+    this.scaler = scalesLoss(program) ? new LossScaler() : null;
+    const updated = { scaler: this.scaler, order: this.order, steps: this.steps };
+    this.updater = new Updater(inputs, program, { ...shared, ...updated });
     this.validator = new Validator(inputs, program, { ...shared, signal: options.signal });
     const { schedule } = train;
     this.plateau = schedule.name === 'plateau' ? new Plateau(schedule, higherIsBetter(select.metric)) : null;
@@ -74,6 +79,7 @@ export class Run {
     this.pending = state.scalars.pending ?? null;
     this.host.restore(state.scalars.task);
     if (state.scalars.plateau) this.plateau?.restore(state.scalars.plateau);
+    if (state.scalars.lossScale) this.scaler?.restore(state.scalars.lossScale);
     const { validator } = this;
     if (state.scalars.best && state.best) validator.best = { ...state.scalars.best, weights: state.best };
     if (state.scalars.robust && state.robust)
@@ -106,13 +112,14 @@ export class Run {
   }
 
   /** What only a run that goes on needs. */
-  private progressSoFar(): Pick<CheckpointScalars, 'curve' | 'pending' | 'task' | 'plateau'> {
+  private progressSoFar(): Pick<CheckpointScalars, 'curve' | 'pending' | 'task' | 'plateau' | 'lossScale'> {
     const task = this.host.save();
     return {
       curve: this.curve,
       ...(this.pending ? { pending: this.pending } : {}),
       ...(task === undefined ? {} : { task }),
       ...(this.plateau && { plateau: this.plateau.save() }),
+      ...(this.scaler && { lossScale: this.scaler.save() }),
     };
   }
 

@@ -1,16 +1,31 @@
 import type { StepArguments, StepResult } from '../capture/index.js';
 import { clipped, jointNorm, mapped, type Gradients } from '../optimizers/index.js';
 import { required } from '../required.js';
-import { add, argMax, cast, equal, mean, multiply, subtract, type Tensor } from '../tensor/index.js';
+import {
+  add,
+  allFinite,
+  argMax,
+  cast,
+  equal,
+  mean,
+  multiply,
+  select,
+  subtract,
+  zerosLike,
+  type Tensor,
+} from '../tensor/index.js';
 import { movedAverage } from './evaluated.js';
 import { batchGradients, type BatchGradients } from './gradients.js';
-import type { TrainingInputs, TrainingProgram, TrainingState } from './program.js';
+import { scalesLoss, type TrainingInputs, type TrainingProgram, type TrainingState } from './program.js';
 import { slotName } from './specs.js';
 
 type Arguments = StepArguments<TrainingState, TrainingInputs>;
 
 /** Outputs of the train fetch that are for the task's host alone carry this before their names. */
 export const observedPrefix = 'observed.';
+
+/** The output of the train fetch that says whether the update was done (1), where its loss is scaled. */
+export const finiteOutput = 'finite';
 
 /** The optimizer's update of every trained parameter. */
 function updated(
@@ -76,20 +91,42 @@ function bounded(
   return { gradients: clipped(gradients, norm, clip), norm };
 }
 
-/** One update: the gradients of its batch, or of its last part with those before, through the optimizer. */
+/** New values where the update is done, those so far where it is left out. */
+function chosen(done: Tensor | null, renewed: Gradients, before: Gradients): Record<string, Tensor> {
+  return mapped(renewed, (value, name) => (done ? select(done, value, required(before[name], name)) : value));
+}
+
+/** The gradients of the parts as the next update begins with them. */
+function emptied(program: TrainingProgram, sums: Gradients): Record<string, Tensor> {
+  // The difference to itself of a gradient that overflowed would not be zero.
+  return mapped(sums, (sum) => (scalesLoss(program) ? zerosLike(sum) : subtract(sum, sum)));
+}
+
+/**
+ * One update: the gradients of its batch, or of its last part with those before, through the optimizer. Under a scaled
+ * loss, gradients that are not finite leave it out: weights, optimizer and moving average stay as they are, and the output
+ * `finite` is 0. (Batch-norm statistics are those of the forward pass, which has been, as under torch.amp.GradScaler.)
+ */
 export function trainStep(program: TrainingProgram, step: Arguments): StepResult<TrainingState> {
   const part = batchGradients(program, step);
   const whole = program.parts > 1 ? summed(program, step, part.gradients) : part.gradients;
   const { gradients, norm } = bounded(program, whole);
   const update = updated(program, step, gradients);
-  const model = { ...part.buffers, ...update.parameters };
+  const { state } = step;
+  const finite = scalesLoss(program) ? allFinite(Object.values(whole)) : null;
+  const parameters = chosen(finite, update.parameters, state.model);
+  const model = { ...part.buffers, ...parameters };
   return {
-    outputs: { ...outputsOf(part), ...(norm && { gradientNorm: norm }) },
+    outputs: {
+      ...outputsOf(part),
+      ...(norm && { gradientNorm: norm }),
+      ...(finite && { [finiteOutput]: cast(finite, 'float32') }),
+    },
     state: {
       model,
-      optimizer: update.slots,
-      ...(program.parts > 1 && { gradients: mapped(step.state.gradients, (sum) => subtract(sum, sum)) }),
-      ...(program.average && { evaluated: movedAverage(step, model) }),
+      optimizer: chosen(finite, update.slots, state.optimizer),
+      ...(program.parts > 1 && { gradients: emptied(program, state.gradients) }),
+      ...(program.average && { evaluated: chosen(finite, movedAverage(step, model), state.evaluated) }),
     },
   };
 }
