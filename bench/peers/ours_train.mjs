@@ -1,5 +1,6 @@
 // Training steps of the engine as a job runs them: one turn of bench/train.mjs. Prints one JSON line.
-// Arguments: workload name, execution (captured or eager). Threads and oneDNN come from the environment.
+// Arguments: workload name, execution (captured or eager), precision (float32, bfloat16 or float16). Threads and oneDNN
+// come from the environment.
 import { trainSpec } from '@ferment/contracts';
 import {
   createModel,
@@ -15,7 +16,7 @@ import {
 } from '@ferment/engine';
 import { workloadOf } from '../lib/workloads.mjs';
 
-const [name, execution = 'captured'] = process.argv.slice(2);
+const [name, execution = 'captured', precision = 'float32'] = process.argv.slice(2);
 const { kind, model, teachers = [], batch, size, channels, steps } = workloadOf(name);
 const warmup = 3;
 const classes = 7;
@@ -97,6 +98,7 @@ const inputs = {
       schedule: { name: 'constant', warmup: 0 },
       augment: 'none',
       labelSmoothing: 0.1,
+      precision,
       threads: 2,
     }),
     seed: 0,
