@@ -97,6 +97,7 @@ describe('a spec that is right', () => {
         rebalance: null,
         freeze: [],
         layerRates: {},
+        precision: 'float32',
         threads: 1,
       },
     });

@@ -207,6 +207,19 @@ describe.each(methods)('a training by $name', (method) => {
     expect(resumed.result.last).toEqual(whole.result.last);
   });
 
+  it.each(['bfloat16', 'float16'] as const)(
+    'attacks as in float32 when the update is in %s',
+    async (precision) => {
+      const losses = async (chosen: 'float32' | typeof precision) => {
+        const { rows } = await trained(adversarialJob(method, { train: { updates: 2, precision: chosen } }));
+        return rows.map(({ values }) => values['train.loss'] ?? Number.NaN);
+      };
+      const [full, mixed] = [await losses('float32'), await losses(precision)];
+      mixed.forEach((loss, at) => expect(loss / (full[at] ?? Number.NaN)).toBeCloseTo(1, 1));
+      expect(mixed).not.toEqual(full);
+    },
+  );
+
   it('makes a network that withstands more than its start', async () => {
     const start = await trained(smallJob({ images: 140, train: { epochs: 4, ...still } }));
     const epsilon = 40 / 255;

@@ -3,6 +3,7 @@ import { distillMethodSpec, JobFailure } from '@ferment/contracts';
 import { readSafetensors } from '../src/files/safetensors.js';
 import { runEvaluation, TrainingStopped } from '../src/train/index.js';
 import { patternImages } from './support/pattern-images.js';
+import { resumesAlike } from './support/resumed.js';
 import {
   Collected,
   everyOption,
@@ -142,25 +143,6 @@ describe.each(optimizers)('with $optimizer.name', ({ optimizer }) => {
     resumesAlike(smallJob({ train: { optimizer, epochs: 3 } }), stop),
   );
 });
-
-/** A run that is stopped after a step and resumed ends as one that was left alone. */
-async function resumesAlike(job: ReturnType<typeof smallJob>, stop: number): Promise<void> {
-  const whole = await trained(job);
-  const controller = new AbortController();
-  const collected = new Collected();
-  const onRow = ({ step }: { step: number }) => {
-    if (step === stop) controller.abort();
-  };
-  const interrupted = trained(job, { signal: controller.signal, onRow }, collected);
-  await expect(interrupted).rejects.toBeInstanceOf(TrainingStopped);
-  const last = collected.checkpoints.at(-1);
-  expect(last?.step).toBe(stop);
-  const resumed = await trained({ ...job, resume: last?.bytes ?? null });
-  expect(Buffer.compare(resumed.result.best, whole.result.best)).toBe(0);
-  expect(Buffer.compare(resumed.result.last, whole.result.last)).toBe(0);
-  expect([...collected.rows, ...resumed.rows].map(timeless)).toEqual(whole.rows.map(timeless));
-  expect(resumed.result.curve.map(timeless)).toEqual(whole.result.curve.map(timeless));
-}
 
 const small = { name: 'vgg', width: 0.125, dropout: 0 } as const;
 const tasks = [

@@ -92,17 +92,15 @@ export class Updater {
       for (const [name, value] of Object.entries(told))
         figures[name] = (figures[name] ?? 0) + (ofUpdate.has(name) ? value : value / parts);
     }
-    const { [finiteSeries]: finite, ...shown } = figures;
+    const { [finiteSeries]: finite, [normSeries]: norm, ...shown } = figures;
     const loss = figures['train.loss'] ?? Number.NaN;
     if (!Number.isFinite(loss)) throw diverged(step + 1, `the loss is ${loss}`);
-    if (scaler) {
-      scaler.observe(finite === 1, step + 1);
-      if (finite !== 1) delete shown[normSeries];
-    }
+    scaler?.observe(finite === 1, step + 1);
     const current = (update.length * 1000) / (performance.now() - started);
     this.imagesPerSecond = this.imagesPerSecond === 0 ? current : 0.9 * this.imagesPerSecond + 0.1 * current;
     return {
       ...shown,
+      ...(norm !== undefined && (!scaler || finite === 1) && { [normSeries]: norm }),
       'train.learningRate': rate,
       ...(lossScale !== undefined && { 'train.lossScale': lossScale }),
       ...(adversary && { 'train.epsilon': adversary.epsilon(step) }),

@@ -1,0 +1,43 @@
+import {
+  modelCatalog,
+  modelNames,
+  modelSpec,
+  type ModelName,
+  type ModelSpec,
+  type Precision,
+} from '@ferment/contracts';
+import { describe, expect, it, jest } from '@jest/globals';
+import { readSafetensors } from '../src/files/safetensors.js';
+import { smallJob, trained } from './support/training.js';
+
+// Seconds of computing each, more on a busy machine.
+jest.setTimeout(180_000);
+
+/** Narrow, without what is drawn at random. */
+function narrow(name: ModelName): ModelSpec {
+  const { shape } = modelCatalog[name].params;
+  return modelSpec.parse({
+    ...{ name, width: 0.25 },
+    ...('stem' in shape && { stem: 'imagenet' }),
+    ...('dropout' in shape && { dropout: 0 }),
+    ...('stochasticDepth' in shape && { stochasticDepth: 0 }),
+    ...('convolutionDropout' in shape && { convolutionDropout: 0 }),
+    ...('transformer' in shape && { depth: [1, 1] }),
+  });
+}
+
+async function step(name: ModelName, precision: Precision): Promise<{ loss: number; last: Uint8Array }> {
+  const train = { augment: 'none', updates: 1, batch: 16, precision } as const;
+  const { rows, result } = await trained(smallJob({ model: narrow(name), train }));
+  return { loss: rows[0]?.values['train.loss'] ?? Number.NaN, last: result.last };
+}
+
+describe.each(modelNames)('%s', (name) => {
+  it('has about the loss of float32 in a captured step in bfloat16, and finite weights after it', async () => {
+    const [full, mixed] = [await step(name, 'float32'), await step(name, 'bfloat16')];
+    expect(mixed.loss).not.toBe(full.loss);
+    expect(Math.abs(mixed.loss / full.loss - 1)).toBeLessThan(0.03);
+    for (const [weight, { data }] of Object.entries(readSafetensors(mixed.last).tensors))
+      expect([weight, Array.from(data as Float32Array).every(Number.isFinite)]).toEqual([weight, true]);
+  });
+});
