@@ -1,12 +1,17 @@
-// What each model costs, and how fast it answers in the engine beside onnxruntime on the same weights: latency of one
-// picture and pictures a second at 64 together, in turn on this machine, several times.
-// Usage: npm run bench -- inference [--json] [--rounds 3] [--threads 1] [--size 48] [MODEL…]
+// What each model costs, and how fast it answers in the engine beside onnxruntime and PyTorch: latency of one picture and
+// pictures a second at 64 together, in turn on this machine, several times; only the ratios of one run mean something.
+// Usage: npm run bench -- inference [--json] [--rounds 3] [--threads 1] [--size 48] [--peers onnxruntime,pytorch]
+// [--python PATH] [MODEL…]
+// Peers: onnxruntime (the ONNX export), pytorch (eager, in the faster of two layouts), both on the same weights; where a
+// network of PyTorch's cannot take them it has the same structure. Without --python a virtual environment is made in the
+// per-user cache (a large download, once).
 import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { modelNames, modelSpec } from '@ferment/contracts';
-import { engineEnvironment, median, turn } from './lib/peer.mjs';
+import { spread } from './lib/compare.mjs';
+import { engineEnvironment, median, peerPython, turn } from './lib/peer.mjs';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -15,6 +20,8 @@ const { values, positionals } = parseArgs({
     rounds: { type: 'string', default: '3' },
     threads: { type: 'string', default: '1' },
     size: { type: 'string', default: '48' },
+    peers: { type: 'string', default: 'onnxruntime,pytorch' },
+    python: { type: 'string' },
   },
 });
 const { threads, size } = values;
@@ -35,36 +42,84 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+const say = (line) => values.json || console.log(line);
+
+/** How a peer answers, given the model and the files that the engine wrote of it, and its name in the names of ratios. */
+const peers = {
+  onnxruntime: {
+    key: 'Onnxruntime',
+    run: (_, { onnx }) =>
+      turn(process.execPath, ['peers/onnxruntime_inference.mjs', onnx, size, channels, threads], threads),
+  },
+  pytorch: {
+    key: 'PytorchEager',
+    async run(model, { weights }) {
+      const python = values.python ?? (await peerPython('torch', ['torch', 'torchvision'], say));
+      const args = ['peers/torch_inference.py', JSON.stringify(model), weights, size, channels, threads];
+      return turn(python, args, threads);
+    },
+  },
+};
+const wanted = values.peers.split(',').map((name) => {
+  if (!peers[name]) throw new Error(`no peer ${name}: expected some of ${Object.keys(peers).join(',')}`);
+  return { name, ...peers[name] };
+});
+
+/** Whether a peer's network is ours with our weights: it answers the first picture alike. */
+function answersAlike(ours, theirs) {
+  const largest = Math.max(...ours.map(Math.abs), 1e-6);
+  return ours.every((value, at) => Math.abs(value - theirs[at]) <= 1e-3 * largest);
+}
+
+/** One model's figures: medians of the rounds, and ratios round by round. */
+function summary(name, turns) {
+  const [first] = turns.ferment;
+  const { parameters, macs, onnxBytes } = first;
+  const of = (rounds, key) => median(rounds.map((round) => round[key]));
+  const figures = (rounds) => ({
+    ...{ median: of(rounds, 'median'), p95: of(rounds, 'p95') },
+    imagesPerSecond: of(rounds, 'imagesPerSecond'),
+  });
+  const row = {
+    ...{ model: name, size: Number(size), threads: Number(threads), load: loadavg()[0] },
+    ...{ parameters, macs, onnxBytes, ferment: figures(turns.ferment) },
+  };
+  for (const { name: peer, key } of wanted) {
+    const [theirs] = turns[peer];
+    if (theirs.parameters !== undefined && theirs.parameters !== parameters)
+      throw new Error(
+        `${name} has ${parameters} parameters, ${peer}'s ${theirs.parameters}: expected the same network`,
+      );
+    const { version, layouts, logits } = theirs;
+    row[peer] = {
+      ...figures(turns[peer]),
+      ...{ version, layouts },
+      sameWeights: logits === undefined || (theirs.loaded && answersAlike(first.logits, logits)),
+    };
+    const each = (figure) =>
+      [turns.ferment, turns[peer]].map((rounds) => rounds.map((round) => round[figure]));
+    const [ours, others] = each('imagesPerSecond');
+    row[`imagesPerSecondFermentTo${key}`] = spread(ours, others);
+    const [latency, otherLatency] = each('median');
+    row[`medianLatency${key}ToFerment`] = spread(otherLatency, latency);
+  }
+  return row;
+}
+
 const folder = await mkdtemp(join(tmpdir(), 'ferment-inference-'));
 const report = [];
 try {
+  const files = { onnx: join(folder, 'model.onnx'), weights: join(folder, 'model.safetensors') };
   for (const name of names) {
-    const file = join(folder, 'model.onnx');
-    const ours = [];
-    const peers = [];
+    const model = parsed(name).data;
+    const turns = { ferment: [], ...Object.fromEntries(wanted.map((peer) => [peer.name, []])) };
     for (let round = 0; round < Number(values.rounds); round += 1) {
-      const args = ['peers/ours_inference.mjs', JSON.stringify(parsed(name).data), size, channels, file];
-      ours.push(await turn(process.execPath, args, threads, engineEnvironment(threads)));
-      const peer = ['peers/onnxruntime_inference.mjs', file, size, channels, threads];
-      peers.push(await turn(process.execPath, peer, threads));
+      const args = ['peers/ours_inference.mjs', JSON.stringify(model), size, channels];
+      const ours = [...args, files.onnx, files.weights];
+      turns.ferment.push(await turn(process.execPath, ours, threads, engineEnvironment(threads)));
+      for (const peer of wanted) turns[peer.name].push(await peer.run(model, files));
     }
-    const of = (rounds, key) => median(rounds.map((round) => round[key]));
-    const ratios = (key) => ours.map((round, at) => round[key] / peers[at][key]);
-    const { parameters, macs, onnxBytes } = ours[0];
-    report.push({
-      ...{ model: name, size: Number(size), threads: Number(threads), parameters, macs, onnxBytes },
-      ferment: {
-        median: of(ours, 'median'),
-        p95: of(ours, 'p95'),
-        imagesPerSecond: of(ours, 'imagesPerSecond'),
-      },
-      onnxruntime: {
-        ...{ median: of(peers, 'median'), p95: of(peers, 'p95') },
-        imagesPerSecond: of(peers, 'imagesPerSecond'),
-        version: peers[0].version,
-      },
-      imagesPerSecondFermentToOnnxruntime: ratios('imagesPerSecond'),
-    });
+    report.push(summary(name, turns));
     if (!values.json) print(report.at(-1), report.length === 1);
   }
 } finally {
@@ -73,20 +128,31 @@ try {
 if (values.json) console.log(JSON.stringify(report, null, 2));
 
 function print(row, first) {
-  const { ferment, onnxruntime, imagesPerSecondFermentToOnnxruntime: ratios } = row;
   if (first) {
+    const versions = wanted.map(({ name }) => row[name].version).join(' : ');
     console.log(
-      `${size} px, ${channels} channel, ${threads} thread(s); Ferment : ${onnxruntime.version}; medians of ${values.rounds} rounds\n`,
+      `${size} px, ${channels} channel, ${threads} thread(s); Ferment : ${versions}; medians of ${values.rounds} rounds; ` +
+        'ratios above 1: Ferment is faster\n',
     );
+    const heads = wanted.flatMap(({ name }) => [`one picture to ${name}`, `64 to ${name}`]);
     console.log(
-      '| model | parameters | MMACs | ONNX, MB | one picture, ms | its p95, ms | pictures/s, 64 together | ratio (least to most) |',
+      `| model | parameters | MMACs | ONNX, MB | one picture, ms | its p95, ms | pictures/s, 64 together | ${heads.join(' | ')} |`,
     );
-    console.log('| --- | --: | --: | --: | --: | --: | --: | --: |');
+    console.log(`| --- |${' --: |'.repeat(6 + heads.length)}`);
   }
-  const pair = (key, digits) => `${ferment[key].toFixed(digits)} : ${onnxruntime[key].toFixed(digits)}`;
+  const each = (key, digits) =>
+    [row.ferment, ...wanted.map(({ name }) => row[name])]
+      .map((figures) => figures[key].toFixed(digits))
+      .join(' : ');
+  const within = ({ median: middle, least, most }) =>
+    `${middle.toFixed(2)} (${least.toFixed(2)} to ${most.toFixed(2)})`;
+  const ratios = wanted.flatMap(({ key }) => [
+    within(row[`medianLatency${key}ToFerment`]),
+    within(row[`imagesPerSecondFermentTo${key}`]),
+  ]);
+  const other = wanted.some(({ name }) => !row[name].sameWeights) ? ' (other weights)' : '';
   console.log(
-    `| ${row.model} | ${row.parameters.toLocaleString('en')} | ${(row.macs / 1e6).toFixed(1)} | ${(row.onnxBytes / 1e6).toFixed(1)} | ` +
-      `${pair('median', 2)} | ${pair('p95', 2)} | ${pair('imagesPerSecond', 0)} | ` +
-      `${median(ratios).toFixed(2)} (${Math.min(...ratios).toFixed(2)} to ${Math.max(...ratios).toFixed(2)}) |`,
+    `| ${row.model}${other} | ${row.parameters.toLocaleString('en')} | ${(row.macs / 1e6).toFixed(1)} | ${(row.onnxBytes / 1e6).toFixed(1)} | ` +
+      `${each('median', 2)} | ${each('p95', 2)} | ${each('imagesPerSecond', 0)} | ${ratios.join(' | ')} |`,
   );
 }

@@ -1,7 +1,8 @@
 // Ratios of two programs' turns.
 import { median } from './peer.mjs';
 
-function spread(ours, theirs) {
+/** Ours to theirs, turn by turn. */
+export function spread(ours, theirs) {
   const ratios = ours.map((value, at) => value / theirs[at]);
   return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
 }

@@ -1,5 +1,5 @@
 // Inference by the engine's captured graph: one turn of bench/inference.mjs. Prints one JSON line.
-// Arguments: model (JSON), pixels on a side, channels, where to write the ONNX export. Threads and oneDNN come from
+// Arguments: model (JSON), pixels on a side, channels, where to write the ONNX export and the weights. Threads and oneDNN come from
 // the environment.
 import { writeFile } from 'node:fs/promises';
 import { estimateModelCost } from '@ferment/contracts';
@@ -15,7 +15,7 @@ import {
 const [text, ...rest] = process.argv.slice(2);
 const model = JSON.parse(text);
 const [size, channels] = rest.slice(0, 2).map(Number);
-const file = rest[2];
+const [file, weightsFile] = rest.slice(2);
 const threads = Number(process.env.TF_NUM_INTRAOP_THREADS);
 const normalisation = { mean: 0.5, std: 0.25 };
 
@@ -30,7 +30,9 @@ const values = Object.fromEntries(
     Float32Array.from({ length: elements(variable.shape) }, (_, at) => weight(variable, at)),
   ]),
 );
-const weights = writeSafetensors(weightsToTensors(network, values));
+// In the order of the layers, which peers with other names go by; a file's own order is another.
+const order = network.variables.map(({ name }) => name);
+const weights = writeSafetensors(weightsToTensors(network, values), { order: JSON.stringify(order) });
 
 const count = 64;
 const images = {
@@ -52,7 +54,7 @@ const { result } = await runRobustness(
 );
 
 const scorer = openScorer({ model, weights }, images, normalisation, 'none', count);
-await scorer.logits(images, signal);
+const answered = await scorer.logits(images, signal);
 const started = performance.now();
 let done = 0;
 while (performance.now() - started < 3000) {
@@ -63,11 +65,13 @@ const imagesPerSecond = (done * 1000) / (performance.now() - started);
 
 const { onnx } = await runExport({ model, weights, size, channels, ...normalisation, calibration: images });
 await writeFile(file, onnx);
+await writeFile(weightsFile, weights);
 const { median, p95 } = result.cost.latency;
 const { macs } = estimateModelCost(model, { size, channels });
 console.log(
   JSON.stringify({
     ...{ median, p95, imagesPerSecond, macs },
+    logits: Array.from(answered.subarray(0, 7)),
     parameters: scorer.parameters,
     onnxBytes: onnx.length,
   }),

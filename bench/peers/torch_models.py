@@ -149,24 +149,71 @@ class ThreeChannels(nn.Module):
         return self.network(x.expand(-1, 3, -1, -1).contiguous(memory_format=torch.channels_last))
 
 
-def resnet18(stem):
-    model = models.resnet18(num_classes=7)
+class ImageSqueeze(nn.Module):
+    """Squeeze-and-excitation of an SE-ResNet: a sixteenth of the channels, 1x1 convolutions with bias."""
+
+    def __init__(self, channels):
+        super().__init__()
+        squeezed = make_divisible(channels / 16)
+        self.fc1, self.fc2 = nn.Conv2d(channels, squeezed, 1), nn.Conv2d(squeezed, channels, 1)
+
+    def forward(self, x):
+        return x * torch.sigmoid(self.fc2(F.relu(self.fc1(x.mean((2, 3), keepdim=True)), inplace=True)))
+
+
+class SqueezedBlock(models.resnet.BasicBlock):
+    """torchvision's block with the residual weighed before the shortcut is added."""
+
+    def __init__(self, *arguments, **named):
+        super().__init__(*arguments, **named)
+        shortcut, self.downsample = self.downsample, None
+        self.se = ImageSqueeze(self.conv2.out_channels)
+        self.downsample = shortcut
+
+    def forward(self, x):
+        line = F.relu(self.bn1(self.conv1(x)), inplace=True)
+        line = self.se(self.bn2(self.conv2(line)))
+        return F.relu(line + (x if self.downsample is None else self.downsample(x)), inplace=True)
+
+
+def resnet18(stem, block=models.resnet.BasicBlock):
+    model = models.ResNet(block, [2, 2, 2, 2], num_classes=7)
     if stem == "small":
         model.conv1 = nn.Conv2d(3, 64, 3, 1, 1, bias=False)
         model.maxpool = nn.Identity()
     return model
 
 
+def unstrided(model, stem):
+    """A small stem of torchvision's other networks: the first convolution without its stride."""
+    if stem == "small":
+        first = model.conv1 if hasattr(model, "conv1") else model.features[0]
+        first[0].stride = (1, 1)
+        if hasattr(model, "maxpool"):
+            model.maxpool = nn.Identity()
+    return model
+
+
+def convnext_tiny(stem):
+    model = models.convnext_tiny(num_classes=7)
+    if stem == "small":
+        first = model.features[0][0]
+        first.stride, first.padding = (2, 2), (1, 1)
+    return model
+
+
 def create(spec, channels):
     """The network of a workload's `model`, for pictures of so many channels."""
-    name = spec["name"]
+    name, stem = spec["name"], spec.get("stem")
     if name in ("vgg", "hybrid"):
         return {"vgg": vgg, "hybrid": hybrid}[name](channels)
     network = {
-        "resnet18": lambda: resnet18(spec.get("stem")),
-        "mobilenetv3-large": lambda: models.mobilenet_v3_large(num_classes=7),
-        "efficientnet-b3": lambda: models.efficientnet_b3(num_classes=7),
-        "convnext-tiny": lambda: models.convnext_tiny(num_classes=7),
+        "resnet18": lambda: resnet18(stem),
+        "seresnet18": lambda: resnet18(stem, SqueezedBlock),
+        "mobilenetv3-large": lambda: unstrided(models.mobilenet_v3_large(num_classes=7), stem),
+        "efficientnet-b3": lambda: unstrided(models.efficientnet_b3(num_classes=7), stem),
+        "shufflenetv2": lambda: unstrided(models.shufflenet_v2_x1_0(num_classes=7), stem),
+        "convnext-tiny": lambda: convnext_tiny(stem),
         "resemotenet": lambda: resemotenet(3),
     }[name]()
     return network if channels == 3 else ThreeChannels(network)

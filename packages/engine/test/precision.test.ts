@@ -46,18 +46,15 @@ const floats = (bytes: Uint8Array) =>
     ),
   );
 
-/** What one update without momentum takes from each parameter, by a rate of 1: the gradient. */
-async function gradients(precision: Precision): Promise<Map<string, Float32Array>> {
-  const { result } = await trained(smallJob({ start, train: { ...plainStep, precision } }));
-  const [before, after] = [floats(start), floats(result.last)];
-  return new Map(
-    [...before]
-      .filter(([name]) => !name.includes('running_'))
-      .map(([name, values]) => [
-        name,
-        values.map((value, at) => value - (after.get(name)?.[at] ?? Number.NaN)),
-      ]),
-  );
+/** What one update of all images takes from the parameters, without momentum and by a rate of 1: the gradient. */
+async function gradient(precision: Precision): Promise<number[]> {
+  const { result } = await trained(smallJob({ start, train: { ...plainStep, batch: 40, precision } }));
+  const after = floats(result.last);
+  return [...floats(start)]
+    .filter(([name]) => !name.includes('running_'))
+    .flatMap(([name, values]) =>
+      Array.from(values, (value, at) => value - (after.get(name)?.[at] ?? Number.NaN)),
+    );
 }
 
 describe.each(low)('a training in %s', (precision) => {
@@ -85,18 +82,13 @@ describe.each(low)('a training in %s', (precision) => {
     ).toEqual([]);
   });
 
-  it('has gradients close to those in float32', async () => {
-    const [full, mixed] = [await gradients('float32'), await gradients(precision)];
-    for (const [name, values] of mixed) {
-      const exact = full.get(name) ?? new Float32Array();
-      const off = Math.hypot(...values.map((value, at) => value - (exact[at] ?? Number.NaN)));
-      // A dozen roundings to 8 or 11 places, in the square mean.
-      expect([name, off / Math.hypot(...exact) < (precision === 'bfloat16' ? 0.05 : 0.01)]).toEqual([
-        name,
-        true,
-      ]);
-      expect([name, off > 0]).toEqual([name, true]);
-    }
+  it('has a gradient close to the one in float32', async () => {
+    const [full, mixed] = [await gradient('float32'), await gradient(precision)];
+    const off =
+      Math.hypot(...mixed.map((value, at) => value - (full[at] ?? Number.NaN))) / Math.hypot(...full);
+    // torch.autocast, on such pictures and with benchmarks' vgg: 0.165 and 0.048. Seven batch norms enlarge the roundings.
+    expect(off).toBeLessThan(precision === 'bfloat16' ? 0.2 : 0.06);
+    expect(off).toBeGreaterThan(1e-4);
   });
 
   it('learns as well as in float32, and the same bits every time', async () => {
@@ -260,7 +252,7 @@ describe('an update in float16 whose gradients overflow', () => {
       epochs: 2,
       precision: 'float16',
     };
-    const resume = await beginning(train, 2 ** 28);
+    const resume = await beginning(train, 2 ** 22);
     const job = smallJob({ train, resume });
     const { rows } = await trained(job);
     const norms = rows.map(({ values }) => values['train.gradientNorm']);
