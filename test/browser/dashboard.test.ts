@@ -227,13 +227,14 @@ describeWith('chromium', 'the dashboard', () => {
       await page.getByRole('link', { name: 'Compare', exact: true }).last().click();
       await page.getByRole('heading', { name: 'Compare trials' }).waitFor();
       const differences = page.getByRole('region', { name: 'What differs in what was asked for' });
+      const remove = page.getByRole('button', { name: /^Remove/ });
+      await remove.nth(3).waitFor();
       const ids = new URL(page.url()).searchParams.get('trials') ?? '';
       const told = await stack.client.fetch(`trials/compare?ids=${ids}`);
       const { differences: expected } = trialComparison.parse(await told.json());
       expect(expected.map(({ path }) => path)).toContain('seed');
       for (const { path } of expected) await differences.getByText(path, { exact: true }).first().waitFor();
       await page.getByRole('img', { name: /validation macro-F1 of .*seed 0/ }).waitFor();
-      const remove = page.getByRole('button', { name: /^Remove/ });
       expect(await remove.count()).toBe(4);
       await remove.first().click();
       const other = (await stack.client.experiments()).find(({ id }) => id !== experiment);
