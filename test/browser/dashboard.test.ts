@@ -224,6 +224,7 @@ describeWith('chromium', 'the dashboard', () => {
     'compares trials of two experiments: figures, curves, and what was asked for differently',
     async () => {
       await page.goto(`${stack.client.url}/experiments/view/?id=${experiment}`);
+      await page.getByRole('link', { name: 'baseline', exact: true }).first().waitFor();
       await page.getByRole('link', { name: 'Compare', exact: true }).last().click();
       await page.getByRole('heading', { name: 'Compare trials' }).waitFor();
       const differences = page.getByRole('region', { name: 'What differs in what was asked for' });

@@ -64,13 +64,15 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
             onChange={setState}
             options={[{ value: '', title: 'all' }, ...states.map(option)]}
           />
-          <Link
-            className="button small"
-            href={compareAddress(shown.map(({ id }) => id))}
-            title={`Side by side, up to ${mostCompared} of those shown`}
-          >
-            Compare
-          </Link>
+          {shown.length > 1 ? (
+            <Link
+              className="button small"
+              href={compareAddress(shown.map(({ id }) => id))}
+              title={`Side by side, up to ${mostCompared} of those shown`}
+            >
+              Compare
+            </Link>
+          ) : null}
         </div>
       </div>
       {trials.error && !trials.data ? (
