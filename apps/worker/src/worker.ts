@@ -22,11 +22,14 @@ const childModule = fileURLToPath(new URL('./child/main.js', import.meta.url));
 /**
  * Starts a worker: database, store and queue as the settings say, one processor for each class of resource.
  *
+ * @param options.child file that children run instead of the catalog's handlers: it calls `serveChild` with others, as
+ *   the benchmark of scheduling does
  * @returns a way to stop it in order: running attempts save their state and become ready again
  */
 export async function startWorker(
   settings: WorkerSettings,
   log: Logger,
+  options: { child?: string } = {},
 ): Promise<{ close(): Promise<void> }> {
   const { platform, id, host, heartbeatSeconds, devices } = settings;
   const { leaseSeconds } = platform;
@@ -49,7 +52,7 @@ export async function startWorker(
     const figures = new WorkerFigures({ worker: id, host, version: machine.versions.ferment });
     const cache = new ArtifactCache(join(platform.dataFolder, 'cache'), platform.worker.cacheBytes, store);
     const pool = new ChildPool({
-      module: childModule,
+      module: options.child ?? childModule,
       environment: settings.environment,
       idle: slots.cpu + slots.light,
       xla: settings.xla,
