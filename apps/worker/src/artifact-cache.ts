@@ -21,6 +21,8 @@ export class CorruptArtifact extends Error {
 
 /** A file that was unfinished for so long belongs to nobody any more. */
 const abandonedMilliseconds = 60_000;
+/** How long the folder is not looked through: another worker of this machine may put files into it, too. */
+const lookMilliseconds = 30_000;
 
 /** What a worker tells of its cache. */
 export interface CacheUsage {
@@ -52,6 +54,8 @@ export class ArtifactCache {
   readonly #fetching = new Map<string, Promise<string>>();
   /** How many holds use a file. */
   readonly #used = new Map<string, number>();
+  /** Bytes in the folder at the last look and what came in since, and when that look was. */
+  #known = { total: 0, at: -Infinity };
   #hits = 0;
   #misses = 0;
   #cleaned: Promise<void> | null = null;
@@ -91,7 +95,7 @@ export class ArtifactCache {
   async adopt(file: OutgoingFile): Promise<void> {
     await mkdir(this.folder, { recursive: true });
     await rename(file.path, this.#place(file.hash));
-    await this.#evict(file.hash);
+    await this.#added(file.hash, file.bytes);
   }
 
   async usage(): Promise<CacheUsage> {
@@ -127,7 +131,7 @@ export class ArtifactCache {
     }
     this.#misses += 1;
     await this.#download(hash, path);
-    await this.#evict(hash);
+    await this.#added(hash, (await stat(path).catch(() => null))?.size ?? 0);
     return path;
   }
 
@@ -167,15 +171,25 @@ export class ArtifactCache {
     return join(this.folder, hash);
   }
 
-  async #evict(keep: string): Promise<void> {
+  /** Looks through the folder, which takes the longer the more there is, only when it may have become too full. */
+  async #added(hash: string, bytes: number): Promise<void> {
+    const { total, at } = this.#known;
+    this.#known = { total: total + bytes, at };
+    if (this.#known.total <= this.limitBytes && performance.now() - at < lookMilliseconds) return;
+    this.#known = { total: await this.#evict(hash), at: performance.now() };
+  }
+
+  /** @returns bytes of all files that are left */
+  async #evict(keep: string): Promise<number> {
     const files = await this.#files();
     let total = files.reduce((sum, { bytes }) => sum + bytes, 0);
     for (const { name, bytes } of files.sort((a, b) => a.used - b.used)) {
-      if (total <= this.limitBytes) return;
+      if (total <= this.limitBytes) break;
       if (name === keep || this.#used.has(name)) continue;
       await rm(this.#place(name), { force: true });
       total -= bytes;
     }
+    return total;
   }
 
   async #files(): Promise<{ name: string; bytes: number; used: number }[]> {

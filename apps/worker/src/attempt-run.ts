@@ -211,7 +211,8 @@ export class AttemptRun {
           truth.complete(jobId, attempt, { outputs, result: end.result }),
         );
         if (kept) {
-          await writer.discardCheckpoints();
+          // A first attempt that saved none leaves none behind.
+          if (attempt > 1 || writer.hasSaved) await writer.discardCheckpoints();
           await this.#keep(Object.values(end.outputs));
         }
         log.info({ recorded: kept }, 'attempt succeeded');

@@ -39,6 +39,7 @@ export class AttemptWriter {
   #truncateFrom: number | null;
   #cursor: number;
   #working: Promise<void> | null = null;
+  #saved = false;
 
   constructor(private readonly options: WriterOptions) {
     this.#truncateFrom = options.truncateFrom;
@@ -53,6 +54,11 @@ export class AttemptWriter {
   checkpoint(checkpoint: PendingCheckpoint): void {
     this.#queue.push(checkpoint);
     this.#work();
+  }
+
+  /** Whether a checkpoint was recorded, or may have been. */
+  get hasSaved(): boolean {
+    return this.#saved;
   }
 
   /** Resolves when everything reported so far is stored; rejects where it could not be. */
@@ -97,6 +103,7 @@ export class AttemptWriter {
   async #saveCheckpoint({ step, epoch, file }: PendingCheckpoint): Promise<void> {
     const { jobId, attempt, truth, store, log, signal } = this.options;
     const artifact = await this.upload(file);
+    this.#saved = true;
     await this.#fenced(
       persist(
         async () => {

@@ -31,7 +31,7 @@ const jobStates = async (id: string) => (await here.experiments.jobs(id)).map((j
 function handedOut(): QueueMessage[] {
   const messages: QueueMessage[] = [];
   const queue: Delivery = {
-    enqueue: (_resource, message) => Promise.resolve(void messages.push(message)),
+    enqueue: (_resource, offered) => Promise.resolve(void messages.push(...offered)),
     has: () => Promise.resolve(true),
   };
   const dispatcher = new Dispatcher(here.database, { delivery: queue, pollMilliseconds: 20 });

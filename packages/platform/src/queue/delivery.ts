@@ -5,8 +5,8 @@ import { queueConnection, queueJobId, queueName, type QueueSettings } from './se
 
 /** What dispatcher and reconciler need of a queue. */
 export interface Delivery {
-  /** Hands out one attempt. Repeating it for the same attempt changes nothing. */
-  enqueue(resource: ResourceClass, message: QueueMessage): Promise<void>;
+  /** Hands out attempts, in this order. Repeating it for the same attempts changes nothing. */
+  enqueue(resource: ResourceClass, messages: readonly QueueMessage[]): Promise<void>;
   /** True while the queue holds that attempt, waiting or being worked on. */
   has(resource: ResourceClass, message: Pick<QueueMessage, 'jobId' | 'attempt'>): Promise<boolean>;
 }
@@ -42,15 +42,20 @@ export async function queueDepth(
 /** Delivery through BullMQ. Order was decided in PostgreSQL, so all messages have one priority: first in, first out. */
 export function delivery(queues: Queues): Delivery {
   return {
-    async enqueue(resource, message) {
-      await queues[resource].add('attempt', message, {
-        jobId: queueJobId(message.jobId, message.attempt),
-        attempts: 1,
-        removeOnComplete: true,
-        removeOnFail: true,
-        // 0 (unset) would outrank every message that has a priority.
-        priority: 1,
-      });
+    async enqueue(resource, messages) {
+      const jobs = messages.map((message) => ({
+        name: 'attempt',
+        data: message,
+        opts: {
+          jobId: queueJobId(message.jobId, message.attempt),
+          attempts: 1,
+          removeOnComplete: true,
+          removeOnFail: true,
+          // 0 (unset) would outrank every message that has a priority.
+          priority: 1,
+        },
+      }));
+      await queues[resource].addBulk(jobs);
     },
     async has(resource, { jobId, attempt }) {
       const found = await queues[resource].getJob(queueJobId(jobId, attempt));

@@ -38,7 +38,12 @@ export function prepareQueueClient(settings: QueueSettings): void {
 export function queueConnection(settings: QueueSettings): ConnectionOptions {
   // A consumer that waits must wait through an outage rather than fail after some retries.
   if (settings.backend === 'redis') return { url: settings.url, maxRetriesPerRequest: null };
-  return { connectionString: settings.url, max: 2, keepAlive: true } as ConnectionOptions;
+  return {
+    ...{ connectionString: settings.url, max: 2, keepAlive: true },
+    // A queue that lost its last moments in a crash is filled again, or delivers again what is done: no message is worth
+    // waiting for the disk.
+    options: '-c synchronous_commit=off',
+  } as ConnectionOptions;
 }
 
 export function queueName(resource: ResourceClass): string {

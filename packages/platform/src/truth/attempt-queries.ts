@@ -19,15 +19,6 @@ export async function isRunning(tx: Queryable, jobId: string, attempt: number): 
   return rowCount === 1;
 }
 
-/** The attempt was the one that succeeded. */
-export async function wasSuccess(tx: Queryable, jobId: string, attempt: number): Promise<boolean> {
-  const { rowCount } = await tx.query(
-    `SELECT FROM attempt WHERE job_id = $1 AND number = $2 AND state = 'succeeded'`,
-    [jobId, attempt],
-  );
-  return rowCount === 1;
-}
-
 /** Ends an attempt that is its job's running one; null, and nothing is changed, for any other. */
 export async function endAttempt(
   tx: Queryable,
@@ -71,6 +62,44 @@ export async function recordArtifacts(
        WHERE a.unreferenced_at IS NOT NULL OR a.kind IS NULL`,
     [artifacts.map(({ hash }) => hash), artifacts.map(({ bytes }) => bytes), kinds],
   );
+}
+
+/** Files that an attempt is about to store. */
+export interface Publication {
+  jobId: string;
+  attempt: number;
+  artifacts: readonly ArtifactReference[];
+}
+
+/** Notes the files of those attempts that are running; says which are. */
+export async function publishFiles(
+  tx: Queryable,
+  publications: readonly Publication[],
+): Promise<boolean[]> {
+  const { rows } = await tx.query<{ place: number }>(
+    `SELECT q.place::int - 1 AS place FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS q(id, number, place)
+       JOIN attempt a ON a.job_id = q.id AND a.number = q.number AND a.state = 'running' ORDER BY q.id FOR SHARE OF a`,
+    [publications.map(({ jobId }) => jobId), publications.map(({ attempt }) => attempt)],
+  );
+  const running = new Set(rows.map(({ place }) => place));
+  const files = publications
+    .filter((_, place) => running.has(place))
+    .flatMap(({ jobId, attempt, artifacts }) => artifacts.map((file) => ({ jobId, attempt, ...file })));
+  await recordArtifacts(
+    tx,
+    files,
+    files.map(() => null),
+  );
+  await tx.query(
+    `INSERT INTO publication (job_id, attempt, hash)
+     SELECT DISTINCT * FROM unnest($1::uuid[], $2::int[], $3::text[]) ON CONFLICT DO NOTHING`,
+    [
+      files.map(({ jobId }) => jobId),
+      files.map(({ attempt }) => attempt),
+      files.map(({ hash }) => hash),
+    ],
+  );
+  return publications.map((_, place) => running.has(place));
 }
 
 /** Worker, its jobs, their attempts, their progress, seconds of lease: renews, and tells what each attempt's state is. */

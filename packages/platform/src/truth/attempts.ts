@@ -1,28 +1,24 @@
-import {
-  jobCatalog,
-  type ArtifactReference,
-  type JobEntry,
-  type JobProgress,
-  type MetricRow,
-} from '@ferment/contracts';
+import type { ArtifactReference, JobProgress, MetricRow } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import {
   appendSql,
   endAttempt,
   heartbeatSql,
   isRunning,
+  publishFiles,
   recordArtifacts,
-  wasSuccess,
+  type Publication,
 } from './attempt-queries.js';
-import { claimAttempt, type Claim } from './claim.js';
-import { completionEffects } from './completion.js';
+import { Batches } from './batches.js';
+import { claimAttempts, type Claim, type ClaimRequest } from './claim.js';
+import { completeAttempts, type CompletionRequest } from './complete.js';
 import { discardCheckpoints } from './checkpoints.js';
 import { channel } from './events.js';
 import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { Curves, type CurveStore } from './curves.js';
 import { appendLog, type LogAppend } from './attempt-logs.js';
 import { changeGraph } from './graph.js';
-import { storeSummaries, summariseMetrics } from './metric-summaries.js';
+import { summariseMetrics } from './metric-summaries.js';
 
 /** What travels through the queue: everything else is read when the attempt is claimed. */
 export interface QueueMessage {
@@ -63,6 +59,8 @@ export class Attempts {
   private readonly leaseSeconds: number;
   private readonly backOff: number;
   private readonly curves: Curves;
+  private readonly changes: Batches<Change, Changed>;
+  private readonly publications: Batches<Publication, boolean>;
 
   constructor(
     private readonly database: Database,
@@ -72,14 +70,20 @@ export class Attempts {
     this.backOff = options.backOffMilliseconds ?? 2000;
     // Each curve is read once: there is nothing to keep.
     this.curves = new Curves(database, options.store ?? noStore, { keptBytes: 0 });
+    this.changes = new Batches((calls) => this.change(calls));
+    this.publications = new Batches((calls) => database.transaction((tx) => publishFiles(tx, calls)));
   }
 
   /**
    * Starts the attempt that a message offers. Null when there is nothing to do: delivered twice, superseded,
-   * cancelled, paused, or the worker is draining.
+   * cancelled, paused, or the worker is draining. Claims and completions that come side by side share a transaction.
    */
-  claim(message: Pick<QueueMessage, 'jobId' | 'attempt'>, worker: { id: string }): Promise<Claim | null> {
-    return changeGraph(this.database, (graph) => claimAttempt(graph, message, worker.id, this.leaseSeconds));
+  async claim(
+    { jobId, attempt }: Pick<QueueMessage, 'jobId' | 'attempt'>,
+    worker: { id: string },
+  ): Promise<Claim | null> {
+    const { claim } = await this.changes.add({ claim: { jobId, attempt, workerId: worker.id } });
+    return claim;
   }
 
   /**
@@ -198,20 +202,7 @@ export class Attempts {
    * @returns false when the attempt is not the running one
    */
   publish(jobId: string, attempt: number, artifacts: readonly ArtifactReference[]): Promise<boolean> {
-    return this.database.transaction(async (tx) => {
-      if (!(await isRunning(tx, jobId, attempt))) return false;
-      await recordArtifacts(
-        tx,
-        artifacts,
-        artifacts.map(() => null),
-      );
-      await tx.query(
-        `INSERT INTO publication (job_id, attempt, hash) SELECT DISTINCT $1::uuid, $2::int, hash FROM unnest($3::text[]) AS a(hash)
-         ON CONFLICT DO NOTHING`,
-        [jobId, attempt, artifacts.map(({ hash }) => hash)],
-      );
-      return true;
-    });
+    return this.publications.add({ jobId, attempt, artifacts });
   }
 
   /**
@@ -223,37 +214,9 @@ export class Attempts {
    */
   async complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
     // Its rows are all there, and it alone may write more: this need not wait in the graph's lock.
-    const summaries = await summariseMetrics(this.database.pool, this.curves, jobId);
-    return changeGraph(this.database, async (graph) => {
-      const { tx } = graph;
-      const ended = await endAttempt(tx, jobId, attempt, 'succeeded');
-      if (!ended) return wasSuccess(tx, jobId, attempt);
-      const entry: JobEntry = jobCatalog[ended.kind];
-      const missing = Object.keys(entry.outputs).filter((role) => outputs[role] === undefined);
-      if (missing.length > 0)
-        throw new Error(`${ended.kind} job ${jobId} has no output ${missing.join(', ')}`);
-      await recordArtifacts(
-        tx,
-        Object.values(outputs),
-        Object.keys(outputs).map((role) => entry.outputs[role] ?? role),
-      );
-      await tx.query(
-        `INSERT INTO job_output (job_id, role, hash) SELECT $1, role, hash FROM unnest($2::text[], $3::text[]) AS o(role, hash)
-         ON CONFLICT (job_id, role) DO UPDATE SET hash = excluded.hash`,
-        [jobId, Object.keys(outputs), Object.values(outputs).map(({ hash }) => hash)],
-      );
-      await tx.query('UPDATE job SET result = $2 WHERE id = $1', [jobId, JSON.stringify(result ?? null)]);
-      await tx.query('DELETE FROM checkpoint WHERE job_id = $1', [jobId]);
-      await tx.query('DELETE FROM publication WHERE job_id = $1', [jobId]);
-      await storeSummaries(tx, jobId, summaries);
-      graph.tell(
-        { type: 'attempt.changed', state: 'succeeded', attempt, failureClass: null, reason: null },
-        { jobId },
-      );
-      await graph.move([jobId], ['running'], 'succeeded', { reason: null, failureClass: null });
-      await completionEffects(graph, ended.kind, jobId, result);
-      return true;
-    });
+    const series = await summariseMetrics(this.database.pool, this.curves, jobId);
+    const { kept } = await this.changes.add({ completion: { jobId, attempt, outputs, result, series } });
+    return kept;
   }
 
   /**
@@ -282,6 +245,31 @@ export class Attempts {
       return true;
     });
   }
+
+  /** One change of the graph for all that ends and begins at this moment. */
+  private change(calls: readonly Change[]): Promise<Changed[]> {
+    return changeGraph(this.database, async (graph) => {
+      const completions = calls.flatMap(({ completion }) => completion ?? []);
+      const requests = calls.flatMap(({ claim }) => claim ?? []);
+      const kept = completions.length > 0 ? await completeAttempts(graph, completions) : new Set<CompletionRequest>();
+      const claims = requests.length > 0 ? await claimAttempts(graph, requests, this.leaseSeconds) : new Map<ClaimRequest, Claim>();
+      return calls.map(({ claim, completion }) => ({
+        claim: (claim && claims.get(claim)) ?? null,
+        kept: completion !== undefined && kept.has(completion),
+      }));
+    });
+  }
+}
+
+/** What a worker asks of the graph: one of the two. */
+interface Change {
+  claim?: ClaimRequest;
+  completion?: CompletionRequest;
+}
+
+interface Changed {
+  claim: Claim | null;
+  kept: boolean;
 }
 
 /** Of a worker that was given none: jobs whose curves were never moved out of the database need none. */

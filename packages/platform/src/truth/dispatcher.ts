@@ -60,22 +60,33 @@ export class Dispatcher {
 
   private async tick(): Promise<void> {
     await this.advanceStudies();
-    for (const resource of resourceClasses) {
+    for (const resource of await this.resourcesWithRoom()) {
       const offers = await this.database.transaction((tx) => offer(tx, resource));
-      for (const message of offers) await this.hand(resource, message);
+      if (offers.length > 0) await this.hand(resource, offers);
     }
     await this.askForTables();
   }
 
-  private async hand(resource: ResourceClass, message: QueueMessage): Promise<void> {
+  /** Where a job waits that may have room. */
+  private async resourcesWithRoom(): Promise<ResourceClass[]> {
+    const { rows } = await this.database.pool.query<{ resource: ResourceClass }>(
+      `SELECT r.resource FROM unnest($1::text[]) AS r(resource)
+       WHERE EXISTS (SELECT FROM job j WHERE j.resource = r.resource AND j.state = 'ready' AND j.queued_at IS NULL)
+         AND EXISTS (SELECT FROM worker w WHERE w.state = 'active' AND (w.slots->>r.resource)::int > 0)`,
+      [resourceClasses],
+    );
+    return rows.map(({ resource }) => resource);
+  }
+
+  private async hand(resource: ResourceClass, messages: readonly QueueMessage[]): Promise<void> {
     try {
-      await this.options.delivery.enqueue(resource, message);
+      await this.options.delivery.enqueue(resource, messages);
     } catch (error) {
       this.options.log?.warn(
-        { error: String(error), ...message },
-        'the queue did not take a job; it stays ready',
+        { error: String(error), jobs: messages.map(({ jobId }) => jobId) },
+        'the queue did not take jobs; they stay ready',
       );
-      await withdrawOffer(this.database, message);
+      for (const message of messages) await withdrawOffer(this.database, message);
     }
   }
 
@@ -137,6 +148,9 @@ export async function withdrawOffer(
 
 /** Marks the next jobs of one resource as offered, each with a new attempt number. */
 async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessage[]> {
+  // An offer that a crash of the database takes back is made again, under the same number: nobody can have claimed it,
+  // since a claim is written behind it and waits for the disk.
+  await tx.query('SET LOCAL synchronous_commit = off');
   const { rows } = await tx.query<{ capacity: number; busy: number }>(capacitySql, [resource]);
   const { capacity, busy } = rows[0] ?? { capacity: 0, busy: 0 };
   // As many again in reserve, so that a worker that becomes free need not wait for this loop.

@@ -22,24 +22,25 @@ export async function summariseMetrics(
   }
 }
 
-/** Puts a job's summaries in the place of those it had. */
+/** Puts jobs' summaries in the place of those they had. */
 export async function storeSummaries(
   tx: Queryable,
-  jobId: string,
-  series: readonly SeriesSummary[],
+  jobs: readonly { jobId: string; series: readonly SeriesSummary[] }[],
 ): Promise<void> {
-  await tx.query('DELETE FROM metric_summary WHERE job_id = $1', [jobId]);
+  await tx.query('DELETE FROM metric_summary WHERE job_id = ANY($1)', [jobs.map(({ jobId }) => jobId)]);
+  const all = jobs.flatMap(({ jobId, series }) => series.map((item) => ({ jobId, ...item })));
+  if (all.length === 0) return;
   await tx.query(
     `INSERT INTO metric_summary (job_id, series, points, last_step, last, minimum, maximum)
-     SELECT $1, * FROM unnest($2::text[], $3::int[], $4::int[], $5::float8[], $6::float8[], $7::float8[])`,
+     SELECT * FROM unnest($1::uuid[], $2::text[], $3::int[], $4::int[], $5::float8[], $6::float8[], $7::float8[])`,
     [
-      jobId,
-      series.map((item) => item.series),
-      series.map((item) => item.points),
-      series.map((item) => item.lastStep),
-      series.map((item) => item.last),
-      series.map((item) => item.minimum),
-      series.map((item) => item.maximum),
+      all.map(({ jobId }) => jobId),
+      all.map((item) => item.series),
+      all.map((item) => item.points),
+      all.map((item) => item.lastStep),
+      all.map((item) => item.last),
+      all.map((item) => item.minimum),
+      all.map((item) => item.maximum),
     ],
   );
 }
