@@ -8,7 +8,10 @@ const stack = await startStack({ queue: values.queue, slots });
 try {
   await runTrivial(stack, 4 * slots);
   for (const jobs of values.jobs.split(',').map(Number)) {
+    const before = stack.processor();
     const r = await runTrivial(stack, jobs);
+    const after = stack.processor();
+    console.log(Object.entries(after).map(([k, v]) => `${k} ${((v - before[k]) / jobs * 1000).toFixed(2)}`).join(', '), 'ms/job');
     console.log(values.queue, slots, jobs, (jobs / r.seconds).toFixed(1), 'jobs/s', loadavg()[0]);
   }
   const l = [];

@@ -16,6 +16,8 @@ import {
   Tokens,
 } from '@ferment/platform';
 
+import { parentOf, processorSeconds } from './processes.mjs';
+
 const repository = resolve(import.meta.dirname, '../..');
 const log = createLogger('bench', 'warn');
 
@@ -54,7 +56,7 @@ async function startRedis(folder) {
     while (!(await accepts(port))) await new Promise((next) => setTimeout(next, 20));
   })();
   await Promise.race([ready, failed]);
-  return { url: `redis://127.0.0.1:${port}`, stop: () => ended(child) };
+  return { url: `redis://127.0.0.1:${port}`, pid: child.pid, stop: () => ended(child) };
 }
 
 /** Starts a program of ours and waits for its first message. */
@@ -106,7 +108,20 @@ export async function startStack({ queue, slots }) {
     undo.push(() => api.stop());
     const worker = await startProgram('bench/peers/ours_trivial_worker.mjs', environment);
     undo.push(() => worker.stop());
-    return { database, url: api.message.url, token, api, worker, stop };
+    const backend = await database.pool.query('SELECT pg_backend_pid() AS pid');
+    const postmaster = parentOf(backend.rows[0].pid);
+    /** Seconds of processor time so far, by part. */
+    const processor = () => {
+      const workerAlone = processorSeconds(worker.pid);
+      return {
+        postgres: processorSeconds(postmaster, { family: true }),
+        ...(redis && { redis: processorSeconds(redis.pid) }),
+        api: processorSeconds(api.pid),
+        worker: workerAlone,
+        children: processorSeconds(worker.pid, { family: true }) - workerAlone,
+      };
+    };
+    return { database, url: api.message.url, token, processor, stop };
   } catch (error) {
     await stop();
     throw error;

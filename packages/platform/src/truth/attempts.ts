@@ -18,7 +18,7 @@ import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { Curves, type CurveStore } from './curves.js';
 import { appendLog, type LogAppend } from './attempt-logs.js';
 import { changeGraph } from './graph.js';
-import { summariseMetrics } from './metric-summaries.js';
+import { haveCurves, summariseMetrics } from './metric-summaries.js';
 
 /** What travels through the queue: everything else is read when the attempt is claimed. */
 export interface QueueMessage {
@@ -61,6 +61,7 @@ export class Attempts {
   private readonly curves: Curves;
   private readonly changes: Batches<Change, Changed>;
   private readonly publications: Batches<Publication, boolean>;
+  private readonly curvesTold: Batches<string, boolean>;
 
   constructor(
     private readonly database: Database,
@@ -72,6 +73,7 @@ export class Attempts {
     this.curves = new Curves(database, options.store ?? noStore, { keptBytes: 0 });
     this.changes = new Batches((calls) => this.change(calls));
     this.publications = new Batches((calls) => database.transaction((tx) => publishFiles(tx, calls)));
+    this.curvesTold = new Batches((jobIds) => haveCurves(database.pool, jobIds));
   }
 
   /**
@@ -214,7 +216,8 @@ export class Attempts {
    */
   async complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
     // Its rows are all there, and it alone may write more: this need not wait in the graph's lock.
-    const series = await summariseMetrics(this.database.pool, this.curves, jobId);
+    const told = await this.curvesTold.add(jobId);
+    const series = told ? await summariseMetrics(this.database.pool, this.curves, jobId) : [];
     const { kept } = await this.changes.add({ completion: { jobId, attempt, outputs, result, series } });
     return kept;
   }

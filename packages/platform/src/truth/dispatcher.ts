@@ -16,6 +16,10 @@ export interface DispatcherOptions {
   pollMilliseconds?: number;
 }
 
+/** An experiment's tables follow each other no closer than this, in milliseconds, and than so many times what asking took. */
+const tablePause = 500;
+const tableShare = 20;
+
 export const dispatcherLock = 0x0fe7_0002;
 
 /**
@@ -28,7 +32,7 @@ export const dispatcherLock = 0x0fe7_0002;
  */
 export class Dispatcher {
   private readonly leader: Leader;
-  private readonly tablesLater = new Map<string, number>();
+  private readonly tablesLater = new Map<string, { until: number; failed: boolean }>();
   private readonly studiesLater = new Map<string, number>();
 
   constructor(
@@ -112,19 +116,25 @@ export class Dispatcher {
   private async askForTables(): Promise<void> {
     const ask = this.options.onTrialEnded;
     if (!ask) return;
-    const { rows } = await this.database.pool.query<{ id: string; wanted: number }>(
-      `SELECT e.id, e.table_wanted AS wanted FROM experiment e LEFT JOIN job j ON j.id = e.table_job_id
+    const { rows } = await this.database.pool.query<{ id: string; wanted: number; ended: boolean }>(
+      `SELECT e.id, e.table_wanted AS wanted, e.ended_at IS NOT NULL AS ended
+       FROM experiment e LEFT JOIN job j ON j.id = e.table_job_id
        WHERE e.table_wanted <> e.table_asked
          AND (j.id IS NULL OR j.state IN ('succeeded', 'failed', 'cancelled')) ORDER BY e.created_at`,
     );
-    for (const { id, wanted } of rows) {
-      if ((this.tablesLater.get(id) ?? 0) > Date.now()) continue;
+    for (const { id, wanted, ended } of rows) {
+      const later = this.tablesLater.get(id);
+      if (later !== undefined && later.until > Date.now() && (later.failed || !ended)) continue;
+      const began = performance.now();
       try {
         await ask(id);
-        this.tablesLater.delete(id);
+        // Of many trials that end one after the other a table is wanted now and then, and one when all have.
+        const pause = Math.max(tablePause, tableShare * (performance.now() - began));
+        if (ended) this.tablesLater.delete(id);
+        else this.tablesLater.set(id, { until: Date.now() + pause, failed: false });
         await this.database.pool.query('UPDATE experiment SET table_asked = $2 WHERE id = $1', [id, wanted]);
       } catch (error) {
-        this.tablesLater.set(id, Date.now() + 5000);
+        this.tablesLater.set(id, { until: Date.now() + 5000, failed: true });
         this.options.log?.warn(
           { error: String(error), experimentId: id },
           'the table could not be asked for',
@@ -153,9 +163,10 @@ async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessa
   await tx.query('SET LOCAL synchronous_commit = off');
   const { rows } = await tx.query<{ capacity: number; busy: number }>(capacitySql, [resource]);
   const { capacity, busy } = rows[0] ?? { capacity: 0, busy: 0 };
-  // As many again in reserve, so that a worker that becomes free need not wait for this loop.
+  // As many again in reserve, so that a worker that becomes free need not wait for this loop; it is filled up when half
+  // of it is used.
   let free = 2 * capacity - busy;
-  if (capacity === 0 || free <= 0) return [];
+  if (capacity === 0 || free < capacity / 2) return [];
   const line = await tx.query<InLine>(lineSql, [resource, free]);
   const chosen: InLine[] = [];
   for (const job of line.rows) {

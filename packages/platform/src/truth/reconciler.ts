@@ -30,6 +30,9 @@ const overdueSql = `
   WHERE a.state = 'running' AND NOT j.standalone
     AND a.started_at < clock_timestamp() - l.minutes * interval '1 minute'`;
 
+/** Workers that have not been heard of for $1 milliseconds. */
+const silentSql = `state <> 'gone' AND heartbeat_at < clock_timestamp() - $1::float8 * interval '1 millisecond'`;
+
 export const reconcilerLock = 0x0fe7_0003;
 const auditMilliseconds = 60_000;
 
@@ -51,6 +54,8 @@ export class Reconciler {
       url: database.url,
       lock: reconcilerLock,
       pollMilliseconds: options.pollMilliseconds ?? 2000,
+      // What it looks for is told by no event, and it would look thousands of times while many jobs end.
+      wakes: false,
       log: options.log,
       name: 'reconciler',
       tick: () => this.tick(),
@@ -141,10 +146,11 @@ export class Reconciler {
   }
 
   private async retireWorkers(): Promise<void> {
+    const silent = await this.database.pool.query(`SELECT FROM worker WHERE ${silentSql} LIMIT 1`, [this.lease]);
+    if (silent.rowCount === 0) return;
     await changeGraph(this.database, async (graph) => {
       const { rows } = await graph.tx.query<{ id: string }>(
-        `UPDATE worker SET state = 'gone'
-         WHERE state <> 'gone' AND heartbeat_at < clock_timestamp() - $1::float8 * interval '1 millisecond' RETURNING id`,
+        `UPDATE worker SET state = 'gone' WHERE ${silentSql} RETURNING id`,
         [this.lease],
       );
       for (const { id } of rows) graph.tell({ type: 'worker.changed', worker: id, state: 'gone' });
