@@ -93,8 +93,11 @@ export class ArtifactCache {
 
   /** Moves a file whose hash is known into the cache; it must be on the same disk. */
   async adopt(file: OutgoingFile): Promise<void> {
-    await mkdir(this.folder, { recursive: true });
-    await rename(file.path, this.#place(file.hash));
+    const moved = () => rename(file.path, this.#place(file.hash));
+    await moved().catch(async () => {
+      await mkdir(this.folder, { recursive: true });
+      await moved();
+    });
     await this.#added(file.hash, file.bytes);
   }
 

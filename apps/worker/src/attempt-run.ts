@@ -84,8 +84,11 @@ export class AttemptRun {
     this.#child = child;
     const { cache, log } = this.options;
     const { claim } = this;
-    await mkdir(this.options.folder, { recursive: true });
-    const folder = await mkdtemp(join(this.options.folder, 'attempt-'));
+    const made = () => mkdtemp(join(this.options.folder, 'attempt-'));
+    const folder = await made().catch(async () => {
+      await mkdir(this.options.folder, { recursive: true });
+      return made();
+    });
     const files = cache.hold();
     const writer = new AttemptWriter({
       ...this.options,

@@ -78,7 +78,8 @@ export class AttemptWriter {
       () => {
         tries += 1;
         if (tries > 1) onUploadRepeated?.();
-        return store.put(createReadStream(file.path, { highWaterMark: 1 << 20 }));
+        // The buffer is no larger than the file: many small ones would otherwise keep the garbage collector busy.
+        return store.put(createReadStream(file.path, { highWaterMark: Math.min(1 << 20, file.bytes + 1) }));
       },
       'uploading',
       log,

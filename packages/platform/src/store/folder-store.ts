@@ -41,12 +41,11 @@ export function folderStore(folder: string): ArtifactStore {
 
     async stage(content) {
       const temporary = path.join(root, 'temporary', randomUUID());
-      await mkdir(path.dirname(temporary), { recursive: true });
       const source = content instanceof Uint8Array ? [content] : content;
       const metered = meter();
       const discard = (): Promise<void> => rm(temporary, { force: true });
       try {
-        const file = await open(temporary, 'wx');
+        const file = await inFolderOf(temporary, () => open(temporary, 'wx'));
         try {
           for await (const chunk of metered.through(source)) await file.writeFile(chunk);
           await file.sync();
@@ -63,9 +62,8 @@ export function folderStore(folder: string): ArtifactStore {
         discard,
         async publish() {
           const target = fileOf(reference.hash);
-          await mkdir(path.dirname(target), { recursive: true });
           // Over an artifact that is there: it has the same bytes, or is damaged and healed by this.
-          await rename(temporary, target);
+          await inFolderOf(target, () => rename(temporary, target));
           await flushFolder(path.dirname(target));
         },
       };
@@ -163,6 +161,17 @@ export function folderStore(folder: string): ArtifactStore {
     },
   };
   return store;
+}
+
+/** Does `work`, which puts a file into its folder; makes the folder where there is none. */
+async function inFolderOf<T>(file: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!isMissing(error)) throw error;
+    await mkdir(path.dirname(file), { recursive: true });
+    return work();
+  }
 }
 
 /** A rename is durable once its folder is. */
