@@ -211,7 +211,7 @@ export class AttemptRun {
           ),
         );
         const kept = await tell('completing', () =>
-          truth.complete(jobId, attempt, { outputs, result: end.result }),
+          truth.complete(jobId, attempt, { outputs, result: end.result, hasCurve: writer.cursor > 0 }),
         );
         if (kept) {
           // A first attempt that saved none leaves none behind.

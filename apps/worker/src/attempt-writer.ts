@@ -61,6 +61,11 @@ export class AttemptWriter {
     return this.#saved;
   }
 
+  /** Of the job's newest metric chunk; 0 before the first. */
+  get cursor(): number {
+    return this.#cursor;
+  }
+
   /** Resolves when everything reported so far is stored; rejects where it could not be. */
   async flush(): Promise<void> {
     while (this.#queue.length > 0 || this.#working !== null) {

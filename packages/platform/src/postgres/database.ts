@@ -58,13 +58,15 @@ export class Database {
   /**
    * Runs `work` in one transaction (read committed), again when PostgreSQL chose it as a deadlock's victim.
    * `work` must have no effect but through the connection it is given.
+   *
+   * @param begin statements that it begins with, on the same way to the server as its BEGIN
    */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>): Promise<T> {
+  async transaction<T>(work: (tx: Queryable) => Promise<T>, begin = ''): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const client = await this.pool.connect();
       let broken = false;
       try {
-        await client.query('BEGIN');
+        await client.query(`BEGIN;${begin}`);
         const result = await work(client);
         await client.query('COMMIT');
         return result;

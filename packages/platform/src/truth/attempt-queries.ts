@@ -71,34 +71,37 @@ export interface Publication {
   artifacts: readonly ArtifactReference[];
 }
 
-/** Notes the files of those attempts that are running; says which are. */
+/** Notes the files of those attempts that are running, in one statement; says which are. */
 export async function publishFiles(
-  tx: Queryable,
+  on: Queryable,
   publications: readonly Publication[],
 ): Promise<boolean[]> {
-  const { rows } = await tx.query<{ place: number }>(
-    `SELECT q.place::int - 1 AS place FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS q(id, number, place)
-       JOIN attempt a ON a.job_id = q.id AND a.number = q.number AND a.state = 'running' ORDER BY q.id FOR SHARE OF a`,
-    [publications.map(({ jobId }) => jobId), publications.map(({ attempt }) => attempt)],
+  const files = publications.flatMap(({ artifacts }, place) =>
+    artifacts.map((file) => ({ place: place + 1, ...file })),
   );
-  const running = new Set(rows.map(({ place }) => place));
-  const files = publications
-    .filter((_, place) => running.has(place))
-    .flatMap(({ jobId, attempt, artifacts }) => artifacts.map((file) => ({ jobId, attempt, ...file })));
-  await recordArtifacts(
-    tx,
-    files,
-    files.map(() => null),
-  );
-  await tx.query(
-    `INSERT INTO publication (job_id, attempt, hash)
-     SELECT DISTINCT * FROM unnest($1::uuid[], $2::int[], $3::text[]) ON CONFLICT DO NOTHING`,
+  const { rows } = await on.query<{ place: number }>(
+    `WITH running AS (
+       SELECT q.place, q.id, q.number FROM unnest($1::uuid[], $2::int[]) WITH ORDINALITY AS q(id, number, place)
+         JOIN attempt a ON a.job_id = q.id AND a.number = q.number AND a.state = 'running' FOR SHARE OF a
+     ), file AS (
+       SELECT r.id, r.number, f.hash, f.bytes FROM running r
+         JOIN unnest($3::int[], $4::text[], $5::bigint[]) AS f(place, hash, bytes) ON f.place = r.place
+     ), kept AS (
+       INSERT INTO artifact AS a (hash, bytes) SELECT DISTINCT ON (hash) hash, bytes FROM file ORDER BY hash
+       ON CONFLICT (hash) DO UPDATE SET unreferenced_at = NULL WHERE a.unreferenced_at IS NOT NULL OR a.kind IS NULL
+     ), noted AS (
+       INSERT INTO publication (job_id, attempt, hash) SELECT DISTINCT id, number, hash FROM file ON CONFLICT DO NOTHING
+     )
+     SELECT place::int AS place FROM running`,
     [
-      files.map(({ jobId }) => jobId),
-      files.map(({ attempt }) => attempt),
+      publications.map(({ jobId }) => jobId),
+      publications.map(({ attempt }) => attempt),
+      files.map(({ place }) => place),
       files.map(({ hash }) => hash),
+      files.map(({ bytes }) => bytes),
     ],
   );
+  const running = new Set(rows.map(({ place }) => place - 1));
   return publications.map((_, place) => running.has(place));
 }
 

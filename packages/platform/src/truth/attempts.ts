@@ -18,7 +18,7 @@ import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { Curves, type CurveStore } from './curves.js';
 import { appendLog, type LogAppend } from './attempt-logs.js';
 import { changeGraph } from './graph.js';
-import { haveCurves, summariseMetrics } from './metric-summaries.js';
+import { summariseMetrics } from './metric-summaries.js';
 
 /** What travels through the queue: everything else is read when the attempt is claimed. */
 export interface QueueMessage {
@@ -49,6 +49,8 @@ export interface Completion {
   /** One for each output role of the job's kind. */
   outputs: Record<string, ArtifactReference>;
   result: unknown;
+  /** False: neither this attempt nor one before it told any metrics, so that none are looked for (default true). */
+  hasCurve?: boolean;
 }
 
 /**
@@ -61,7 +63,6 @@ export class Attempts {
   private readonly curves: Curves;
   private readonly changes: Batches<Change, Changed>;
   private readonly publications: Batches<Publication, boolean>;
-  private readonly curvesTold: Batches<string, boolean>;
 
   constructor(
     private readonly database: Database,
@@ -72,8 +73,7 @@ export class Attempts {
     // Each curve is read once: there is nothing to keep.
     this.curves = new Curves(database, options.store ?? noStore, { keptBytes: 0 });
     this.changes = new Batches((calls) => this.change(calls));
-    this.publications = new Batches((calls) => database.transaction((tx) => publishFiles(tx, calls)));
-    this.curvesTold = new Batches((jobIds) => haveCurves(database.pool, jobIds));
+    this.publications = new Batches((calls) => publishFiles(database.pool, calls));
   }
 
   /**
@@ -214,10 +214,13 @@ export class Attempts {
    *
    * @throws Error when an output of the job's kind is missing
    */
-  async complete(jobId: string, attempt: number, { outputs, result }: Completion): Promise<boolean> {
+  async complete(
+    jobId: string,
+    attempt: number,
+    { outputs, result, hasCurve = true }: Completion,
+  ): Promise<boolean> {
     // Its rows are all there, and it alone may write more: this need not wait in the graph's lock.
-    const told = await this.curvesTold.add(jobId);
-    const series = told ? await summariseMetrics(this.database.pool, this.curves, jobId) : [];
+    const series = hasCurve ? await summariseMetrics(this.database.pool, this.curves, jobId) : [];
     const { kept } = await this.changes.add({ completion: { jobId, attempt, outputs, result, series } });
     return kept;
   }

@@ -30,9 +30,20 @@ export async function countsOf(
 }
 
 /** Computes an experiment's counters anew and stores them; returns the event that tells of it. */
-export async function recount(tx: Queryable, experimentId: string): Promise<NewEvent> {
+export async function recount(
+  tx: Queryable,
+  experimentId: string,
+  options: CountOptions = {},
+): Promise<NewEvent> {
   const { jobs, trials } = await countsOf(tx, experimentId);
-  return storeCounts(tx, experimentId, jobs, trials);
+  return storeCounts(tx, experimentId, jobs, trials, options);
+}
+
+export interface CountOptions {
+  /** Its table is to be made anew (default: no). */
+  table?: boolean;
+  /** It has a study, or may have one (default: yes). */
+  study?: boolean;
 }
 
 /** Writes an experiment's counters and the state that follows from them; returns the event that tells of it. */
@@ -41,11 +52,12 @@ export async function storeCounts(
   id: string,
   jobs: Counts,
   trials: Counts,
+  { table = false, study: mayHaveStudy = true }: CountOptions = {},
 ): Promise<NewEvent> {
   const present = (Object.entries(trials) as [TrialState, number][])
     .filter(([, n]) => n > 0)
     .map(([state]) => state);
-  const study = await studyOf(tx, id);
+  const study = mayHaveStudy ? await studyOf(tx, id) : noStudy;
   const stopping = (present.includes('paused') || study.growing === 'paused') && (await isStopping(tx, id));
   // To a search a configuration that failed is a bad one: it has failed where none was any good.
   const counted =
@@ -54,8 +66,9 @@ export async function storeCounts(
   const ended = endedTrialStates.some((end) => end === state);
   await tx.query(
     `UPDATE experiment SET job_counts = $2, trial_counts = $3, state = $4,
-       ended_at = CASE WHEN $5 THEN coalesce(ended_at, clock_timestamp()) END WHERE id = $1`,
-    [id, jobs, trials, state, ended],
+       ended_at = CASE WHEN $5 THEN coalesce(ended_at, clock_timestamp()) END,
+       table_wanted = table_wanted + $6::bool::int WHERE id = $1`,
+    [id, jobs, trials, state, ended, table],
   );
   return {
     experimentId: id,
@@ -63,18 +76,23 @@ export async function storeCounts(
   };
 }
 
+interface StudyState {
+  search: boolean;
+  growing: 'no' | 'yes' | 'paused';
+  ended: TrialState[];
+}
+
+const noStudy: StudyState = { search: false, growing: 'no', ended: [] };
+
 /** Whether a search may get further trials; one that was cancelled before its end counts as a cancelled trial. */
-async function studyOf(
-  tx: Queryable,
-  id: string,
-): Promise<{ search: boolean; growing: 'no' | 'yes' | 'paused'; ended: TrialState[] }> {
+async function studyOf(tx: Queryable, id: string): Promise<StudyState> {
   const { rows } = await tx.query<{ state: string; paused: boolean; search: boolean }>(
     `SELECT s.state, e.paused_at IS NOT NULL AS paused, e.spec->'search' IS NOT NULL AS search FROM study s JOIN experiment e ON e.id = s.experiment_id
      WHERE e.id = $1`,
     [id],
   );
   const [study] = rows;
-  if (!study) return { search: false, growing: 'no', ended: [] };
+  if (!study) return noStudy;
   const { search, state, paused } = study;
   if (state === 'open') return { search, growing: paused ? 'paused' : 'yes', ended: [] };
   return { search, growing: 'no', ended: state === 'cancelled' ? ['cancelled'] : [] };

@@ -63,23 +63,15 @@ export class Dispatcher {
   }
 
   private async tick(): Promise<void> {
-    await this.advanceStudies();
-    for (const resource of await this.resourcesWithRoom()) {
-      const offers = await this.database.transaction((tx) => offer(tx, resource));
+    const { rows } = await this.database.pool.query<Due>(dueSql, [resourceClasses]);
+    const due = rows[0] ?? { studies: null, resources: null, tables: null };
+    // What a study begins and a table asks for comes with an event of its own: the next look sees it.
+    await this.advanceStudies(due.studies ?? []);
+    for (const resource of due.resources ?? []) {
+      const offers = await this.database.transaction((tx) => offer(tx, resource), unhurried);
       if (offers.length > 0) await this.hand(resource, offers);
     }
-    await this.askForTables();
-  }
-
-  /** Where a job waits that may have room. */
-  private async resourcesWithRoom(): Promise<ResourceClass[]> {
-    const { rows } = await this.database.pool.query<{ resource: ResourceClass }>(
-      `SELECT r.resource FROM unnest($1::text[]) AS r(resource)
-       WHERE EXISTS (SELECT FROM job j WHERE j.resource = r.resource AND j.state = 'ready' AND j.queued_at IS NULL)
-         AND EXISTS (SELECT FROM worker w WHERE w.state = 'active' AND (w.slots->>r.resource)::int > 0)`,
-      [resourceClasses],
-    );
-    return rows.map(({ resource }) => resource);
+    await this.askForTables(due.tables ?? []);
   }
 
   private async hand(resource: ResourceClass, messages: readonly QueueMessage[]): Promise<void> {
@@ -94,14 +86,10 @@ export class Dispatcher {
     }
   }
 
-  private async advanceStudies(): Promise<void> {
+  private async advanceStudies(studies: readonly string[]): Promise<void> {
     const advance = this.options.onStudyDue;
     if (!advance) return;
-    const { rows } = await this.database.pool.query<{ id: string }>(
-      `SELECT e.id FROM study s JOIN experiment e ON e.id = s.experiment_id
-       WHERE s.wanted <> s.asked AND s.state <> 'cancelled' AND e.paused_at IS NULL ORDER BY e.created_at`,
-    );
-    for (const { id } of rows) {
+    for (const id of studies) {
       if ((this.studiesLater.get(id) ?? 0) > Date.now()) continue;
       try {
         await advance(id);
@@ -113,16 +101,10 @@ export class Dispatcher {
     }
   }
 
-  private async askForTables(): Promise<void> {
+  private async askForTables(tables: readonly DueTable[]): Promise<void> {
     const ask = this.options.onTrialEnded;
     if (!ask) return;
-    const { rows } = await this.database.pool.query<{ id: string; wanted: number; ended: boolean }>(
-      `SELECT e.id, e.table_wanted AS wanted, e.ended_at IS NOT NULL AS ended
-       FROM experiment e LEFT JOIN job j ON j.id = e.table_job_id
-       WHERE e.table_wanted <> e.table_asked
-         AND (j.id IS NULL OR j.state IN ('succeeded', 'failed', 'cancelled')) ORDER BY e.created_at`,
-    );
-    for (const { id, wanted, ended } of rows) {
+    for (const { id, wanted, ended } of tables) {
       const later = this.tablesLater.get(id);
       if (later !== undefined && later.until > Date.now() && (later.failed || !ended)) continue;
       const began = performance.now();
@@ -156,17 +138,33 @@ export async function withdrawOffer(
   return rowCount === 1;
 }
 
+/** What there is to do. */
+interface Due {
+  studies: string[] | null;
+  /** Those with jobs to offer and room for them. */
+  resources: ResourceClass[] | null;
+  tables: DueTable[] | null;
+}
+
+interface DueTable {
+  id: string;
+  wanted: number;
+  /** Its experiment has. */
+  ended: boolean;
+}
+
+/**
+ * An offer that a crash of the database takes back is made again, under the same number: nobody can have claimed it,
+ * since a claim is written behind it and waits for the disk.
+ */
+const unhurried = 'SET LOCAL synchronous_commit = off';
+
 /** Marks the next jobs of one resource as offered, each with a new attempt number. */
 async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessage[]> {
-  // An offer that a crash of the database takes back is made again, under the same number: nobody can have claimed it,
-  // since a claim is written behind it and waits for the disk.
-  await tx.query('SET LOCAL synchronous_commit = off');
   const { rows } = await tx.query<{ capacity: number; busy: number }>(capacitySql, [resource]);
   const { capacity, busy } = rows[0] ?? { capacity: 0, busy: 0 };
-  // As many again in reserve, so that a worker that becomes free need not wait for this loop; it is filled up when half
-  // of it is used.
-  let free = 2 * capacity - busy;
-  if (capacity === 0 || free < capacity / 2) return [];
+  let free = reserve * capacity - busy;
+  if (free <= 0) return [];
   const line = await tx.query<InLine>(lineSql, [resource, free]);
   const chosen: InLine[] = [];
   for (const job of line.rows) {
@@ -190,10 +188,29 @@ async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessa
 
 const weight = (job: string): string => `CASE WHEN $1 = 'cpu' THEN ${job}.threads ELSE 1 END`;
 
-const capacitySql = `
-  SELECT (SELECT coalesce(sum((slots->>$1::text)::int), 0)::int FROM worker WHERE state = 'active') AS capacity,
-    (SELECT coalesce(sum(${weight('j')}), 0)::int FROM job j
-     WHERE j.resource = $1 AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL))) AS busy`;
+/** As many again as there are slots, so that a worker that becomes free need not wait for this loop. */
+const reserve = 2;
+
+/** A resource's slots, and how many of them jobs have that run or are on offer. */
+const capacityOf = (resource: string): string => `
+  SELECT (SELECT coalesce(sum((slots->>${resource})::int), 0)::int FROM worker WHERE state = 'active') AS capacity,
+    (SELECT coalesce(sum(CASE WHEN j.resource = 'cpu' THEN j.threads ELSE 1 END), 0)::int FROM job j
+     WHERE j.resource = ${resource} AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL))) AS busy`;
+
+const capacitySql = capacityOf('$1::text');
+
+/** The reserve is filled up when half of it is used. */
+const dueSql = `
+  SELECT (
+    SELECT json_agg(e.id ORDER BY e.created_at) FROM study s JOIN experiment e ON e.id = s.experiment_id
+    WHERE s.wanted <> s.asked AND s.state <> 'cancelled' AND e.paused_at IS NULL) AS studies, (
+    SELECT json_agg(r.resource) FROM unnest($1::text[]) AS r(resource), LATERAL (${capacityOf('r.resource')}) c
+    WHERE EXISTS (SELECT FROM job j WHERE j.resource = r.resource AND j.state = 'ready' AND j.queued_at IS NULL)
+      AND c.capacity > 0 AND c.busy <= ${reserve - 0.5} * c.capacity) AS resources, (
+    SELECT json_agg(json_build_object('id', e.id, 'wanted', e.table_wanted, 'ended', e.ended_at IS NOT NULL)
+      ORDER BY e.created_at) FROM experiment e LEFT JOIN job j ON j.id = e.table_job_id
+    WHERE e.table_wanted <> e.table_asked
+      AND (j.id IS NULL OR j.state IN ('succeeded', 'failed', 'cancelled'))) AS tables`;
 
 const lineSql = `
   WITH now AS (

@@ -15,8 +15,11 @@ export interface NewEvent {
 export async function writeEvents(tx: Queryable, events: readonly NewEvent[]): Promise<void> {
   if (events.length === 0) return;
   await tx.query(
-    `INSERT INTO event (experiment_id, trial_id, job_id, payload)
-     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::json[])`,
+    `WITH told AS (
+       INSERT INTO event (experiment_id, trial_id, job_id, payload)
+       SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::json[])
+     )
+     SELECT pg_notify('${channel}', 'event')`,
     [
       events.map(({ experimentId }) => experimentId ?? null),
       events.map(({ trialId }) => trialId ?? null),
@@ -24,7 +27,6 @@ export async function writeEvents(tx: Queryable, events: readonly NewEvent[]): P
       events.map(({ payload }) => JSON.stringify(payload)),
     ],
   );
-  await tx.query(`SELECT pg_notify('${channel}', 'event')`);
 }
 
 export interface EventRow {

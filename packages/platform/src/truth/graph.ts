@@ -35,12 +35,11 @@ export interface JobFields {
  */
 export function changeGraph<T>(database: Database, work: (graph: Graph) => Promise<T>): Promise<T> {
   return database.transaction(async (tx) => {
-    await tx.query('SELECT pg_advisory_xact_lock($1)', [graphLock]);
     const graph = new Graph(tx);
     const result = await work(graph);
     await graph.settle();
     return result;
-  });
+  }, `SELECT pg_advisory_xact_lock(${graphLock})`);
 }
 
 export class Graph {
@@ -49,6 +48,8 @@ export class Graph {
   private readonly events: NewEvent[] = [];
   private readonly recounted = new Set<string>();
   private readonly touched = new Set<string>();
+  /** Experiments whose table is to be made anew, their trials having ended. */
+  private readonly tablesDue = new Set<string>();
 
   constructor(readonly tx: Queryable) {}
 
@@ -114,6 +115,7 @@ export class Graph {
     let layer = [...new Set(ids)];
     while (layer.length > 0) {
       const { rows } = await this.tx.query<WaitingJob>(waitingSql, [layer]);
+      if (rows.length === 0) return;
       const next = new Set<string>();
       const apply = async (
         jobs: WaitingJob[],
@@ -156,6 +158,8 @@ export class Graph {
         'ready',
         null,
       );
+      // To what depends on it a job that waits and one that is ready are the same.
+      for (const id of next) if (this.moved.get(id)?.now === 'ready') next.delete(id);
       // A job that came back to pending may go on at once; what depends on one that moved is looked at in turn.
       const again = [...next].filter((id) => this.moved.get(id)?.now === 'pending');
       layer = [...new Set([...again, ...(await this.dependants([...next]))])];
@@ -172,7 +176,8 @@ export class Graph {
     for (const id of await this.pausedFor([...this.touched])) this.recounted.add(id);
     for (const id of this.recounted) affected.delete(id);
     await this.settleExperiments(affected, trials);
-    for (const id of this.recounted) this.events.push(await recount(this.tx, id));
+    for (const id of this.recounted)
+      this.events.push(await recount(this.tx, id, { table: this.tablesDue.has(id) }));
     await countDurations(this.tx, this.events);
     await writeEvents(this.tx, this.events);
   }
@@ -201,6 +206,7 @@ export class Graph {
   private async affectedExperiments(
     moved: [string, { before: JobState; now: JobState }][],
   ): Promise<Map<string, Counts>> {
+    if (moved.length === 0) return new Map();
     const { rows } = await this.tx.query<{ experiment: string; job: string }>(
       `SELECT experiment_id AS experiment, job_id AS job FROM demand WHERE job_id = ANY($1) AND state <> 'withdrawn'`,
       [moved.map(([id]) => id)],
@@ -243,12 +249,8 @@ export class Graph {
       counts[row.next] = (counts[row.next] ?? 0) + 1;
       deltas.set(row.experiment, counts);
     }
-    const due = changed.filter(
-      ({ next, state }) => endedTrialStates.includes(next) || endedTrialStates.includes(state),
-    );
-    await this.tx.query('UPDATE experiment SET table_wanted = table_wanted + 1 WHERE id = ANY($1)', [
-      due.map(({ experiment }) => experiment),
-    ]);
+    for (const { next, state, experiment } of changed)
+      if (endedTrialStates.includes(next) || endedTrialStates.includes(state)) this.tablesDue.add(experiment);
     return deltas;
   }
 
@@ -264,14 +266,19 @@ export class Graph {
   }
 
   private async settleExperiments(jobs: Map<string, Counts>, trials: Map<string, Counts>): Promise<void> {
-    const { rows } = await this.tx.query<{ id: string; jobs: Counts; trials: Counts }>(
-      'SELECT id, job_counts AS jobs, trial_counts AS trials FROM experiment WHERE id = ANY($1) ORDER BY id FOR UPDATE',
+    if (jobs.size === 0) return;
+    const { rows } = await this.tx.query<{ id: string; jobs: Counts; trials: Counts; study: boolean }>(
+      `SELECT id, job_counts AS jobs, trial_counts AS trials,
+         EXISTS (SELECT FROM study s WHERE s.experiment_id = e.id) AS study
+       FROM experiment e WHERE id = ANY($1) ORDER BY id FOR UPDATE`,
       [[...jobs.keys()]],
     );
     for (const row of rows) {
       const jobCounts = added(row.jobs, jobs.get(row.id) ?? {});
       const trialCounts = added(row.trials, trials.get(row.id) ?? {});
-      this.events.push(await storeCounts(this.tx, row.id, jobCounts, trialCounts));
+      const { study } = row;
+      const options = { study, table: this.tablesDue.has(row.id) };
+      this.events.push(await storeCounts(this.tx, row.id, jobCounts, trialCounts, options));
     }
   }
 }

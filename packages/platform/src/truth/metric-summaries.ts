@@ -22,17 +22,6 @@ export async function summariseMetrics(
   }
 }
 
-/** Whether each of these jobs has told any metrics. */
-export async function haveCurves(on: Queryable, jobIds: readonly string[]): Promise<boolean[]> {
-  const { rows } = await on.query<{ id: string }>(
-    `SELECT q.id FROM unnest($1::uuid[]) AS q(id) WHERE EXISTS (SELECT FROM metric_chunk m WHERE m.job_id = q.id)
-       OR EXISTS (SELECT FROM metric_curve m WHERE m.job_id = q.id)`,
-    [jobIds],
-  );
-  const told = new Set(rows.map(({ id }) => id));
-  return jobIds.map((id) => told.has(id));
-}
-
 /** Puts jobs' summaries in the place of those they had. */
 export async function storeSummaries(
   tx: Queryable,
