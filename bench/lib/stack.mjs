@@ -121,7 +121,7 @@ export async function startStack({ queue, slots }) {
         children: processorSeconds(worker.pid, { family: true }) - workerAlone,
       };
     };
-    return { database, url: api.message.url, token, processor, stop };
+    return { database, queue: settings.queue, url: api.message.url, token, processor, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -30,6 +30,19 @@ export function answeringWithin(milliseconds: number): pg.ClientConfig {
   };
 }
 
+const names = new Map<string, string>();
+
+/** Statements under names of their own: a connection parses each of them once, and plans it a few times. */
+export function prepared(on: Pick<pg.Pool, 'query'>): Queryable {
+  return {
+    query: (text, values) => {
+      const name = names.get(text) ?? `ferment-${names.size}`;
+      names.set(text, name);
+      return on.query({ name, text, ...(values && { values }) });
+    },
+  };
+}
+
 /** One connection pool, seen by Prisma and by the hot paths' plain SQL. */
 export class Database {
   readonly pool: pg.Pool;
@@ -59,15 +72,19 @@ export class Database {
    * Runs `work` in one transaction (read committed), again when PostgreSQL chose it as a deadlock's victim.
    * `work` must have no effect but through the connection it is given.
    *
-   * @param begin statements that it begins with, on the same way to the server as its BEGIN
+   * @param options.begin statements that it begins with, on the same way to the server as its BEGIN
+   * @param options.often its statements run again and again, and their texts are few: each connection parses them once
    */
-  async transaction<T>(work: (tx: Queryable) => Promise<T>, begin = ''): Promise<T> {
+  async transaction<T>(
+    work: (tx: Queryable) => Promise<T>,
+    { begin = '', often = false }: { begin?: string; often?: boolean } = {},
+  ): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       const client = await this.pool.connect();
       let broken = false;
       try {
         await client.query(`BEGIN;${begin}`);
-        const result = await work(client);
+        const result = await work(often ? prepared(client) : client);
         await client.query('COMMIT');
         return result;
       } catch (error) {

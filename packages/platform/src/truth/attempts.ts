@@ -1,5 +1,5 @@
 import type { ArtifactReference, JobProgress, MetricRow } from '@ferment/contracts';
-import type { Database } from '../postgres/database.js';
+import { prepared, type Database } from '../postgres/database.js';
 import {
   appendSql,
   endAttempt,
@@ -17,7 +17,7 @@ import { channel } from './events.js';
 import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { Curves, type CurveStore } from './curves.js';
 import { appendLog, type LogAppend } from './attempt-logs.js';
-import { changeGraph } from './graph.js';
+import { changeGraph, type Graph } from './graph.js';
 import { summariseMetrics } from './metric-summaries.js';
 
 /** What travels through the queue: everything else is read when the attempt is claimed. */
@@ -73,7 +73,7 @@ export class Attempts {
     // Each curve is read once: there is nothing to keep.
     this.curves = new Curves(database, options.store ?? noStore, { keptBytes: 0 });
     this.changes = new Batches((calls) => this.change(calls));
-    this.publications = new Batches((calls) => publishFiles(database.pool, calls));
+    this.publications = new Batches((calls) => publishFiles(prepared(database.pool), calls));
   }
 
   /**
@@ -254,16 +254,21 @@ export class Attempts {
 
   /** One change of the graph for all that ends and begins at this moment. */
   private change(calls: readonly Change[]): Promise<Changed[]> {
-    return changeGraph(this.database, async (graph) => {
+    const work = async (graph: Graph): Promise<Changed[]> => {
       const completions = calls.flatMap(({ completion }) => completion ?? []);
       const requests = calls.flatMap(({ claim }) => claim ?? []);
-      const kept = completions.length > 0 ? await completeAttempts(graph, completions) : new Set<CompletionRequest>();
-      const claims = requests.length > 0 ? await claimAttempts(graph, requests, this.leaseSeconds) : new Map<ClaimRequest, Claim>();
+      const kept =
+        completions.length > 0 ? await completeAttempts(graph, completions) : new Set<CompletionRequest>();
+      const claims =
+        requests.length > 0
+          ? await claimAttempts(graph, requests, this.leaseSeconds)
+          : new Map<ClaimRequest, Claim>();
       return calls.map(({ claim, completion }) => ({
         claim: (claim && claims.get(claim)) ?? null,
         kept: completion !== undefined && kept.has(completion),
       }));
-    });
+    };
+    return changeGraph(this.database, work, { often: true });
   }
 }
 

@@ -1,6 +1,6 @@
 import { resourceClasses, type ResourceClass } from '@ferment/contracts';
 import type { Logger } from '../log.js';
-import type { Database, Queryable } from '../postgres/database.js';
+import { prepared, type Database, type Queryable } from '../postgres/database.js';
 import type { Delivery } from '../queue/delivery.js';
 import type { QueueMessage } from './attempts.js';
 import { Leader } from './leader.js';
@@ -63,7 +63,7 @@ export class Dispatcher {
   }
 
   private async tick(): Promise<void> {
-    const { rows } = await this.database.pool.query<Due>(dueSql, [resourceClasses]);
+    const { rows } = await prepared(this.database.pool).query<Due>(dueSql, [resourceClasses]);
     const due = rows[0] ?? { studies: null, resources: null, tables: null };
     // What a study begins and a table asks for comes with an event of its own: the next look sees it.
     await this.advanceStudies(due.studies ?? []);
@@ -157,7 +157,7 @@ interface DueTable {
  * An offer that a crash of the database takes back is made again, under the same number: nobody can have claimed it,
  * since a claim is written behind it and waits for the disk.
  */
-const unhurried = 'SET LOCAL synchronous_commit = off';
+const unhurried = { begin: 'SET LOCAL synchronous_commit = off', often: true };
 
 /** Marks the next jobs of one resource as offered, each with a new attempt number. */
 async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessage[]> {

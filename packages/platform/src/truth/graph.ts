@@ -32,14 +32,21 @@ export interface JobFields {
 /**
  * Runs one change of the job graph: in one transaction the moves that `work` makes, what follows from them (dependants
  * released, blocked or put back, trial and experiment states, counters) and the event rows that tell of it.
+ *
+ * @param options.often see {@link Database.transaction}: for small changes of always the same kind
  */
-export function changeGraph<T>(database: Database, work: (graph: Graph) => Promise<T>): Promise<T> {
-  return database.transaction(async (tx) => {
+export function changeGraph<T>(
+  database: Database,
+  work: (graph: Graph) => Promise<T>,
+  { often = false }: { often?: boolean } = {},
+): Promise<T> {
+  const changed = async (tx: Queryable): Promise<T> => {
     const graph = new Graph(tx);
     const result = await work(graph);
     await graph.settle();
     return result;
-  }, `SELECT pg_advisory_xact_lock(${graphLock})`);
+  };
+  return database.transaction(changed, { begin: `SELECT pg_advisory_xact_lock(${graphLock})`, often });
 }
 
 export class Graph {
