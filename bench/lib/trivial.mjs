@@ -32,7 +32,8 @@ export function trivialExperiment(jobs) {
   });
   const spec = experimentSpec.parse({
     ...{ specVersion: 1, name, data, stages, result: 'net' },
-    seeds: trials.map(({ seed }) => seed),
+    // No more than a spec may have; the trials are named by the plan.
+    seeds: trials.slice(0, 1000).map(({ seed }) => seed),
   });
   const plan = {
     specHash: createHash('sha256').update(name).digest('hex'),

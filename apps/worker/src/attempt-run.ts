@@ -1,5 +1,5 @@
 import type { FailureClass, JobProgress } from '@ferment/contracts';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, rmdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AttemptLog } from './attempt-log.js';
 import { AttemptWriter } from './attempt-writer.js';
@@ -146,7 +146,8 @@ export class AttemptRun {
       this.options.tally?.attemptEnded(claim.kind, ...ended);
       files.release();
       await this.#lines.close();
-      await rm(folder, { recursive: true, force: true });
+      // Mostly all that was in it has been moved into the cache.
+      await rmdir(folder).catch(() => rm(folder, { recursive: true, force: true }));
     }
   }
 
