@@ -74,9 +74,10 @@ async function startProgram(program, environment) {
 
 /**
  * @param queue `postgres` or `redis`
- * @param slots jobs at once
+ * @param slots  jobs at once
+ * @param worker whether there is one
  */
-export async function startStack({ queue, slots }) {
+export async function startStack({ queue, slots, worker: withWorker = true }) {
   const folder = await mkdtemp(join(tmpdir(), 'ferment-schedule-'));
   // A server that root starts as another user must reach its data in it.
   await chmod(folder, 0o711);
@@ -106,19 +107,19 @@ export async function startStack({ queue, slots }) {
     const { token } = await new Tokens(database).create({ name: 'bench', role: 'admin' });
     const api = await startProgram('apps/api/dist/main.js', environment);
     undo.push(() => api.stop());
-    const worker = await startProgram('bench/peers/ours_trivial_worker.mjs', environment);
-    undo.push(() => worker.stop());
+    const worker = withWorker ? await startProgram('bench/peers/ours_trivial_worker.mjs', environment) : null;
+    undo.push(() => worker?.stop());
     const backend = await database.pool.query('SELECT pg_backend_pid() AS pid');
     const postmaster = parentOf(backend.rows[0].pid);
     /** Seconds of processor time so far, by part. */
     const processor = () => {
-      const workerAlone = processorSeconds(worker.pid);
+      const workerAlone = worker ? processorSeconds(worker.pid) : 0;
       return {
         postgres: processorSeconds(postmaster, { family: true }),
         ...(redis && { redis: processorSeconds(redis.pid) }),
         api: processorSeconds(api.pid),
         worker: workerAlone,
-        children: processorSeconds(worker.pid, { family: true }) - workerAlone,
+        children: worker ? processorSeconds(worker.pid, { family: true }) - workerAlone : 0,
       };
     };
     return { database, queue: settings.queue, url: api.message.url, token, processor, stop };
