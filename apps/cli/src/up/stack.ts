@@ -112,9 +112,10 @@ export async function startStack(options: StackOptions): Promise<StackOutcome> {
     };
     const url = `http://${host}:${port}`;
     const client = new Client(url, token);
+    // Side by side: both find the database prepared, and loading their programs is most of a start.
     const api = child('api');
-    await untilTrue('The API', api, async () => (await fetch(`${url}/ready`)).ok, options.signal);
     const worker = child('worker');
+    await untilTrue('The API', api, async () => (await fetch(`${url}/ready`)).ok, options.signal);
     const active = async () =>
       (await client.workers()).some(({ state, pid }) => state === 'active' && pid === worker.pid);
     await untilTrue('The worker', worker, active, options.signal);
