@@ -33,7 +33,11 @@ const sizes = (text) => text.split(',').filter(Boolean).map(Number);
 const wants = (part) => values.only.split(',').includes(part);
 const report = { slots, load: loadavg()[0] };
 const say = (line) => values.json || console.log(`${line} [load ${loadavg()[0].toFixed(1)}]`);
-const spread = (numbers) => ({ median: median(numbers), least: Math.min(...numbers), most: Math.max(...numbers) });
+const spread = (numbers) => ({
+  median: median(numbers),
+  least: Math.min(...numbers),
+  most: Math.max(...numbers),
+});
 const within = ({ median: middle, least, most }, digits = 0) =>
   `${middle.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
 
@@ -41,7 +45,10 @@ const within = ({ median: middle, least, most }, digits = 0) =>
 async function measuredJobs(stack, count) {
   const before = stack.processor();
   const { seconds } = await runTrivial(stack, count);
-  const parts = Object.entries(stack.processor()).map(([part, spent]) => [part, (1000 * (spent - before[part])) / count]);
+  const parts = Object.entries(stack.processor()).map(([part, spent]) => [
+    part,
+    (1000 * (spent - before[part])) / count,
+  ]);
   return { jobsPerSecond: count / seconds, processor: Object.fromEntries(parts) };
 }
 
@@ -61,8 +68,12 @@ async function measureQueue(queue) {
     const ratio = spread(turns.map(({ jobsPerSecond, bullmq }) => jobsPerSecond / bullmq.jobsPerSecond));
     const processor = turns.at(-1).processor;
     const each = Object.entries(processor).map(([part, spent]) => `${part} ${spent.toFixed(2)}`);
-    say(`${queue}, ${slots} slots, ${jobs} jobs: ${within(rates)} jobs/s; processor ms/job: ${each.join(', ')}`);
-    say(`${turns[0].bullmq.version} alone on ${queue}: ${within(aloneRates)} jobs/s; ours to it ${within(ratio, 3)}`);
+    say(
+      `${queue}, ${slots} slots, ${jobs} jobs: ${within(rates)} jobs/s; processor ms/job: ${each.join(', ')}`,
+    );
+    say(
+      `${turns[0].bullmq.version} alone on ${queue}: ${within(aloneRates)} jobs/s; ours to it ${within(ratio, 3)}`,
+    );
     const growth = {};
     for (const count of sizes(values.growth)) {
       growth[count] = await measuredJobs(stack, count);
@@ -79,7 +90,14 @@ async function measureQueue(queue) {
     const ready = { p50: at(0.5), p95: at(0.95) };
     if (idle > 0)
       say(`${queue}, idle, ready to running: p50 ${ready.p50.toFixed(1)} ms, p95 ${ready.p95.toFixed(1)} ms`);
-    return { turns, jobsPerSecond: rates, bullmq: aloneRates, toBullmq: ratio, growth, idleMilliseconds: ready };
+    return {
+      turns,
+      jobsPerSecond: rates,
+      bullmq: aloneRates,
+      toBullmq: ratio,
+      growth,
+      idleMilliseconds: ready,
+    };
   } finally {
     await stack.stop();
   }
@@ -135,7 +153,6 @@ async function measurePeers() {
   const stack = await startStack({ queue: 'postgres', slots: 2 });
   try {
     await runTrivial(stack, 20);
-    const { database } = stack;
     const turns = { ours: [] };
     const peers = {
       'Ray Tune': [ray, 'peers/ray_trials.py', values['ray-trials'], 'new'],
@@ -147,7 +164,7 @@ async function measurePeers() {
     for (let round = 0; round < rounds; round++) {
       turns.ours.push(await measuredJobs(stack, Number(values.trials)));
       for (const [name, [python, ...args]] of Object.entries(peers)) {
-        const storage = await storageOf(args.at(-1), database);
+        const storage = await storageOf(args.at(-1), stack);
         const given = storage ? [...args.slice(0, -1), storage] : args;
         (turns[name] ??= []).push(await turn(python, given, '2'));
       }
@@ -168,9 +185,9 @@ async function measurePeers() {
 }
 
 /** A storage of its own for each turn; null where the word names none. */
-async function storageOf(word, database) {
+async function storageOf(word, { database, folder }) {
   const name = `optuna_${Date.now()}`;
-  if (word === 'sqlite') return `sqlite:////tmp/${name}.db`;
+  if (word === 'sqlite') return `sqlite:///${join(folder, `${name}.db`)}`;
   if (word !== 'postgres') return null;
   await database.pool.query(`CREATE DATABASE ${name}`);
   const url = new URL(database.url);
@@ -180,7 +197,8 @@ async function storageOf(word, database) {
 
 const hasRedis = process.env.PATH.split(delimiter).some((folder) => existsSync(join(folder, 'redis-server')));
 if (wants('jobs'))
-  for (const queue of hasRedis ? ['postgres', 'redis'] : ['postgres']) report[queue] = await measureQueue(queue);
+  for (const queue of hasRedis ? ['postgres', 'redis'] : ['postgres'])
+    report[queue] = await measureQueue(queue);
 if (wants('grid')) report.grids = await measureGrids();
 if (wants('start')) report.start = await measureStart();
 if (wants('peers')) report.peers = await measurePeers();

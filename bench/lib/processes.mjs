@@ -21,7 +21,9 @@ export const parentOf = (pid) => statOf(pid)?.parent;
 
 /** A process and all that it started, and they. */
 export function familyOf(root) {
-  const all = readdirSync('/proc').filter((name) => /^\d+$/.test(name)).flatMap((pid) => statOf(pid) ?? []);
+  const all = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => statOf(pid) ?? []);
   const family = all.filter(({ pid }) => pid === root);
   for (const member of family) family.push(...all.filter(({ parent }) => parent === member.pid));
   return family;

@@ -49,7 +49,18 @@ async function ended(child, signal = 'SIGTERM') {
 
 async function startRedis(folder) {
   const port = await freePort();
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder, '--appendonly', 'yes', '--save', ''];
+  const args = [
+    '--port',
+    String(port),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--appendonly',
+    'yes',
+    '--save',
+    '',
+  ];
   const child = spawn('redis-server', args, { stdio: 'ignore' });
   const failed = once(child, 'error').then(([error]) => Promise.reject(error));
   const ready = (async () => {
@@ -66,7 +77,9 @@ async function startProgram(program, environment) {
     execArgv: (process.env.FERMENT_BENCH_NODE ?? '').split(' ').filter(Boolean),
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  const gone = once(child, 'exit').then(([code]) => Promise.reject(new Error(`${program} ended with ${code}`)));
+  const gone = once(child, 'exit').then(([code]) =>
+    Promise.reject(new Error(`${program} ended with ${code}`)),
+  );
   gone.catch(() => undefined);
   const [message] = await Promise.race([once(child, 'message'), gone]);
   return { message, pid: child.pid, stop: () => ended(child) };
@@ -122,7 +135,7 @@ export async function startStack({ queue, slots, worker: withWorker = true }) {
         children: worker ? processorSeconds(worker.pid, { family: true }) - workerAlone : 0,
       };
     };
-    return { database, queue: settings.queue, url: api.message.url, token, processor, stop };
+    return { folder, database, queue: settings.queue, url: api.message.url, token, processor, stop };
   } catch (error) {
     await stop();
     throw error;

@@ -46,7 +46,10 @@ async function up(folder) {
     env: { ...cleanEnvironment(), FERMENT_HOME: folder },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
-  await until(child, async () => JSON.parse(await readFile(join(folder, 'connection.json'), 'utf8')).pid === child.pid);
+  await until(
+    child,
+    async () => JSON.parse(await readFile(join(folder, 'connection.json'), 'utf8')).pid === child.pid,
+  );
   const seconds = (performance.now() - began) / 1000;
   await pause(3000);
   const known = JSON.parse(await readFile(join(folder, 'processes.json'), 'utf8'));
@@ -79,11 +82,15 @@ export async function measureMlflow(python) {
   try {
     const port = await freePort();
     const began = performance.now();
-    const child = spawn(join(dirname(python), 'mlflow'), ['server', '--host', '127.0.0.1', '--port', String(port)], {
-      cwd: folder,
-      stdio: 'ignore',
-      detached: true,
-    });
+    const child = spawn(
+      join(dirname(python), 'mlflow'),
+      ['server', '--host', '127.0.0.1', '--port', String(port)],
+      {
+        cwd: folder,
+        stdio: 'ignore',
+        detached: true,
+      },
+    );
     await until(child, async () => (await fetch(`http://127.0.0.1:${port}/health`)).ok);
     const seconds = (performance.now() - began) / 1000;
     await pause(3000);

@@ -6,7 +6,9 @@ const counts = { train: 25_000, validation: 3_600, test: 3_589 };
 
 /** A data set that grids may name; its file is not there, and nobody reads it. */
 export async function noteDataset({ database }) {
-  const split = Object.fromEntries(Object.entries(counts).map(([part, count]) => [part, Array(7).fill(count / 7)]));
+  const split = Object.fromEntries(
+    Object.entries(counts).map(([part, count]) => [part, Array(7).fill(count / 7)]),
+  );
   const summary = {
     ...{ format: 'fer2013-csv', images: 0, size: 48, usages: {}, duplicateClusters: 0, redundantCopies: 0 },
     classes: ['angry', 'disgust', 'fear', 'happy', 'sad', 'surprise', 'neutral'],
@@ -22,7 +24,10 @@ export async function noteDataset({ database }) {
 
 /** Ten learning rates, and so many seeds. */
 function gridText(trials) {
-  const rates = Array.from({ length: 9 }, (_, index) => `      r${index}: { stages.net.train.optimizer.lr: 0.0${index + 1} }`);
+  const rates = Array.from(
+    { length: 9 },
+    (_, index) => `      r${index}: { stages.net.train.optimizer.lr: 0.0${index + 1} }`,
+  );
   return `
 specVersion: 1
 name: grid-${randomUUID()}
@@ -57,7 +62,8 @@ export async function measureGrid({ url, token }, trials) {
   const created = await ask('experiments', { method: 'POST', body });
   const { id } = created.answer;
   const listed = await ask(`experiments/${id}/trials`);
-  if (listed.answer.length !== trials) throw new Error(`expected ${trials} trials, got ${listed.answer.length}`);
+  if (listed.answer.length !== trials)
+    throw new Error(`expected ${trials} trials, got ${listed.answer.length}`);
   const experiments = await ask('experiments');
   return {
     planSeconds: created.milliseconds / 1000,

@@ -12,7 +12,11 @@ const name = `bench-${randomUUID()}`;
 const connection = queueConnection(settings);
 const queue = new Queue(name, { connection });
 await queue.addBulk(
-  Array.from({ length: jobs }, (_, index) => ({ name: 'job', data: { index }, opts: { removeOnComplete: true } })),
+  Array.from({ length: jobs }, (_, index) => ({
+    name: 'job',
+    data: { index },
+    opts: { removeOnComplete: true },
+  })),
 );
 let left = jobs;
 const began = performance.now();

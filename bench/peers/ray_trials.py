@@ -30,6 +30,7 @@ class Trivial(tune.Trainable):
         pass
 
 
+folder = tempfile.TemporaryDirectory(prefix="ray-bench-")
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
 started = time.perf_counter()
 tuner = tune.Tuner(
@@ -37,7 +38,7 @@ tuner = tune.Tuner(
     param_space={"x": tune.grid_search(list(range(trials)))},
     tune_config=tune.TuneConfig(max_concurrent_trials=2, reuse_actors=reuse),
     run_config=tune.RunConfig(
-        storage_path=tempfile.mkdtemp(prefix="ray-bench-"),
+        storage_path=folder.name,
         verbose=0,
         checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
     ),

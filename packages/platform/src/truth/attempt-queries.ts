@@ -72,10 +72,7 @@ export interface Publication {
 }
 
 /** Notes the files of those attempts that are running, in one statement; says which are. */
-export async function publishFiles(
-  on: Queryable,
-  publications: readonly Publication[],
-): Promise<boolean[]> {
+export async function publishFiles(on: Queryable, publications: readonly Publication[]): Promise<boolean[]> {
   const files = publications.flatMap(({ artifacts }, place) =>
     artifacts.map((file) => ({ place: place + 1, ...file })),
   );

@@ -146,7 +146,9 @@ export class Reconciler {
   }
 
   private async retireWorkers(): Promise<void> {
-    const silent = await this.database.pool.query(`SELECT FROM worker WHERE ${silentSql} LIMIT 1`, [this.lease]);
+    const silent = await this.database.pool.query(`SELECT FROM worker WHERE ${silentSql} LIMIT 1`, [
+      this.lease,
+    ]);
     if (silent.rowCount === 0) return;
     await changeGraph(this.database, async (graph) => {
       const { rows } = await graph.tx.query<{ id: string }>(
