@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,8 @@ import { connectDatabase, createLogger, migrate, startEmbeddedPostgres, Tokens }
 export async function startInstallation(name) {
   const log = createLogger('bench', 'warn');
   const folder = await mkdtemp(join(tmpdir(), `ferment-${name}-`));
+  // The server's own user must reach its data in it.
+  await chmod(folder, 0o711);
   const postgres = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), log });
   await migrate(postgres.url);
   const database = await connectDatabase(postgres.url, { answerMilliseconds: 600_000 });

@@ -140,3 +140,26 @@ export const appendSql = `
     ON CONFLICT (job_id, cursor) DO NOTHING
   )
   SELECT pg_notify('${channel}', 'metrics') FROM a`;
+
+/**
+ * {@link appendSql} for several jobs at once, an append each: the jobs whose append was stored. Attempts that another
+ * transaction has locked are left out rather than waited for, so that nobody waits for anybody in a circle.
+ */
+export const appendManySql = `
+  WITH told AS (
+    SELECT * FROM unnest($1::uuid[], $2::int[], $3::int[], $4::int[], $5::int[], $6::json[], $7::int[])
+      AS t(job_id, number, from_step, to_step, truncate_from, rows, after)
+  ), free AS MATERIALIZED (
+    SELECT a.job_id, a.number FROM attempt a JOIN told t USING (job_id, number)
+    WHERE a.state = 'running' AND (t.after IS NULL OR a.metric_cursor IN (t.after, t.after + 1))
+    FOR NO KEY UPDATE OF a SKIP LOCKED
+  ), a AS (
+    UPDATE attempt a SET metric_cursor = coalesce(t.after, a.metric_cursor) + 1
+    FROM free JOIN told t USING (job_id, number) WHERE a.job_id = free.job_id AND a.number = free.number
+    RETURNING a.job_id, a.number, a.metric_cursor, t.from_step, t.to_step, t.truncate_from, t.rows
+  ), c AS (
+    INSERT INTO metric_chunk (job_id, attempt, cursor, from_step, to_step, truncate_from, rows)
+    SELECT job_id, number, metric_cursor, from_step, to_step, truncate_from, rows FROM a
+    ON CONFLICT (job_id, cursor) DO NOTHING
+  ), told_readers AS (SELECT pg_notify('${channel}', 'metrics') FROM a LIMIT 1)
+  SELECT a.job_id AS "jobId", (SELECT count(*) FROM told_readers) AS told FROM a`;

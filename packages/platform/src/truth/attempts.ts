@@ -1,7 +1,6 @@
 import type { ArtifactReference, JobProgress, MetricRow } from '@ferment/contracts';
 import { prepared, type Database } from '../postgres/database.js';
 import {
-  appendSql,
   endAttempt,
   heartbeatSql,
   isRunning,
@@ -18,6 +17,7 @@ import { failAttempt, returnToReady, type Failure } from './failure.js';
 import { Curves, type CurveStore } from './curves.js';
 import { appendLog, type LogAppend } from './attempt-logs.js';
 import { changeGraph, type Graph } from './graph.js';
+import { MetricAppends } from './metric-appends.js';
 import { summariseMetrics } from './metric-summaries.js';
 
 /** What travels through the queue: everything else is read when the attempt is claimed. */
@@ -63,6 +63,7 @@ export class Attempts {
   private readonly curves: Curves;
   private readonly changes: Batches<Change, Changed>;
   private readonly publications: Batches<Publication, boolean>;
+  private readonly appends: MetricAppends;
 
   constructor(
     private readonly database: Database,
@@ -70,6 +71,7 @@ export class Attempts {
   ) {
     this.leaseSeconds = options.leaseSeconds ?? 15;
     this.backOff = options.backOffMilliseconds ?? 2000;
+    this.appends = new MetricAppends(database.pool);
     // Each curve is read once: there is nothing to keep.
     this.curves = new Curves(database, options.store ?? noStore, { keptBytes: 0 });
     this.changes = new Batches((calls) => this.change(calls));
@@ -115,31 +117,22 @@ export class Attempts {
   }
 
   /**
-   * Appends rows of the curve; the transaction is one statement, since this is what a running worker does most.
+   * Appends rows of the curve, as one chunk; what several attempts append at the same time shares a statement.
    *
    * @param truncateFrom the attempt resumed: what earlier attempts said from this step on no longer counts
    * @param after cursor of the job's chunk before this one ({@link Claim.cursor} for the attempt's first). With it a
    *   repeat, after an answer that was lost on its way, is recognised: true again, and nothing is stored twice
    * @returns false when the attempt is not the running one
    */
-  async appendMetrics(
+  appendMetrics(
     jobId: string,
     attempt: number,
     rows: readonly MetricRow[],
     truncateFrom?: number,
     after?: number,
   ): Promise<boolean> {
-    const steps = rows.map(({ step }) => step);
-    const { rowCount } = await this.database.pool.query(appendSql, [
-      jobId,
-      attempt,
-      steps.length > 0 ? Math.min(...steps) : null,
-      steps.length > 0 ? Math.max(...steps) : null,
-      truncateFrom ?? null,
-      JSON.stringify(rows.map(withFiniteValues)),
-      after ?? null,
-    ]);
-    return rowCount === 1;
+    const cursor = { truncateFrom: truncateFrom ?? null, after: after ?? null };
+    return this.appends.append({ jobId, attempt, rows, ...cursor });
   }
 
   /**
@@ -305,13 +298,6 @@ function orderFor(row: OrderRow | undefined, draining: boolean): Order {
   if (row?.state === 'cancelled') return 'cancel';
   if (row?.state !== 'running') return 'fenced';
   return draining || !row.wanted ? 'pause' : 'continue';
-}
-
-function withFiniteValues(row: MetricRow): MetricRow {
-  const values = Object.fromEntries(
-    Object.entries(row.values).map(([series, value]) => [series, Number.isFinite(value) ? value : null]),
-  );
-  return { ...row, values };
 }
 
 export type { Claim } from './claim.js';
