@@ -27,7 +27,9 @@ const { values } = parseArgs({
 });
 const say = (line) => values.json || console.log(line);
 const part = (name) => {
-  const child = fork(join(import.meta.dirname, 'peers', name), [], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  const child = fork(join(import.meta.dirname, 'peers', name), [], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   const answer = async (message) => {
     const [told] = await Promise.all([once(child, 'message'), child.send(message)]);
     return told[0];
@@ -97,7 +99,8 @@ async function allSeen({ query }, watchers, experiments) {
   );
   const told = new Map(stored.map((row) => [row.job, row]));
   for (const { job, cursor, chunks } of stored)
-    if (cursor !== chunks) throw new Error(`job ${job}: ${chunks} chunks, and the newest is number ${cursor}`);
+    if (cursor !== chunks)
+      throw new Error(`job ${job}: ${chunks} chunks, and the newest is number ${cursor}`);
   const limit = performance.now() + 120_000;
   for (;;) {
     const answer = await watchers.answer('report');
@@ -106,12 +109,16 @@ async function allSeen({ query }, watchers, experiments) {
         .find((one) => one.experiment === experiment)
         .jobs.filter((job) => (jobs[job]?.rows ?? 0) !== (told.get(job)?.rows ?? 0)),
     );
-    if (answer.seen.some(({ outOfOrder }) => outOfOrder > 0)) throw new Error('a chunk came out of order or twice');
+    if (answer.seen.some(({ outOfOrder }) => outOfOrder > 0))
+      throw new Error('a chunk came out of order or twice');
     if (missing.length === 0) {
-      const rows = answer.seen.flatMap(({ jobs }) => Object.values(jobs)).reduce((sum, job) => sum + job.rows, 0);
+      const rows = answer.seen
+        .flatMap(({ jobs }) => Object.values(jobs))
+        .reduce((sum, job) => sum + job.rows, 0);
       return { ...answer, rows };
     }
-    if (performance.now() > limit) throw new Error(`after 2 minutes watchers still lack rows of ${missing.length} curves`);
+    if (performance.now() > limit)
+      throw new Error(`after 2 minutes watchers still lack rows of ${missing.length} curves`);
     await pause(200);
   }
 }

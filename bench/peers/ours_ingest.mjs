@@ -3,7 +3,7 @@
 // attempt that was superseded tries to write all the time.
 // Started by ../ingest.mjs with a channel: the options come as its first message, the figures go back.
 import { once } from 'node:events';
-import { setTimeout as pause } from 'node:timers/promises';
+import { setImmediate, setTimeout as pause } from 'node:timers/promises';
 import { Attempts, connectDatabase } from '@ferment/platform';
 import { AttemptWriter } from '../../apps/worker/dist/attempt-writer.js';
 
@@ -11,7 +11,12 @@ const [options] = await once(process, 'message');
 const { url, jobs, message, ahead, stepsPerEpoch } = options;
 const database = await connectDatabase(url, { poolSize: 2 });
 const attempts = new Attempts(database);
-const log = { debug() {}, info() {}, warn: (fields) => console.error(fields), error: (fields) => console.error(fields) };
+const log = {
+  debug() {},
+  info() {},
+  warn: (fields) => console.error(fields),
+  error: (fields) => console.error(fields),
+};
 let stopping = false;
 const counted = { rows: 0, values: 0, chunks: 0, refused: 0 };
 
@@ -53,7 +58,7 @@ async function train(jobId) {
     signal: new AbortController().signal,
     onFenced: () => console.error(`the attempt at ${jobId} was refused`),
   });
-  for (let step = 0; !stopping; ) {
+  for (let step = 0; !stopping;) {
     if (waiting >= ahead * message) {
       await new Promise((resolve) => (free = resolve));
       continue;
@@ -62,7 +67,7 @@ async function train(jobId) {
     waiting += rows.length;
     writer.rows(rows);
     // Messages of a child come one at a time, each in a turn of its own.
-    await new Promise(setImmediate);
+    await setImmediate();
   }
   await writer.flush();
 }

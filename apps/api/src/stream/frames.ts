@@ -14,10 +14,18 @@ export function formatCursor(cursor: StreamCursor): string {
   return `${cursor.event}.${cursor.chunk}`;
 }
 
-/** One SSE frame with data; `cursor` is left out for what a reconnect need not repeat. */
-export function frame(name: StreamFrameName, data: unknown, cursor: StreamCursor | null): string {
+/** What many readers are sent is put into words once. */
+const written = new WeakMap<object, string>();
+
+/** One SSE frame with data, which does not change any more; `cursor` is left out for what a reconnect need not repeat. */
+export function frame(name: StreamFrameName, data: object, cursor: StreamCursor | null): string {
   const id = cursor ? `id: ${formatCursor(cursor)}\n` : '';
-  return `${id}event: ${name}\ndata: ${JSON.stringify(data)}\n\n`;
+  let text = written.get(data);
+  if (text === undefined) {
+    text = JSON.stringify(data);
+    written.set(data, text);
+  }
+  return `${id}event: ${name}\ndata: ${text}\n\n`;
 }
 
 /**

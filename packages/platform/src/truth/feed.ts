@@ -1,6 +1,7 @@
-import type { EventRecord, JobProgress, MetricChunk, MetricRow } from '@ferment/contracts';
+import type { EventRecord, JobProgress, MetricChunk } from '@ferment/contracts';
 import pg from 'pg';
 import { answeringWithin } from '../postgres/database.js';
+import { RecentLog, type LogEntry, type LogPart } from './recent-log.js';
 import { channel, eventRecordOf, type EventRow } from './events.js';
 
 const answerMilliseconds = 15_000;
@@ -30,6 +31,8 @@ export type FeedSignal = { type: 'changed' } | { type: 'progress'; jobId: string
 
 const start = '0:0';
 const pollMilliseconds = 1000;
+/** Of events, and of chunks, at once. */
+const recentLimit = 500;
 /** A transaction that was open when its neighbours committed is over by then, nearly always. */
 const laggardMilliseconds = 25;
 
@@ -47,6 +50,10 @@ export class EventFeed {
   private poll: NodeJS.Timeout | null = null;
   private laggard: NodeJS.Timeout | null = null;
   private stopped = false;
+  private readonly recent = new RecentLog({
+    now: () => this.now(),
+    read: (from) => this.read(from, { experiments: [], jobs: [] }, recentLimit),
+  });
 
   constructor(private readonly url: string) {
     this.pool = new pg.Pool({ connectionString: url, max: 4, ...answeringWithin(answerMilliseconds) });
@@ -86,6 +93,13 @@ export class EventFeed {
     filter: FeedFilter,
     limit = 500,
   ): Promise<{ items: FeedItem[]; cursor: StreamCursor; more: boolean }> {
+    const recent = await this.recent.since(cursor, filter, limit);
+    if (recent) return recent;
+    const { entries, ...part } = await this.read(cursor, filter, limit);
+    return { ...part, items: entries.map(({ item }) => item) };
+  }
+
+  private async read(cursor: StreamCursor, filter: FeedFilter, limit: number): Promise<LogPart> {
     const all = filter.experiments.length + filter.jobs.length === 0;
     const { rows } = await this.pool.query<SinceRow>(sinceSql, [
       ...placeOf(cursor.event),
@@ -96,35 +110,27 @@ export class EventFeed {
       limit + 1,
     ]);
     const answer = rows[0];
-    if (!answer) return { items: [], cursor, more: false };
+    if (!answer) return { entries: [], cursor, more: false };
     const merged = [
       ...(answer.events ?? []).map((row) => ({ kind: 'event' as const, row })),
-      ...(answer.chunks ?? []).map((row) => ({ kind: 'metrics' as const, row })),
+      ...(answer.chunks ?? []).map((row) => ({ kind: 'chunk' as const, row })),
     ].sort((a, b) => compareXid(a.row.xid, b.row.xid));
-    const items: FeedItem[] = [];
-    const seen = { event: 0, metrics: 0 };
+    const entries: LogEntry[] = [];
+    const seen = { event: 0, chunk: 0 };
     let at = cursor;
-    for (const entry of merged) {
+    for (const { kind, row } of merged) {
       // Beyond the limit of one kind, the other's rows are not known to follow either.
-      if (seen[entry.kind] === limit) return { items, cursor: at, more: true };
-      seen[entry.kind] += 1;
-      if (entry.kind === 'event') {
-        at = { ...at, event: `${entry.row.xid}:${entry.row.id}` };
-        const { jobId, payload } = entry.row;
-        if (payload.type === 'metrics.compacted') {
-          if (jobId !== null)
-            items.push({ name: 'curve', cursor: at, data: { jobId, cursor: payload.cursor } });
-        } else {
-          const data = eventRecordOf({ ...entry.row, time: new Date(entry.row.time) });
-          items.push({ name: 'event', cursor: at, data });
-        }
-      } else {
-        const { id, xid, ...chunk } = entry.row;
-        at = { ...at, chunk: `${xid}:${id}` };
-        items.push({ name: 'metrics', cursor: at, data: chunk });
-      }
+      if (seen[kind] === limit) return { entries, cursor: at, more: true };
+      seen[kind] += 1;
+      at = { ...at, [kind]: `${row.xid}:${row.id}` };
+      const item = kind === 'event' ? eventItem(row, at) : chunkItem(row, at);
+      if (item === null) continue;
+      const { jobId } = row;
+      const experiments = new Set((jobId !== null && answer.demands?.[jobId]) || []);
+      if (kind === 'event' && row.experimentId !== null) experiments.add(row.experimentId);
+      entries.push({ kind, place: { xid: Number(row.xid), id: row.id }, item, jobId, experiments });
     }
-    return { items, cursor: { event: answer.lastEvent, chunk: answer.lastChunk }, more: false };
+    return { entries, cursor: { event: answer.lastEvent, chunk: answer.lastChunk }, more: false };
   }
 
   /** Says when there is something to read, and passes on the progress of running jobs (which is not stored). */
@@ -179,19 +185,26 @@ function compareXid(a: string, b: string): number {
   return a.length - b.length || (a < b ? -1 : a > b ? 1 : 0);
 }
 
+type StoredEvent = Omit<EventRow, 'time'> & { time: string };
+type StoredChunk = MetricChunk & { id: number; xid: string };
+
+function eventItem(row: StoredEvent, cursor: StreamCursor): FeedItem | null {
+  const { jobId, payload } = row;
+  if (payload.type !== 'metrics.compacted')
+    return { name: 'event', cursor, data: eventRecordOf({ ...row, time: new Date(row.time) }) };
+  return jobId === null ? null : { name: 'curve', cursor, data: { jobId, cursor: payload.cursor } };
+}
+
+function chunkItem(row: StoredChunk, cursor: StreamCursor): FeedItem {
+  const { jobId, attempt, cursor: own, truncateFrom, rows } = row;
+  return { name: 'metrics', cursor, data: { jobId, attempt, cursor: own, truncateFrom, rows } };
+}
+
 interface SinceRow {
-  events: (Omit<EventRow, 'time'> & { time: string })[] | null;
-  chunks:
-    | {
-        id: number;
-        xid: string;
-        jobId: string;
-        attempt: number;
-        cursor: number;
-        truncateFrom: number | null;
-        rows: MetricRow[];
-      }[]
-    | null;
+  events: StoredEvent[] | null;
+  chunks: StoredChunk[] | null;
+  /** Of each job that something is said about, the experiments that demand it. */
+  demands: Record<string, string[]> | null;
   lastEvent: string;
   lastChunk: string;
 }
@@ -220,5 +233,10 @@ const sinceSql = `
       AND ($5 OR job_id IN (${followed}))
     ORDER BY metric_chunk.xid, id LIMIT $8
   )
-  SELECT (SELECT json_agg(e) FROM e) AS events, (SELECT json_agg(c) FROM c) AS chunks,
+  SELECT (SELECT json_agg(e) FROM e) AS events, (SELECT json_agg(c) FROM c) AS chunks, (
+      SELECT json_object_agg(job_id, experiments) FROM (
+        SELECT job_id, json_agg(experiment_id) AS experiments FROM demand
+        WHERE job_id IN (SELECT "jobId" FROM e UNION SELECT "jobId" FROM c) GROUP BY job_id
+      ) d
+    ) AS demands,
     ${tail('event')} AS "lastEvent", ${tail('metric_chunk')} AS "lastChunk"`;

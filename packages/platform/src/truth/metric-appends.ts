@@ -65,7 +65,8 @@ export class MetricAppends {
     const left: Waiting[] = [];
     let characters = 0;
     for (const append of this.waiting) {
-      const full = taken.size === mostAppends || (characters > 0 && characters + append.json.length > mostCharacters);
+      const full =
+        taken.size === mostAppends || (characters > 0 && characters + append.json.length > mostCharacters);
       if (full || taken.has(append.jobId)) {
         left.push(append);
       } else {
@@ -109,7 +110,15 @@ export class MetricAppends {
     }
   }
 
-  private async alone({ jobId, attempt, fromStep, toStep, truncateFrom, json, after }: Waiting): Promise<boolean> {
+  private async alone({
+    jobId,
+    attempt,
+    fromStep,
+    toStep,
+    truncateFrom,
+    json,
+    after,
+  }: Waiting): Promise<boolean> {
     const { rowCount } = await this.on.query(appendSql, [
       jobId,
       attempt,
