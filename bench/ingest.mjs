@@ -9,6 +9,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
+import { processorSeconds } from './lib/processor-time.mjs';
 import { runningTrainings, startApi, startInstallation } from './lib/installation.mjs';
 
 const { values } = parseArgs({
@@ -67,12 +68,18 @@ async function ours(installation, trainings) {
       }),
     ),
   );
+  const used = async () => [
+    await processorSeconds(installation.postgresPid),
+    await processorSeconds(api.pid),
+  ];
+  const before = await used();
   for (const { child } of workers) child.send('go');
   await pause(1000 * Number(values.seconds));
   const written = await Promise.all(workers.map(({ answer }) => answer('stop')));
   const ended = performance.now();
   const seen = await allSeen(installation, watchers, experiments);
   const drained = (performance.now() - ended) / 1000;
+  const [postgres, ofApi] = (await used()).map((seconds, at) => seconds - before[at]);
   watchers.child.disconnect();
   await api.stop();
   const total = (key) => written.reduce((sum, own) => sum + own[key], 0);
@@ -87,7 +94,7 @@ async function ours(installation, trainings) {
     readMegabytesPerSecond: seen.bytes / 2 ** 20 / (seconds + drained),
     lagMilliseconds: seen.lag,
     secondsBehindAtTheEnd: drained,
-    cpuSeconds: { workers: total('cpuSeconds'), watchers: seen.cpuSeconds },
+    cpuSeconds: { postgres, api: ofApi, workers: total('cpuSeconds'), watchers: seen.cpuSeconds },
   };
 }
 

@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -22,6 +22,8 @@ export async function startInstallation(name) {
     folder,
     log,
     url: postgres.url,
+    /** The server's own process; each connection's is its child. */
+    postgresPid: await postmaster(database),
     database,
     token,
     query: async (text, values) => (await database.pool.query(text, values)).rows,
@@ -31,6 +33,12 @@ export async function startInstallation(name) {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+async function postmaster({ pool }) {
+  const { rows } = await pool.query('SELECT pg_backend_pid() AS pid');
+  const stat = await readFile(`/proc/${rows[0].pid}/stat`, 'utf8');
+  return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
 }
 
 /** An API process on an installation. */

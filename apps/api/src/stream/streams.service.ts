@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import type { StreamFrameName } from '@ferment/contracts';
 import { EventFeed, type FeedFilter, type StreamCursor, Tokens } from '@ferment/platform';
@@ -84,19 +83,23 @@ export class Streams implements BeforeApplicationShutdown {
 function sinkOf(response: Response): Sink {
   return {
     write: (text) => response.write(text),
-    drained: async () => {
-      if (response.destroyed) return;
-      const late = AbortSignal.timeout(stalledMs);
-      const settled = new AbortController();
-      const signal = AbortSignal.any([late, settled.signal]);
-      try {
-        await Promise.race([once(response, 'drain', { signal }), once(response, 'close', { signal })]);
-      } catch (error) {
-        response.destroy();
-        throw error;
-      } finally {
-        settled.abort();
-      }
-    },
+    drained: () =>
+      new Promise((resolve, reject) => {
+        if (response.destroyed) return resolve();
+        const leave = (): void => {
+          clearTimeout(late);
+          response.off('drain', settle).off('close', settle);
+        };
+        const settle = (): void => {
+          leave();
+          resolve();
+        };
+        const late = setTimeout(() => {
+          leave();
+          response.destroy();
+          reject(new Error(`the reader took nothing for ${stalledMs / 1000} s`));
+        }, stalledMs);
+        response.on('drain', settle).on('close', settle);
+      }),
   };
 }
