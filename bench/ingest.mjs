@@ -1,22 +1,27 @@
 // Metric rows a second that are stored durably, while readers follow them: trainings' writers as a worker's parent
 // process has them, on PostgreSQL as `ferment up` starts it, and watchers on the API's event stream. Beside it, in turn,
-// MLflow's server on a PostgreSQL of its own, and Aim's local tracking.
-// Usage: npm run bench -- ingest [--json] [--rounds 3] [--seconds 8] [--trainings 20,100,400] [--experiments 10]
-// [--workers 2] [--watchers 50] [--message 10] [--ahead 4] [--steps-per-epoch 130]
+// MLflow's server on a PostgreSQL of its own (one metric a call, batches of 1,000; nobody watches it), and Aim's local
+// tracking. A row is a step of a training, with four values and at the end of an epoch eight; a peer counts each value.
+// Usage: npm run bench -- ingest [--json] [--rounds 3] [--seconds 6] [--trainings 20,100,400] [--experiments 10]
+// [--workers 2] [--watchers 50] [--message 10] [--ahead 4] [--steps-per-epoch 130] [--clients 4]
+// [--peers mlflow,mlflow-1-worker,aim]
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { processorSeconds } from './lib/processor-time.mjs';
+import { ratios, spread, spreadText } from './lib/compare.mjs';
 import { runningTrainings, startApi, startInstallation } from './lib/installation.mjs';
+import { mlflowPython, startMlflow } from './lib/mlflow.mjs';
+import { peerPython, turn } from './lib/peer.mjs';
+import { processorSeconds } from './lib/processor-time.mjs';
 
 const { values } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '8' },
+    seconds: { type: 'string', default: '6' },
     trainings: { type: 'string', default: '20,100,400' },
     experiments: { type: 'string', default: '10' },
     workers: { type: 'string', default: '2' },
@@ -24,6 +29,8 @@ const { values } = parseArgs({
     message: { type: 'string', default: '10' },
     ahead: { type: 'string', default: '4' },
     'steps-per-epoch': { type: 'string', default: '130' },
+    clients: { type: 'string', default: '4' },
+    peers: { type: 'string', default: 'mlflow,mlflow-1-worker,aim' },
   },
 });
 const say = (line) => values.json || console.log(line);
@@ -130,23 +137,110 @@ async function allSeen({ query }, watchers, experiments) {
   }
 }
 
-const report = [];
-for (const trainings of values.trainings.split(',').map(Number)) {
-  const rounds = [];
-  for (let round = 0; round < Number(values.rounds); round++) {
-    const load = loadavg()[0];
-    const installation = await startInstallation('ingest');
-    try {
-      rounds.push({ load, ours: await ours(installation, trainings) });
-    } finally {
-      await installation.stop();
+const mlflow = (workers) => ({
+  async start() {
+    const python = await mlflowPython(say);
+    const server = await startMlflow(python, workers);
+    const run = (mode) =>
+      turn(python, ['peers/mlflow_ingest.py', server.url, mode, values.seconds, values.clients], '1');
+    return {
+      turns: { 'one metric a call': () => run('one'), 'batches of 1,000': () => run('batch') },
+      stop: server.stop,
+    };
+  },
+});
+const peers = {
+  mlflow: mlflow(),
+  'mlflow-1-worker': mlflow(1),
+  aim: {
+    async start() {
+      const python = await peerPython('aim', ['aim==3.29.1'], say);
+      return {
+        turns: { 'local tracking': () => turn(python, ['peers/aim_ingest.py', values.seconds], '1') },
+        stop: () => undefined,
+      };
+    },
+  },
+};
+
+/** One round at one size, on an empty database. */
+async function round(trainings) {
+  const load = loadavg()[0];
+  const installation = await startInstallation('ingest');
+  try {
+    const settings = await installation.query(
+      `SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync,
+         current_setting('synchronous_commit') AS commit`,
+    );
+    return { load, ...settings[0], ...(await ours(installation, trainings)) };
+  } finally {
+    await installation.stop();
+  }
+}
+
+const report = { options: values, sizes: [], peers: [] };
+const sizes = values.trainings.split(',').map(Number);
+const named = values.peers === '' ? [] : values.peers.split(',');
+for (const name of named)
+  if (!peers[name]) throw new Error(`no peer ${name}: expected some of ${Object.keys(peers).join(',')}`);
+// Servers take long to start: they wait, idle, while others are measured.
+const started = [];
+try {
+  for (const name of named) started.push({ name, ...(await peers[name].start()) });
+  const rounds = new Map(sizes.map((size) => [size, []]));
+  const theirs = new Map();
+  for (let at = 0; at < Number(values.rounds); at++) {
+    for (const size of sizes) {
+      const own = await round(size);
+      rounds.get(size).push(own);
+      say(
+        `${size} trainings: ${own.rowsPerSecond.toFixed(0)} rows/s, ${own.valuesPerSecond.toFixed(0)} values/s; ` +
+          `watchers behind ${own.lagMilliseconds.median} ms (p95 ${own.lagMilliseconds.p95}), load ${own.load.toFixed(1)}`,
+      );
     }
-    const { ours: own } = rounds.at(-1);
+    for (const { name, turns } of started)
+      for (const [way, run] of Object.entries(turns)) {
+        const key = `${name}, ${way}`;
+        const answer = await run();
+        theirs.set(key, [...(theirs.get(key) ?? []), answer]);
+        say(`${key}: ${answer.valuesPerSecond.toFixed(0)} values/s, ${answer.version}`);
+      }
+  }
+  for (const [trainings, turns] of rounds) {
+    const of = (pick) => spread(turns.map(pick));
+    const summary = {
+      trainings,
+      rowsPerSecond: of((own) => own.rowsPerSecond),
+      valuesPerSecond: of((own) => own.valuesPerSecond),
+      watchersBehindMilliseconds: of((own) => own.lagMilliseconds.median),
+      watchersBehindMillisecondsP95: of((own) => own.lagMilliseconds.p95),
+      turns,
+    };
+    report.sizes.push(summary);
+    const seconds = (own) => Object.values(own.cpuSeconds).reduce((sum, part) => sum + part, 0);
     say(
-      `${trainings} trainings: ${own.rowsPerSecond.toFixed(0)} rows/s, ${own.valuesPerSecond.toFixed(0)} values/s; ` +
-        `${own.rowsPerChunk.toFixed(1)} rows a chunk; read ${own.readRowsPerSecond.toFixed(0)} rows/s; lag ${JSON.stringify(own.lagMilliseconds)} ms, behind ${own.secondsBehindAtTheEnd.toFixed(2)} s ${JSON.stringify(own.cpuSeconds)}`,
+      `${trainings} trainings, PostgreSQL ${turns[0].version}, fsync ${turns[0].fsync}: rows/s ${spreadText(summary.rowsPerSecond)}, ` +
+        `values/s ${spreadText(summary.valuesPerSecond)}; ${values.watchers} watchers behind by, ms: median ` +
+        `${spreadText(summary.watchersBehindMilliseconds)}, p95 ${spreadText(summary.watchersBehindMillisecondsP95)}; ` +
+        `rows a second of processor time ${spreadText(of((own) => own.accepted / seconds(own)))}`,
     );
   }
-  report.push({ trainings, rounds });
+  const middle = report.sizes[Math.floor(sizes.length / 2)];
+  for (const [key, turns] of theirs) {
+    const all = (list) => list.map((own) => own.valuesPerSecond);
+    const summary = {
+      peer: key,
+      version: turns[0].version,
+      valuesPerSecond: spread(all(turns)),
+      ratio: ratios(all(middle.turns), all(turns)),
+    };
+    report.peers.push(summary);
+    say(
+      `${middle.trainings} trainings to ${key}, ${summary.version}: values/s ${spreadText(summary.ratio, 1)} times ` +
+        `its ${spreadText(summary.valuesPerSecond)}`,
+    );
+  }
+} finally {
+  for (const { stop } of started) await stop();
 }
 if (values.json) console.log(JSON.stringify(report, null, 2));
