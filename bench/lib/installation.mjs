@@ -50,7 +50,7 @@ export async function startApi({ url: databaseUrl, folder, token }) {
       FERMENT_DATABASE_URL: databaseUrl,
       FERMENT_DATA: folder,
       FERMENT_PORT: '0',
-      FERMENT_LOG_LEVEL: 'warn',
+      FERMENT_LOG_LEVEL: 'error',
     },
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
