@@ -8,10 +8,13 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const options = { cwd: resolve(import.meta.dirname, '..'), maxBuffer: 1 << 26 };
 
+/** Where something of a peer's is kept in the per-user cache. */
+export const peerFolder = (name) =>
+  join(process.env.FERMENT_CACHE ?? join(homedir(), '.cache', 'ferment'), 'peers', name);
+
 /** The Python of a virtual environment in the per-user cache, made where it is missing. */
 export async function peerPython(name, packages, say) {
-  const cache = process.env.FERMENT_CACHE ?? join(homedir(), '.cache', 'ferment');
-  const folder = join(cache, 'peers', name);
+  const folder = peerFolder(name);
   const python = join(folder, 'bin', 'python');
   if (!existsSync(python)) {
     say(`installing ${packages.join(', ')} into a virtual environment`);
