@@ -53,12 +53,12 @@ export async function withTrials({ query }, trials) {
   await query(
     `WITH t AS (
        INSERT INTO trial (experiment_id, position, variant, factors, seed, state, summary)
-       SELECT $1, n, 'variant-' || n / 3, json_build_object('teachers', 'both', 'temperature', n::text), n % 3, 'succeeded',
+       SELECT $1::uuid, n, 'variant-' || n / 3, json_build_object('teachers', 'both', 'temperature', n::text), n % 3, 'succeeded',
          json_build_object('fer2013', json_build_object('validation', ${split}, 'test', ${split}))
        FROM generate_series(1, $2::int) n RETURNING id, position
      ), j AS (
        INSERT INTO job (key, kind, params, resource, threads, state)
-       SELECT 'table ' || position || ' ' || role, 'train', '{}', 'cpu', 1, 'succeeded'
+       SELECT $1::uuid || ' ' || position || ' ' || role, 'train', '{}', 'cpu', 1, 'succeeded'
        FROM t, unnest(ARRAY['resnet', 'vgg', 'student', 'evaluate:fer2013', 'export']) role RETURNING id, key
      ), r AS (
        INSERT INTO trial_job (trial_id, role, job_id)

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test, jest } from '@jest/globals';
 import type { JobItem, PlannedJob } from '@ferment/contracts';
 import { until } from '../../../test/support/services.js';
+import type { Claim } from '../src/index.js';
 import { hashFor, offer, startInstallation, type Installation } from './support/installation.js';
 import { evaluation, keyOf, smallExperiment } from './support/plans.js';
 
@@ -66,6 +67,58 @@ describe('a job from submission to its trial', () => {
     const [trial] = await here.experiments.trials(id);
     expect(trial?.summary['faces']?.test.accuracy).toBe(0.5);
     expect(trial?.downloads.onnx?.hash).toBe(hashFor(stage(jobs, 'export').id, 'onnx'));
+  });
+});
+
+describe('what several attempts append at the same time', () => {
+  const chunksOf = async (jobId: string) =>
+    (
+      await here.database.pool.query<{ cursor: number; steps: number[] }>(
+        `SELECT cursor, ARRAY(SELECT (r->>'step')::int FROM json_array_elements(rows) r) AS steps
+         FROM metric_chunk WHERE job_id = $1 ORDER BY cursor`,
+        [jobId],
+      )
+    ).rows;
+  const three = async (salt: string) =>
+    Promise.all(['a', 'b', 'c'].map(async (name) => here.take((await start(`${salt} ${name}`)).teacher)));
+
+  test('is stored in each its own order; one that is outdated and one that cannot be stored keep nobody from it', async () => {
+    const [a, b, c] = (await three('together')) as [Claim, Claim, Claim];
+    const append = ({ jobId, attempt }: Claim, step: number) =>
+      here.attempts.appendMetrics(jobId, attempt, [row(step, 1)], undefined, step - 1);
+    const tooLarge = append({ ...c, attempt: c.attempt }, 2 ** 31).then(String, String);
+    const outdated = append({ ...b, attempt: b.attempt + 1 }, 1);
+    const stored = [1, 2, 3, 4].flatMap((step) => [append(a, step), append(b, step)]);
+    expect(await outdated).toBe(false);
+    expect(await tooLarge).toMatch(/out of range/);
+    expect(await Promise.all(stored)).toEqual(stored.map(() => true));
+    for (const { jobId } of [a, b])
+      expect(await chunksOf(jobId)).toEqual([1, 2, 3, 4].map((step) => ({ cursor: step, steps: [step] })));
+    expect(await chunksOf(c.jobId)).toEqual([]);
+    // The answer was lost on its way: it is sent again, beside others.
+    expect(await Promise.all([append(a, 4), append(b, 5), append(c, 1)])).toEqual([true, true, true]);
+    expect(await chunksOf(a.jobId)).toHaveLength(4);
+  });
+
+  test('does not wait for an attempt that another transaction holds', async () => {
+    const [held, other] = (await three('held')) as [Claim, Claim, Claim];
+    const holder = await here.database.pool.connect();
+    try {
+      await holder.query('BEGIN');
+      await holder.query('SELECT FROM attempt WHERE job_id = $1 FOR UPDATE', [held.jobId]);
+      const append = ({ jobId, attempt }: Claim) => here.attempts.appendMetrics(jobId, attempt, [row(1, 1)]);
+      let done = false;
+      const waits = append(held).then((stored) => {
+        done = true;
+        return stored;
+      });
+      expect(await append(other)).toBe(true);
+      expect(done).toBe(false);
+      await holder.query('COMMIT');
+      expect(await waits).toBe(true);
+    } finally {
+      holder.release();
+    }
   });
 });
 

@@ -195,13 +195,26 @@ function bufferOf(store: CurveStore, { hash, bytes }: { hash: string; bytes: num
 }
 
 function rowsWithin(rows: MetricRow[], { from, to, series }: CurvePart): MetricRow[] {
-  const within = rows.filter(({ step }) => step >= (from ?? 0) && step <= (to ?? Infinity));
-  if (!series) return within;
-  return within.flatMap((row) => {
+  const [first, last] = [from ?? 0, to ?? Infinity];
+  const within: MetricRow[] = [];
+  for (const row of rows) {
+    const { step, epoch, time } = row;
+    if (step < first || step > last) continue;
+    if (!series) {
+      within.push(row);
+      continue;
+    }
     const values: MetricRow['values'] = {};
-    for (const name of series) if (name in row.values) values[name] = row.values[name] ?? null;
-    return Object.keys(values).length === 0 ? [] : [{ ...row, values }];
-  });
+    let some = false;
+    for (const name of series) {
+      const value = row.values[name];
+      if (value === undefined) continue;
+      values[name] = value;
+      some = true;
+    }
+    if (some) within.push({ step, epoch, time, values });
+  }
+  return within;
 }
 
 /** Chunks that a reader who stands at this cursor has not seen. */

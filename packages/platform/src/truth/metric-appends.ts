@@ -84,10 +84,9 @@ export class MetricAppends {
       return null;
     });
     if (stored === null) return;
-    for (const append of appends) {
-      if (stored.has(append.jobId)) append.resolve(true);
-      else await this.alone(append).then(append.resolve, append.reject);
-    }
+    const left = appends.filter(({ jobId }) => !stored.has(jobId));
+    for (const { jobId, resolve } of appends) if (stored.has(jobId)) resolve(true);
+    for (const append of left) await this.alone(append).then(append.resolve, append.reject);
   }
 
   /** Jobs whose append was stored. Of the others each has to be asked about alone. */

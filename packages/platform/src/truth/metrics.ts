@@ -20,6 +20,8 @@ export interface StoredChunk {
  * said from n on, and a step said twice keeps the later row, its series joined.
  */
 export function curveOf(chunks: readonly StoredChunk[]): MetricRow[] {
+  const simple = oneAfterAnother(chunks);
+  if (simple) return simple;
   const bySteps = new Map<number, MetricRow>();
   for (const { truncateFrom, rows } of chunks) {
     if (truncateFrom !== null)
@@ -30,6 +32,21 @@ export function curveOf(chunks: readonly StoredChunk[]): MetricRow[] {
     }
   }
   return [...bySteps.values()].sort((a, b) => a.step - b.step);
+}
+
+/** All rows, where each says something of a later step than the one before, as it nearly always is; null elsewhere. */
+function oneAfterAnother(chunks: readonly StoredChunk[]): MetricRow[] | null {
+  const all: MetricRow[] = [];
+  let last = -1;
+  for (const { truncateFrom, rows } of chunks) {
+    if (truncateFrom !== null && truncateFrom <= last) return null;
+    for (const row of rows) {
+      if (row.step <= last) return null;
+      last = row.step;
+      all.push(row);
+    }
+  }
+  return all;
 }
 
 /** The first step about which these chunks say something; null where they say nothing. */
