@@ -34,9 +34,10 @@ else:
         curves, size = 0, 0
         for found in repo.query_metrics("metric.name == 'train.loss'", report_mode=0).iter_runs():
             for metric in found:
-                steps, values = (
-                    metric.values.sparse_numpy() if density == 0 else metric.values.sample(density).numpy()
-                )
+                if density == 0:
+                    steps, values = metric.values.sparse_numpy()
+                else:
+                    steps, (values, *_) = metric.data.sample(density).numpy()
                 if len(values) != (points if density == 0 else min(points, density)):
                     raise SystemExit(f"{len(values)} points of {points}")
                 curves += 1

@@ -10,19 +10,23 @@ class Chunks {
   reads = 0;
   newest = 10;
   failing = false;
+  /** Told when a reading has begun, which then waits for what is given back. */
+  began: () => Promise<void> = () => Promise.resolve();
 
   now() {
     if (this.failing) return Promise.reject(new Error('away'));
     return Promise.resolve(cursorAt(this.newest));
   }
 
-  read(from: { chunk: string }): Promise<LogPart> {
+  async read(from: { chunk: string }): Promise<LogPart> {
     this.reads += 1;
-    if (this.failing) return Promise.reject(new Error('away'));
+    if (this.failing) throw new Error('away');
     const first = Number(from.chunk.split(':')[0]) + 1;
     const last = Math.min(this.newest, first + 99);
     const entries = Array.from({ length: last - first + 1 }, (_, at) => entry(first + at));
-    return Promise.resolve({ entries, cursor: cursorAt(last), more: last < this.newest });
+    const part = { entries, cursor: cursorAt(last), more: last < this.newest };
+    await this.began();
+    return part;
   }
 }
 
@@ -67,10 +71,18 @@ describe('the newest part of the log', () => {
   test('whoever asks while it is being read gets what has come since', async () => {
     const { log, recent } = await started();
     log.newest = 11;
+    let goOn: () => void = () => undefined;
+    const reading = new Promise<void>((begun) => {
+      log.began = () => new Promise((resolve) => ((goOn = resolve), begun()));
+    });
     const first = recent.since(cursorAt(10), everything, 10);
-    await first;
+    await reading;
     log.newest = 12;
-    expect(cursorsOf(await recent.since(cursorAt(10), everything, 10))).toEqual([11, 12]);
+    log.began = () => Promise.resolve();
+    const second = recent.since(cursorAt(10), everything, 10);
+    goOn();
+    expect(cursorsOf(await first)).toEqual([11]);
+    expect(cursorsOf(await second)).toEqual([11, 12]);
   });
 
   test('in steps of a limit nothing is repeated or left out', async () => {
