@@ -10,7 +10,7 @@ import { loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { modelNames, modelSpec } from '@ferment/contracts';
-import { spread } from './lib/compare.mjs';
+import { ratios } from './lib/compare.mjs';
 import { engineEnvironment, median, peerPython, turn } from './lib/peer.mjs';
 
 const { values, positionals } = parseArgs({
@@ -99,9 +99,9 @@ function summary(name, turns) {
     const each = (figure) =>
       [turns.ferment, turns[peer]].map((rounds) => rounds.map((round) => round[figure]));
     const [ours, others] = each('imagesPerSecond');
-    row[`imagesPerSecondFermentTo${key}`] = spread(ours, others);
+    row[`imagesPerSecondFermentTo${key}`] = ratios(ours, others);
     const [latency, otherLatency] = each('median');
-    row[`medianLatency${key}ToFerment`] = spread(otherLatency, latency);
+    row[`medianLatency${key}ToFerment`] = ratios(otherLatency, latency);
   }
   return row;
 }

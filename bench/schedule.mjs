@@ -8,7 +8,8 @@ import { existsSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { median, peerPython, turn } from './lib/peer.mjs';
+import { spread, spreadText } from './lib/compare.mjs';
+import { peerPython, turn } from './lib/peer.mjs';
 import { startStack } from './lib/stack.mjs';
 import { measureFerment, measureMlflow } from './lib/start-up.mjs';
 import { measureGrid, noteDataset } from './lib/trial-grid.mjs';
@@ -33,13 +34,6 @@ const sizes = (text) => text.split(',').filter(Boolean).map(Number);
 const wants = (part) => values.only.split(',').includes(part);
 const report = { slots, load: loadavg()[0] };
 const say = (line) => values.json || console.log(`${line} [load ${loadavg()[0].toFixed(1)}]`);
-const spread = (numbers) => ({
-  median: median(numbers),
-  least: Math.min(...numbers),
-  most: Math.max(...numbers),
-});
-const within = ({ median: middle, least, most }, digits = 0) =>
-  `${middle.toFixed(digits)} (${least.toFixed(digits)} to ${most.toFixed(digits)})`;
 
 /** One run of so many jobs: jobs a second, and milliseconds of processor time a job by part. */
 async function measuredJobs(stack, count) {
@@ -69,10 +63,10 @@ async function measureQueue(queue) {
     const processor = turns.at(-1).processor;
     const each = Object.entries(processor).map(([part, spent]) => `${part} ${spent.toFixed(2)}`);
     say(
-      `${queue}, ${slots} slots, ${jobs} jobs: ${within(rates)} jobs/s; processor ms/job: ${each.join(', ')}`,
+      `${queue}, ${slots} slots, ${jobs} jobs: ${spreadText(rates)} jobs/s; processor ms/job: ${each.join(', ')}`,
     );
     say(
-      `${turns[0].bullmq.version} alone on ${queue}: ${within(aloneRates)} jobs/s; ours to it ${within(ratio, 3)}`,
+      `${turns[0].bullmq.version} alone on ${queue}: ${spreadText(aloneRates)} jobs/s; ours to it ${spreadText(ratio, 3)}`,
     );
     const growth = {};
     for (const count of sizes(values.growth)) {
@@ -138,11 +132,11 @@ async function measureStart() {
     const mebibytes = spread(turns.map((each) => each[name].memory.total / 2 ** 20));
     const parts = Object.entries(turns.at(-1)[name].memory).filter(([part]) => part !== 'total');
     const shown = parts.map(([part, bytes]) => `${part} ${(bytes / 2 ** 20).toFixed(0)}`).join(', ');
-    say(`${words}: ready in ${within(seconds, 1)} s, ${within(mebibytes)} MiB (${shown})`);
+    say(`${words}: ready in ${spreadText(seconds, 1)} s, ${spreadText(mebibytes)} MiB (${shown})`);
     found[name] = { seconds, mebibytes };
   }
   const ratio = spread(turns.map(({ existing, mlflow }) => mlflow.seconds / existing.seconds));
-  say(`MLflow's start to ours on an existing folder: ${within(ratio, 2)} times`);
+  say(`MLflow's start to ours on an existing folder: ${spreadText(ratio, 2)} times`);
   return { turns, ...found, mlflowToOurs: ratio };
 }
 
@@ -169,13 +163,15 @@ async function measurePeers() {
         (turns[name] ??= []).push(await turn(python, given, '2'));
       }
     }
-    say(`ours, 2 slots, PostgreSQL: ${within(spread(turns.ours.map((each) => each.jobsPerSecond)))} jobs/s`);
+    say(
+      `ours, 2 slots, PostgreSQL: ${spreadText(spread(turns.ours.map((each) => each.jobsPerSecond)))} jobs/s`,
+    );
     const ratios = {};
     for (const name of Object.keys(peers)) {
       const rates = spread(turns[name].map(({ jobsPerSecond }) => jobsPerSecond));
       ratios[name] = spread(turns[name].map((peer, at) => turns.ours[at].jobsPerSecond / peer.jobsPerSecond));
       say(
-        `${name} (${turns[name][0].version}): ${within(rates, 1)} trials/s; ours to it ${within(ratios[name], 2)}`,
+        `${name} (${turns[name][0].version}): ${spreadText(rates, 1)} trials/s; ours to it ${spreadText(ratios[name], 2)}`,
       );
     }
     return { turns, ratios };
