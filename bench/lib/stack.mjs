@@ -3,7 +3,7 @@
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import {
@@ -16,19 +16,11 @@ import {
   Tokens,
 } from '@ferment/platform';
 
+import { freePort } from './free-port.mjs';
 import { parentOf, processorSeconds } from './processes.mjs';
 
 const repository = resolve(import.meta.dirname, '../..');
 const log = createLogger('bench', 'warn');
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 const accepts = (port) =>
   new Promise((done) => {

@@ -2,22 +2,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { freePort } from './free-port.mjs';
 import { familyOf, proportionalBytes } from './processes.mjs';
 
 const command = resolve(import.meta.dirname, '../../apps/cli/bin/ferment.js');
 const pause = (milliseconds) => new Promise((next) => setTimeout(next, milliseconds));
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 async function until(child, ready) {
   while (!(await ready().catch(() => false))) {
