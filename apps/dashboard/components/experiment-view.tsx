@@ -10,20 +10,30 @@ import {
   trialItem,
   type JobProgress,
 } from '@ferment/contracts';
+import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { useSearchParams } from 'next/navigation';
 import { useEffect, useState } from 'react';
 import { z } from 'zod';
 import { CurveStore } from '../lib/curve-store';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
-import { AblationCard } from './ablation-card';
 import { CurvesCard } from './curves-card';
 import { ExperimentHead } from './experiment-head';
-import { FailuresCard } from './failures-card';
-import { RobustnessCard } from './robustness-card';
-import { SearchCard } from './search-card';
 import { Empty, Failure, Skeleton, Stale } from './states';
-import { TrialsCard } from './trials-card';
+
+// The tables come after the curves, and mostly much later: their scripts need not be there first.
+const AblationCard = dynamic(() => import('./ablation-card').then((part) => part.AblationCard), {
+  ssr: false,
+});
+const TrialsCard = dynamic(() => import('./trials-card').then((part) => part.TrialsCard), { ssr: false });
+const RobustnessCard = dynamic(() => import('./robustness-card').then((part) => part.RobustnessCard), {
+  ssr: false,
+});
+// Most experiments are no search, and nothing in them fails.
+const FailuresCard = dynamic(() => import('./failures-card').then((part) => part.FailuresCard), {
+  ssr: false,
+});
+const SearchCard = dynamic(() => import('./search-card').then((part) => part.SearchCard), { ssr: false });
 
 const trialList = z.array(trialItem);
 const jobList = z.array(jobItem);
@@ -101,7 +111,7 @@ function Experiment({ id }: { id: string }) {
       ) : null}
       <ExperimentHead experiment={experiment.data} jobs={jobs.data} progress={progress} />
       <CurvesCard experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
-      <SearchCard experiment={experiment.data} history={study} />
+      {studied ? <SearchCard experiment={experiment.data} history={study} /> : null}
       <AblationCard experiment={experiment.data} table={table} />
       <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />

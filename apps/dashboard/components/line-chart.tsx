@@ -1,6 +1,6 @@
 'use client';
 import { useEffect, useRef } from 'react';
-import uPlot from 'uplot';
+import type uPlot from 'uplot';
 import { onThemeChange, tokenColour } from '../lib/theme';
 
 export interface Line {
@@ -77,7 +77,10 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
   useEffect(() => {
     const element = place.current;
     if (!element) return undefined;
+    let gone = false;
+    let Plot: typeof uPlot | null = null;
     const draw = () => {
+      if (!Plot) return;
       chart.current?.destroy();
       const current = latest.current;
       const axis = {
@@ -86,7 +89,7 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
         ticks: { show: false },
         font: '11px ui-sans-serif, system-ui, sans-serif',
       };
-      chart.current = new uPlot(
+      chart.current = new Plot(
         {
           width: Math.max(1, element.clientWidth),
           height,
@@ -113,13 +116,19 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
         element,
       );
     };
-    draw();
+    // Its place is kept; the page itself is there before it.
+    void import('uplot').then(({ default: loaded }) => {
+      if (gone) return;
+      Plot = loaded;
+      draw();
+    });
     const observer = new ResizeObserver(() => {
       chart.current?.setSize({ width: Math.max(1, element.clientWidth), height });
     });
     observer.observe(element);
     const stopTheme = onThemeChange(draw);
     return () => {
+      gone = true;
       observer.disconnect();
       stopTheme();
       chart.current?.destroy();

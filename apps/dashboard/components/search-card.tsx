@@ -1,5 +1,5 @@
 'use client';
-import { isStudy, type ExperimentDetail, type StudyHistory } from '@ferment/contracts';
+import type { ExperimentDetail, StudyHistory } from '@ferment/contracts';
 import Link from 'next/link';
 import { useMemo } from 'react';
 import { valueText } from '../lib/compared';
@@ -16,7 +16,6 @@ interface Props {
 
 /** How a search went: the value of each configuration as it ended, the best so far, and what each of them was. */
 export function SearchCard({ experiment, history }: Props) {
-  if (!isStudy(experiment.spec)) return null;
   const searched = experiment.spec.search !== undefined;
   return (
     <section className="card" aria-labelledby="search-title">

@@ -3,7 +3,6 @@ import { datasetItem, experimentDetail } from '@ferment/contracts';
 import dynamic from 'next/dynamic';
 import { useRouter, useSearchParams } from 'next/navigation';
 import { useEffect, useMemo, useState } from 'react';
-import { stringify } from 'yaml';
 import { z } from 'zod';
 import { post } from '../lib/client';
 import { plural } from '../lib/format';
@@ -40,7 +39,7 @@ export function SubmitView({ examples }: { examples: readonly Example[] }) {
   };
   const spec = source.data?.spec;
   useEffect(() => {
-    if (spec) begin(stringify(spec));
+    if (spec) void import('yaml').then(({ stringify }) => begin(stringify(spec)));
     else if (!from.success) begin(window.localStorage.getItem(draftKey) ?? '');
     // Once, when it is known where the text comes from.
   }, [spec, from.success]);
