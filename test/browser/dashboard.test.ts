@@ -239,11 +239,11 @@ describeWith('chromium', 'the dashboard', () => {
       expect(await remove.count()).toBe(4);
       await remove.first().click();
       const other = (await stack.client.experiments()).find(({ id }) => id !== experiment);
-      await page.getByLabel('Experiment').selectOption(other?.id ?? '');
-      await page.getByLabel('Add trial').selectOption({ index: 1 });
+      await page.getByRole('combobox', { name: /^Experiment/ }).selectOption(other?.id ?? '');
+      await page.getByRole('combobox', { name: /^Add trial/ }).selectOption({ index: 1 });
+      // Trials of several experiments are told apart by their names.
       await page
-        .getByRole('row', { name: /^tiny: .*\(/ })
-        .or(page.getByRole('link', { name: /\([0-9a-f]{8}\)/ }))
+        .getByRole('row', { name: /^tiny: baseline, seed 0/ })
         .first()
         .waitFor();
       await page.reload();
