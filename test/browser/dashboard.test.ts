@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
+import { Client } from '@ferment/cli';
 import { loginAddress, trialComparison } from '@ferment/contracts';
 import { chromiumProgram, describeWith } from '../support/services.js';
 import { stackFolder, startStack, tinySpec, writeFaces } from '../support/stack.js';
@@ -258,7 +259,7 @@ describeWith('chromium', 'the dashboard', () => {
   );
 
   it(
-    'shows data sets, workers and the queue',
+    'shows data sets, workers and the queue, and makes and revokes tokens',
     async () => {
       await page.getByRole('link', { name: 'Data sets' }).click();
       const faces = page.getByRole('region', { name: 'faces' });
@@ -277,6 +278,19 @@ describeWith('chromium', 'the dashboard', () => {
       await page.getByRole('region', { name: 'Queue' }).getByRole('row', { name: /^cpu/ }).waitFor();
       await picture('workers');
       await accessible('workers');
+      await page.getByRole('link', { name: 'Tokens' }).click();
+      await page.getByLabel('For whom or what').fill('a notebook');
+      await page.getByRole('combobox', { name: /^Role/ }).selectOption('viewer');
+      await page.getByRole('button', { name: 'Make' }).click();
+      const secret = await page.getByRole('status').locator('.secret').innerText();
+      const notebook = new Client(stack.client.url, secret);
+      expect((await notebook.experiment(experiment)).name).toBe('tiny');
+      await page.getByRole('button', { name: 'Revoke a notebook' }).click();
+      await page.getByRole('button', { name: 'Really revoke a notebook' }).click();
+      await page.getByRole('row', { name: /^a notebook viewer .* revoked/ }).waitFor();
+      await expect(notebook.experiment(experiment)).rejects.toThrow();
+      await picture('tokens');
+      await accessible('tokens');
       await page.goto(`${stack.client.url}/experiments/view/?id=${experiment}`);
       await page.getByRole('heading', { name: 'tiny' }).waitFor();
       await accessible('experiment');

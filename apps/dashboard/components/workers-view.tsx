@@ -50,6 +50,7 @@ export function WorkersView() {
       ) : null}
       <div className="page-head">
         <h1>Workers and queue</h1>
+        {session.data?.role === 'admin' ? <Link href="/tokens/">Tokens</Link> : null}
       </div>
       <WorkersCard
         workers={workers.data}
