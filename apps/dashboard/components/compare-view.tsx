@@ -13,7 +13,7 @@ import {
 import Link from 'next/link';
 import { useMemo, useState } from 'react';
 import { z } from 'zod';
-import { comparedIds, mostCompared, trialLabels, valueText } from '../lib/compared';
+import { comparedIds, condensed, mostCompared, trialLabels, valueText } from '../lib/compared';
 import { figure } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { useMany } from '../lib/use-many';
@@ -258,7 +258,7 @@ function DifferencesCard({ labels, comparison, alone, failed }: DifferencesProps
               </tr>
             </thead>
             <tbody>
-              {comparison.differences.map(({ path, values }) => (
+              {condensed(comparison.differences).map(({ path, values }) => (
                 <tr key={path}>
                   <th scope="row">
                     <code>{path}</code>

@@ -35,3 +35,38 @@ export function valueText(value: unknown): string {
   if (value === null || value === undefined) return '–';
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
+
+export interface DifferenceRow {
+  readonly path: string;
+  /** In the order of the trials. */
+  readonly values: readonly unknown[];
+}
+
+const isAbsent = (value: unknown): boolean => value === null || value === undefined;
+const sameText = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+/**
+ * Differences as people read them: of a stage that some trials do not have, and that is the same in all that have it,
+ * one row says so in place of one for each of its settings.
+ */
+export function condensed(differences: readonly DifferenceRow[]): DifferenceRow[] {
+  const stages = new Map<string, DifferenceRow[]>();
+  for (const row of differences) {
+    const [stage = ''] = row.path.split('.');
+    stages.set(stage, [...(stages.get(stage) ?? []), row]);
+  }
+  return [...stages].flatMap(([stage, rows]) => {
+    const trials = rows[0]?.values ?? [];
+    const without = trials.map((_, trial) => rows.every(({ values }) => isAbsent(values[trial])));
+    if (rows.length < 2 || !without.includes(true)) return rows;
+    const differing = rows.filter(({ values }) => {
+      const present = values.filter((_, trial) => without[trial] !== true);
+      return present.some((value) => !sameText(value, present[0]));
+    });
+    const presence = {
+      path: stage,
+      values: without.map((absent) => (absent ? null : `${rows.length} settings`)),
+    };
+    return [presence, ...differing];
+  });
+}
