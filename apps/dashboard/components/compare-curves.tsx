@@ -6,7 +6,7 @@ import { groupCurves, seriesNames, type Axis, type Run } from '../lib/curves';
 import { seriesTitle } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
-import { Segmented, Select } from './controls';
+import { AxisChoice, MetricSelect } from './curve-controls';
 import { LineChart } from './line-chart';
 import { Empty } from './states';
 
@@ -66,24 +66,8 @@ export function CompareCurves({ trials, labels, experiments }: Props) {
       <div className="card-head">
         <h2 id="compare-curves-title">Curves</h2>
         <div className="controls">
-          <Select
-            label="Metric"
-            value={series}
-            onChange={setSeries}
-            options={(names.length > 0 ? names : [series]).map((name) => ({
-              value: name,
-              title: seriesTitle(name),
-            }))}
-          />
-          <Segmented
-            label="Horizontal axis"
-            value={axis}
-            onChange={setAxis}
-            options={[
-              { value: 'epoch', title: 'Epoch' },
-              { value: 'step', title: 'Step' },
-            ]}
-          />
+          <MetricSelect names={names} value={series} onChange={setSeries} />
+          <AxisChoice axis={axis} onChange={setAxis} />
         </div>
       </div>
       <div className="chart-main">

@@ -8,6 +8,7 @@ import { lineToken } from '../lib/palette';
 import { groupingsOf, groupingTitle, trainedStages, trainingsOf } from '../lib/runs';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented, Select } from './controls';
+import { AxisChoice, MetricSelect } from './curve-controls';
 import { EmotionChart } from './emotion-chart';
 import { LineChart, type Line } from './line-chart';
 import { Empty, Skeleton } from './states';
@@ -90,15 +91,7 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
       <div className="card-head">
         <h2 id="curves-title">Curves</h2>
         <div className="controls">
-          <Select
-            label="Metric"
-            value={shownSeries}
-            onChange={setSeries}
-            options={(names.length > 0 ? names : [shownSeries]).map((name) => ({
-              value: name,
-              title: seriesTitle(name),
-            }))}
-          />
+          <MetricSelect names={names} value={shownSeries} onChange={setSeries} />
           <Select
             label="Stage"
             value={stage}
@@ -123,15 +116,7 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
               title: value === '0' ? 'none' : value,
             }))}
           />
-          <Segmented
-            label="Horizontal axis"
-            value={axis}
-            onChange={setAxis}
-            options={[
-              { value: 'epoch', title: 'Epoch' },
-              { value: 'step', title: 'Step' },
-            ]}
-          />
+          <AxisChoice axis={axis} onChange={setAxis} />
           <Segmented
             label="What is drawn"
             value={view}

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { z } from 'zod';
 import { post, send } from '../lib/client';
 import { ago } from '../lib/format';
+import { useAction } from '../lib/use-action';
 import { useNow, useResource } from '../lib/use-resource';
 import { Select } from './controls';
 import { ScrollBox } from './scroll-box';
@@ -80,17 +81,11 @@ function CreateCard({ renew }: { renew: () => void }) {
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('researcher');
   const [made, setMade] = useState<z.output<typeof createdToken> | null>(null);
-  const [said, setSaid] = useState('');
-  const create = async () => {
-    try {
-      setMade(await post('tokens', { name: name.trim(), role }, createdToken));
-      setName('');
-      setSaid('');
-      renew();
-    } catch (error) {
-      setSaid(error instanceof Error ? error.message : String(error));
-    }
-  };
+  const { run: create, said } = useAction(async () => {
+    setMade(await post('tokens', { name: name.trim(), role }, createdToken));
+    setName('');
+    renew();
+  });
   return (
     <section className="card" aria-labelledby="create-title">
       <div className="card-head">
@@ -100,7 +95,7 @@ function CreateCard({ renew }: { renew: () => void }) {
         className="token-form"
         onSubmit={(event) => {
           event.preventDefault();
-          void create();
+          create();
         }}
       >
         <label className="select">
@@ -140,22 +135,17 @@ function CreateCard({ renew }: { renew: () => void }) {
 
 function RevokeButton({ id, name, renew }: { id: string; name: string; renew: () => void }) {
   const [sure, setSure] = useState(false);
-  const [said, setSaid] = useState('');
-  const revoke = async () => {
-    try {
-      await send('DELETE', `tokens/${id}`);
-      renew();
-    } catch (error) {
-      setSaid(error instanceof Error ? error.message : String(error));
-    }
-  };
+  const { run: revoke, said } = useAction(async () => {
+    await send('DELETE', `tokens/${id}`);
+    renew();
+  });
   return (
     <>
       <button
         type="button"
         className="button small"
         aria-label={sure ? `Really revoke ${name}` : `Revoke ${name}`}
-        onClick={() => (sure ? void revoke() : setSure(true))}
+        onClick={() => (sure ? revoke() : setSure(true))}
         onBlur={() => setSure(false)}
       >
         {sure ? 'Really revoke?' : 'Revoke'}

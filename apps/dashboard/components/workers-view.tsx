@@ -7,10 +7,11 @@ import {
   type WorkerItem,
 } from '@ferment/contracts';
 import Link from 'next/link';
-import { useEffect, useState } from 'react';
+import { useEffect } from 'react';
 import { z } from 'zod';
 import { send } from '../lib/client';
 import { count, duration, plural } from '../lib/format';
+import { useAction } from '../lib/use-action';
 import { useNow, useResource, useStream } from '../lib/use-resource';
 import { waitWords } from '../lib/wait-words';
 import { Meter } from './progress';
@@ -161,23 +162,18 @@ function Running({ worker, now }: { worker: WorkerItem; now: number }) {
 }
 
 function DrainButton({ worker, renew }: { worker: WorkerItem; renew: () => void }) {
-  const [said, setSaid] = useState('');
+  const { run: drain, said } = useAction(async () => {
+    await send('POST', `workers/${encodeURIComponent(worker.id)}/drain`);
+    renew();
+  });
   if (worker.state !== 'active') return null;
-  const drain = async () => {
-    try {
-      await send('POST', `workers/${encodeURIComponent(worker.id)}/drain`);
-      renew();
-    } catch (error) {
-      setSaid(error instanceof Error ? error.message : String(error));
-    }
-  };
   return (
     <>
       <button
         type="button"
         className="button small"
         title="It finishes or puts away what it runs, and takes nothing new"
-        onClick={() => void drain()}
+        onClick={drain}
       >
         Drain
       </button>
