@@ -94,8 +94,10 @@ async function saidTwice(pool: Cluster['database']['pool'], experimentId: string
   for (const { job, truncateFrom, rows } of chunks) {
     const steps = said.get(job) ?? new Map<number, Set<string>>();
     said.set(job, steps);
+    // A checkpoint at the end of an epoch is from before its evaluation: who goes on from it says its step's row again,
+    // which takes the place of the first.
     for (const step of truncateFrom === null ? [] : [...steps.keys()])
-      if (step >= (truncateFrom ?? 0)) steps.delete(step);
+      if (step >= (truncateFrom ?? 0) - 1) steps.delete(step);
     for (const { step, values } of rows) {
       const series = steps.get(step) ?? new Set<string>();
       steps.set(step, series);
