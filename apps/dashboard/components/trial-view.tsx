@@ -3,6 +3,7 @@ import {
   drawName,
   evaluationResult,
   experimentDetail,
+  jobItem,
   trialItem,
   type ExperimentDetail,
   type JobItem,
@@ -14,13 +15,15 @@ import { useEffect, useMemo, useState } from 'react';
 import { z } from 'zod';
 import { compareAddress } from '../lib/compared';
 import { CurveStore } from '../lib/curve-store';
-import { useJobs } from '../lib/use-jobs';
+import { useMany } from '../lib/use-many';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
 import { ClassCard } from './class-card';
 import { CurvesCard } from './curves-card';
 import { Downloads } from './downloads';
 import { JobsCard, type RoleJob } from './jobs-card';
 import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
+
+const jobPath = (id: string) => `jobs/${id}`;
 
 export function TrialView() {
   const id = z.uuid().safeParse(useSearchParams().get('id'));
@@ -39,7 +42,7 @@ function Trial({ id }: { id: string }) {
   const experimentId = trial.data?.experimentId ?? null;
   const experiment = useResource(experimentId && `experiments/${experimentId}`, experimentDetail);
   const ids = useMemo(() => Object.values(trial.data?.jobs ?? {}), [trial.data]);
-  const jobs = useJobs(ids);
+  const jobs = useMany(ids, jobPath, jobItem);
   const [curves] = useState(() => new CurveStore());
   const renew = () => {
     trial.refresh();
@@ -69,7 +72,7 @@ function Trial({ id }: { id: string }) {
   if (failed?.error) return <Failure error={failed.error} retry={failed.refresh} />;
   if (!trial.data || !experiment.data) return <Skeleton rows={4} height={150} />;
   const stale = trial.error ?? experiment.error ?? jobs.error;
-  const own = rolesOf(trial.data, jobs.jobs);
+  const own = rolesOf(trial.data, jobs.found);
   return (
     <>
       {stale && trial.loadedAt !== null ? <Stale since={trial.loadedAt} error={stale} retry={renew} /> : null}
