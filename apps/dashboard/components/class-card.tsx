@@ -5,6 +5,8 @@ import { count, figure, plural } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
+import { FigureMenu } from './figure-menu';
+import { ClassFigure, classRows, ConfusionFigure, confusionRows } from './result-figures';
 import { ScrollBox } from './scroll-box';
 import { Empty } from './states';
 
@@ -13,6 +15,7 @@ export function ClassCard({ evaluation }: { evaluation: EvaluationResult }) {
   const [chosen, setSplit] = useQueryState(`split-${evaluation.dataset}`, 'test');
   const { validation, test } = evaluation.splits;
   const split = chosen === 'validation' && validation ? validation : test;
+  const name = split === validation ? 'validation' : 'test';
   const title = `classes-${evaluation.dataset}`;
   return (
     <section className="card" aria-labelledby={title}>
@@ -23,7 +26,7 @@ export function ClassCard({ evaluation }: { evaluation: EvaluationResult }) {
           {validation ? (
             <Segmented
               label="Split"
-              value={split === validation ? 'validation' : 'test'}
+              value={name}
               onChange={setSplit}
               options={[
                 { value: 'validation', title: 'Validation' },
@@ -38,8 +41,28 @@ export function ClassCard({ evaluation }: { evaluation: EvaluationResult }) {
         <Empty title="This split has no pictures" />
       ) : (
         <div className="class-parts">
-          <ClassBars split={split} />
-          <ConfusionMatrix split={split} />
+          <div>
+            <ClassBars split={split} />
+            <p className="figure-foot">
+              <FigureMenu
+                name={`classes ${evaluation.dataset} ${name}`}
+                title={`F1, precision and recall of each emotion on ${evaluation.dataset}, ${name}`}
+                figure={() => <ClassFigure split={split} />}
+                rows={() => classRows(split)}
+              />
+            </p>
+          </div>
+          <div>
+            <ConfusionMatrix split={split} />
+            <p className="figure-foot">
+              <FigureMenu
+                name={`confusion ${evaluation.dataset} ${name}`}
+                title={`Confusion matrix on ${evaluation.dataset}, ${name}: rows are given, columns predicted`}
+                figure={() => <ConfusionFigure split={split} />}
+                rows={() => confusionRows(split)}
+              />
+            </p>
+          </div>
         </div>
       )}
     </section>

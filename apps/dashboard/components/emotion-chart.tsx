@@ -1,5 +1,6 @@
 'use client';
 import { emotions } from '@ferment/contracts';
+import dynamic from 'next/dynamic';
 import { useMemo } from 'react';
 import { groupCurves, type Axis, type Run } from '../lib/curves';
 import { figure } from '../lib/format';
@@ -8,6 +9,9 @@ import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
 import { LineChart } from './line-chart';
 import { Empty, Skeleton } from './states';
+
+// Saving is asked for late, if ever: its script need not be there with the curves.
+const EmotionSave = dynamic(() => import('./emotion-save').then((part) => part.EmotionSave), { ssr: false });
 
 interface Props {
   runs: readonly Run[];
@@ -97,6 +101,7 @@ export function EmotionChart({ runs, axis, height, groups, loaded }: Props) {
           );
         })}
       </ul>
+      {lines.length === 0 ? null : <EmotionSave curves={curves} axis={axis} group={group} />}
     </div>
   );
 }

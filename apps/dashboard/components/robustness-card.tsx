@@ -12,19 +12,23 @@ import { count, figure, shortHash } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import {
   accuracyReach,
+  attackRows,
   attackCharts,
   columnsAt,
   columnsOfKinds,
   radiiOf,
   titleWithoutRadius,
+  type AttackLine,
 } from '../lib/robustness';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
 import { CopyButtons } from './copy-buttons';
+import { FigureMenu } from './figure-menu';
 import { LineChart } from './line-chart';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
+import { SvgLines } from './svg-lines';
 import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
 
 interface Props {
@@ -33,6 +37,7 @@ interface Props {
 }
 
 const chartHeight = 210;
+const xLabel = 'ε (255ths of the pixel range)';
 
 export function RobustnessCard({ experiment, table }: Props) {
   const { data, error } = table;
@@ -263,6 +268,17 @@ function Charts({ section }: { section: RobustnessSection }) {
   const reach = accuracyReach(charts);
   const colour = (variant: string) =>
     lineToken(section.configurations.findIndex((configuration) => configuration.variant === variant));
+  const lineOf = ({ variant, cells }: AttackLine) => ({
+    key: variant,
+    colour: colour(variant),
+    values: cells.map((cell) => cell?.mean ?? null),
+    band: cells.some((cell) => cell?.interval)
+      ? {
+          low: cells.map((cell) => cell?.interval?.low ?? cell?.mean ?? null),
+          high: cells.map((cell) => cell?.interval?.high ?? cell?.mean ?? null),
+        }
+      : undefined,
+  });
   if (charts.radii.length < 2) return null;
   const drawn = section.configurations.filter(({ seeds }) => seeds.length > 0);
   return (
@@ -274,22 +290,10 @@ function Charts({ section }: { section: RobustnessSection }) {
             <LineChart
               xs={charts.radii}
               height={chartHeight}
-              xLabel="ε (255ths of the pixel range)"
+              xLabel={xLabel}
               label={`Accuracy against epsilon, ${title}, of ${lines.map(({ variant }) => variant).join(', ')}`}
               range={[0, reach]}
-              lines={lines.map(({ variant, cells }) => ({
-                key: variant,
-                colour: colour(variant),
-                values: cells.map((cell) => cell?.mean ?? null),
-                width: 2,
-                dots: true,
-                band: cells.some((cell) => cell?.interval)
-                  ? {
-                      low: cells.map((cell) => cell?.interval?.low ?? cell?.mean ?? null),
-                      high: cells.map((cell) => cell?.interval?.high ?? cell?.mean ?? null),
-                    }
-                  : undefined,
-              }))}
+              lines={lines.map((line) => ({ ...lineOf(line), width: 2, dots: true }))}
             />
           </figure>
         ))}
@@ -303,6 +307,26 @@ function Charts({ section }: { section: RobustnessSection }) {
         ))}
         <li className="muted legend-where">accuracy on the same images; the band is the 95 % t-interval</li>
       </ul>
+      <p className="figure-foot">
+        <FigureMenu
+          name={`accuracy against epsilon ${section.dataset}`}
+          figure={() => (
+            <SvgLines
+              panels={charts.charts.map(({ title, lines }) => ({
+                title,
+                xs: charts.radii,
+                lines: lines.map(lineOf),
+              }))}
+              xLabel={xLabel}
+              yLabel="accuracy"
+              range={[0, reach]}
+              dots
+              legend={drawn.map(({ variant }) => ({ key: variant, colour: colour(variant) }))}
+            />
+          )}
+          rows={() => attackRows(charts)}
+        />
+      </p>
     </div>
   );
 }

@@ -1,6 +1,8 @@
 import type { SeedSummary, TableComparison } from '@ferment/contracts';
 import { figure, probability, signedFigure } from '../lib/format';
+import { FigureMenu } from './figure-menu';
 import { Forest, forestScale } from './forest';
+import { ForestFigure, forestRows } from './result-figures';
 import { ScrollBox } from './scroll-box';
 
 interface Family {
@@ -54,40 +56,52 @@ export function DeltaTable({ family, title, planned }: { family: Family; title: 
   const factorial = isFactorial(family);
   const scale = forestScale(family.comparisons);
   return (
-    <ScrollBox>
-      <table className="table delta-table">
-        <caption>
-          {title}, paired by seed. Paired t with Bonferroni over m = {family.m} for p and for the simultaneous
-          95 % intervals.
-        </caption>
-        <thead>
-          <tr>
-            <th scope="col">{factorial ? 'Effect' : 'Variant'}</th>
-            <th scope="col" className="number">
-              n
-            </th>
-            <th scope="col" className="forest-column">
-              <span className="visually-hidden">Interval drawn</span>
-            </th>
-            <th scope="col" className="number">
-              Difference [interval]
-            </th>
-            <th scope="col" className="number">
-              p (Bonferroni)
-            </th>
-            <th scope="col" className="number">
-              p (sign flip)
-            </th>
-            <th scope="col">Reading</th>
-          </tr>
-        </thead>
-        <tbody>
-          {family.comparisons.map((comparison) => (
-            <Delta key={comparison.name} comparison={comparison} planned={planned} scale={scale} />
-          ))}
-        </tbody>
-      </table>
-    </ScrollBox>
+    <>
+      <ScrollBox>
+        <table className="table delta-table">
+          <caption>
+            {title}, paired by seed. Paired t with Bonferroni over m = {family.m} for p and for the
+            simultaneous 95 % intervals.
+          </caption>
+          <thead>
+            <tr>
+              <th scope="col">{factorial ? 'Effect' : 'Variant'}</th>
+              <th scope="col" className="number">
+                n
+              </th>
+              <th scope="col" className="forest-column">
+                <span className="visually-hidden">Interval drawn</span>
+              </th>
+              <th scope="col" className="number">
+                Difference [interval]
+              </th>
+              <th scope="col" className="number">
+                p (Bonferroni)
+              </th>
+              <th scope="col" className="number">
+                p (sign flip)
+              </th>
+              <th scope="col">Reading</th>
+            </tr>
+          </thead>
+          <tbody>
+            {family.comparisons.map((comparison) => (
+              <Delta key={comparison.name} comparison={comparison} planned={planned} scale={scale} />
+            ))}
+          </tbody>
+        </table>
+      </ScrollBox>
+      {family.comparisons.some(({ mean }) => mean !== null) ? (
+        <p className="figure-foot">
+          <FigureMenu
+            name={`differences ${title}`}
+            title={`${title}, differences with simultaneous 95 % intervals (Bonferroni over m = ${family.m})`}
+            figure={() => <ForestFigure comparisons={family.comparisons} title={title} />}
+            rows={() => forestRows(family.comparisons)}
+          />
+        </p>
+      ) : null}
+    </>
   );
 }
 

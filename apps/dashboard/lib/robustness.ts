@@ -4,12 +4,18 @@ import type {
   RobustnessColumnKind,
   RobustnessSection,
 } from '@ferment/contracts';
+import type { CsvRows } from './csv';
+
+export interface AttackLine {
+  readonly variant: string;
+  readonly cells: readonly (RobustnessCell | null)[];
+}
 
 /** Accuracy against the radius under one attack, for each configuration that has figures. */
 export interface AttackChart {
   readonly key: string;
   readonly title: string;
-  readonly lines: readonly { readonly variant: string; readonly cells: readonly (RobustnessCell | null)[] }[];
+  readonly lines: readonly AttackLine[];
 }
 
 export interface AttackCharts {
@@ -80,6 +86,20 @@ export function attackCharts(section: RobustnessSection): AttackCharts {
     return [{ key, title: titleWithoutRadius(first), lines: drawn }];
   });
   return { radii: [0, ...radii.map((radius) => radius * 255)], charts };
+}
+
+/** The charts' points, one row each. */
+export function attackRows({ radii, charts }: AttackCharts): CsvRows {
+  const points = charts.flatMap(({ title, lines }) =>
+    lines.flatMap(({ variant, cells }) =>
+      cells.flatMap((cell, index) =>
+        cell
+          ? [[title, variant, radii[index], cell.mean, cell.interval?.low, cell.interval?.high, cell.n]]
+          : [],
+      ),
+    ),
+  );
+  return [['attack', 'variant', 'epsilon_255', 'accuracy', 'low', 'high', 'n'], ...points];
 }
 
 /** The largest accuracy or end of an interval drawn, at most 1: one vertical axis for all charts. */
