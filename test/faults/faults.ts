@@ -1,4 +1,5 @@
 /** What can go wrong, how it is done to an installation, and a mix of it drawn from a seed, the same each time. */
+import type { QueueMessage } from '@ferment/platform';
 import { leaseSeconds, signalled, type Cluster, type Member } from './cluster.js';
 
 export type Fault =
@@ -153,8 +154,8 @@ async function strike(
 
 /** Everything that is running or on offer is delivered once more. */
 async function deliverAgain(cluster: Cluster): Promise<string | null> {
-  const { rows } = await cluster.database.pool.query<{ jobId: string; attempt: number; threads: number }>(
-    `SELECT id AS "jobId", attempt, threads FROM job WHERE resource = 'cpu' AND attempt > 0
+  const { rows } = await cluster.database.pool.query<QueueMessage>(
+    `SELECT id AS "jobId", attempt, threads, memory_taken AS memory FROM job WHERE resource = 'cpu' AND attempt > 0
        AND (state = 'running' OR (state = 'ready' AND queued_at IS NOT NULL))`,
   );
   for (const message of rows) {

@@ -112,6 +112,7 @@ describe('a worker', () => {
   };
   const worker: WorkerItem = {
     ...{ id: 'host-1234', host: 'host', pid: 7, state: 'active', slots: { cpu: 1, light: 1 } },
+    memory: { total: 2 ** 36, job: 2 ** 36 },
     running: [
       { jobId: item('job'), kind: 'train', stage: 'teacher', attempt: 2, startedAt: null, progress: null },
     ],
@@ -122,6 +123,7 @@ describe('a worker', () => {
     const lines = describeWorker(worker).split('\n');
     expect(lines).toEqual(
       expect.arrayContaining([
+        'for jobs    64.0 GiB of memory',
         'ferment     0.1.0+1a2b3c4',
         'cpu         AMD EPYC, 8 threads',
         'memory      64.0 GiB',

@@ -10,7 +10,7 @@ import Link from 'next/link';
 import { useEffect } from 'react';
 import { z } from 'zod';
 import { send } from '../lib/client';
-import { count, duration, plural } from '../lib/format';
+import { bytes, count, duration, plural } from '../lib/format';
 import { useAction } from '../lib/use-action';
 import { useNow, useResource, useStream } from '../lib/use-resource';
 import { waitWords } from '../lib/wait-words';
@@ -117,6 +117,9 @@ function WorkersCard({ workers, mayDrain, now, renew }: WorkersProps) {
                     {Object.entries(worker.slots)
                       .map(([resource, slots]) => `${count(slots)} ${resource}`)
                       .join(', ')}
+                    {worker.memory === null ? null : (
+                      <span className="muted"> {bytes(worker.memory.total)} for jobs</span>
+                    )}
                   </td>
                   <td>
                     <Running worker={worker} now={now} />

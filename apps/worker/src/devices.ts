@@ -20,24 +20,3 @@ export const devicesSetting = z
     context.addIssue({ code: 'custom', message: `${expected}, got ${JSON.stringify(text)}` });
     return z.NEVER;
   });
-
-/** The devices of one worker, each given to one job at a time. Slots see to it that no more ask than there are. */
-export class Devices {
-  readonly #free: Device[];
-
-  constructor(readonly all: readonly Device[]) {
-    this.#free = [...all];
-  }
-
-  /** A free one, the least recently used; `cpu` where the worker has no graphics processors. */
-  take(): Device {
-    if (this.all.length === 0) return cpu;
-    const device = this.#free.shift();
-    if (device === undefined) throw new Error(`all of ${this.all.join(', ')} are in use`);
-    return device;
-  }
-
-  give(device: Device): void {
-    if (device !== cpu) this.#free.push(device);
-  }
-}

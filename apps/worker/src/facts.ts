@@ -1,8 +1,8 @@
 import type { WorkerDevice, WorkerFacts } from '@ferment/contracts';
-import { fermentVersion } from '@ferment/platform';
+import { fermentVersion, machineMemory } from '@ferment/platform';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism, cpus, machine, release, totalmem, type } from 'node:os';
+import { availableParallelism, cpus, machine, release, type } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Device } from './devices.js';
 import { graphicsProcessor } from './nvidia-smi.js';
@@ -17,16 +17,10 @@ export async function machineFacts(devices: readonly Device[]): Promise<MachineF
     platform: `${type()} ${release()} ${machine()}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     threads: availableParallelism(),
-    memoryBytes: memoryBytes(),
+    memoryBytes: machineMemory(),
     devices: await Promise.all(devices.map((id) => deviceFacts(id))),
     startedAt: new Date(performance.timeOrigin).toISOString(),
   };
-}
-
-/** A limit of the process's control group counts where there is one below the machine's memory. */
-function memoryBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
 }
 
 async function deviceFacts(id: Device): Promise<WorkerDevice> {

@@ -22,6 +22,8 @@ export interface Tally {
 export interface Looked {
   /** By resource: how many of its slots there are, and how many are taken. */
   slots(): Readonly<Record<string, { total: number; taken: number }>>;
+  /** Bytes for jobs (null: not bounded), and how many running ones have. */
+  memory(): { total: number | null; taken: number };
   runs(): readonly Pick<AttemptRun, 'claim' | 'progress' | 'imagesPerSecond'>[];
   cache(): Promise<CacheUsage>;
   /** Child processes started so far. */
@@ -91,7 +93,7 @@ export class WorkerFigures implements Tally {
   }
 }
 
-async function lookedAt({ slots, runs, cache, childrenStarted }: Looked): Promise<Registry> {
+async function lookedAt({ slots, memory, runs, cache, childrenStarted }: Looked): Promise<Registry> {
   const registry = new Registry();
   const registers = [registry];
   const gauge = <L extends string>(
@@ -113,6 +115,9 @@ async function lookedAt({ slots, runs, cache, childrenStarted }: Looked): Promis
   gauge('slots_taken', 'Slots that running jobs have', [
     ...bySlot.map(([resource, { taken }]) => [{ resource }, taken] as const),
   ]);
+  const { total, taken } = memory();
+  gauge('memory_bytes', 'Bytes of memory for jobs', total === null ? [] : [[{}, total]]);
+  gauge('memory_taken_bytes', 'Bytes of memory that running jobs need at their peak', [[{}, taken]]);
   const running = runs().map((run) => ({ run, labels: { job: run.claim.jobId, kind: run.claim.kind } }));
   gauge('running', 'Attempts that run', [[{}, running.length]]);
   gauge(

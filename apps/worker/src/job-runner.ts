@@ -1,18 +1,16 @@
 import { AttemptRun, type RunOptions } from './attempt-run.js';
 import type { Child } from './children/child.js';
 import type { ChildPool } from './children/pool.js';
-import { cpu, Devices, type Device } from './devices.js';
 import { LeaseKeeper } from './lease-keeper.js';
 import { describe, persist } from './retry.js';
-import { ThreadSlots } from './thread-slots.js';
+import { ThreadRoom, type Need, type Room } from './room.js';
+import { Slots } from './slots.js';
 import type { QueueMessage } from './truth.js';
 
 export interface RunnerOptions extends RunOptions {
   pool: ChildPool;
-  /** What jobs of the `cpu` class share: CPU threads or, with `devices`, one slot for each of those. */
-  threads: number;
-  /** Graphics processors on which jobs of the `cpu` class run; the CPU where there are none. */
-  devices?: readonly Device[];
+  /** What jobs of the `cpu` class share: CPU threads and memory, or graphics processors. */
+  room: Room;
   /** Jobs of the `light` class at once. */
   light: number;
   heartbeatSeconds: number;
@@ -24,14 +22,13 @@ const claimPatience = 60_000;
 /** Takes deliveries and sees each attempt to its end. */
 export class JobRunner {
   readonly leases: LeaseKeeper;
-  readonly #slots: Record<'cpu' | 'gpu' | 'light', ThreadSlots>;
-  readonly #devices: Devices;
+  readonly #slots: Record<'cpu' | 'gpu' | 'light', Slots>;
   readonly #roomListeners: Record<'cpu' | 'gpu' | 'light', ((room: number) => void)[]> = {
     cpu: [],
     gpu: [],
     light: [],
   };
-  /** How often a delivery was given back for want of threads, by job and attempt. */
+  /** How often a delivery was given back for want of room, by job and attempt. */
   readonly #givenBack = new Map<string, number>();
   readonly #drainListeners: ((draining: boolean) => void)[] = [];
   #draining = false;
@@ -39,33 +36,31 @@ export class JobRunner {
   #closed = false;
 
   constructor(private readonly options: RunnerOptions) {
-    this.#devices = new Devices(options.devices ?? []);
     this.leases = new LeaseKeeper({ ...options, onDraining: (draining) => this.drain(draining) });
-    const slots = (resource: 'cpu' | 'gpu' | 'light', total: number): ThreadSlots =>
-      new ThreadSlots(total, (room) => {
-        for (const listener of this.#roomListeners[resource]) listener(room);
+    const slots = (resource: 'cpu' | 'gpu' | 'light', room: Room): Slots =>
+      new Slots(room, (hold) => {
+        for (const listener of this.#roomListeners[resource]) listener(hold);
       });
     this.#slots = {
-      cpu: slots('cpu', options.threads),
+      cpu: slots('cpu', options.room),
       // A training on an accelerator and a table keep little of the processor busy: they have slots of their own.
-      gpu: slots('gpu', 1),
-      light: slots('light', options.light),
+      gpu: slots('gpu', new ThreadRoom(1)),
+      light: slots('light', new ThreadRoom(options.light)),
     };
   }
 
   /**
    * Whether a delivered attempt is to be run here. False while there is no room for it: it goes back to the queue, for
    * a worker that has. One that came back as often as `patience` says, and so was taken by no other, is kept and waits
-   * its turn here, lest jobs of many threads be passed by those of few for ever.
+   * its turn here, lest jobs that need much be passed by those that need little for ever; unless it needs more memory
+   * than this worker has at all.
    */
-  keeps(
-    resource: 'cpu' | 'gpu' | 'light',
-    { jobId, attempt, threads }: QueueMessage,
-    patience = 20,
-  ): boolean {
-    const name = `${jobId} ${attempt}`;
+  keeps(resource: 'cpu' | 'gpu' | 'light', delivery: QueueMessage, patience = 20): boolean {
+    const name = `${delivery.jobId} ${delivery.attempt}`;
     const times = this.#givenBack.get(name) ?? 0;
-    if (times >= patience || this.#slots[resource].fits(this.#slotsOf(resource, threads))) {
+    const slots = this.#slots[resource];
+    const need = needOf(resource, delivery);
+    if (slots.holds(need) && (times >= patience || slots.fits(need))) {
       this.#givenBack.delete(name);
       return true;
     }
@@ -86,7 +81,7 @@ export class JobRunner {
    * taken or outdated, or this worker takes no new work.
    */
   async run(resource: 'cpu' | 'gpu' | 'light', delivery: QueueMessage): Promise<void> {
-    await this.#slots[resource].with(this.#slotsOf(resource, delivery.threads), async () => {
+    await this.#slots[resource].with(needOf(resource, delivery), async (device) => {
       // A worker that drains is refused the claim, and the database offers the job to another one.
       if (this.#closed) return;
       const { truth, pool, workerId } = this.options;
@@ -103,13 +98,10 @@ export class JobRunner {
       const log = asked.child({ kind, experimentIds });
       const run = new AttemptRun(claim, askedAt, { ...this.options, log });
       await this.leases.during(run, async () => {
-        // Imports and tables have no use for a graphics processor.
-        const device = resource === 'cpu' ? this.#devices.take() : cpu;
         let child: Child;
         try {
           child = await pool.take(delivery.threads, device);
         } catch (error) {
-          this.#devices.give(device);
           log.error({ error: describe(error) }, 'no child process');
           await truth.preempted(jobId, attempt);
           return;
@@ -119,21 +111,22 @@ export class JobRunner {
           await run.execute(child);
         } finally {
           await pool.give(child);
-          this.#devices.give(device);
         }
       });
     });
   }
 
-  #slotsOf(resource: 'cpu' | 'gpu' | 'light', threads: number): number {
-    return resource === 'cpu' && this.#devices.all.length === 0 ? threads : 1;
-  }
-
   /** By resource: slots, and how many of them running jobs have. */
   get slots(): Record<string, { total: number; taken: number }> {
     const { cpu: threads, light } = this.#slots;
-    const told = ({ total, free }: ThreadSlots) => ({ total, taken: total - free });
+    const told = ({ total, free }: Slots) => ({ total, taken: total - free });
     return { cpu: told(threads), light: told(light) };
+  }
+
+  /** Bytes that running jobs have, and how many there are for them; null where they are not bounded. */
+  get memory(): { total: number | null; taken: number } {
+    const { memory, memoryTaken } = this.options.room;
+    return { total: memory?.total ?? null, taken: memoryTaken };
   }
 
   /** Whether new work is to be fetched, from now on; what runs goes on. */
@@ -164,3 +157,7 @@ export class JobRunner {
     await this.leases.stop();
   }
 }
+
+/** Imports and tables take a place of their class, however many threads they have. */
+const needOf = (resource: 'cpu' | 'gpu' | 'light', { threads, memory }: QueueMessage): Need =>
+  resource === 'cpu' ? { threads, memory: memory ?? 0 } : { threads: 1, memory: 0 };

@@ -11,8 +11,10 @@ export interface WorkerSettings {
   id: string;
   host: string;
   heartbeatSeconds: number;
-  /** Graphics processors that jobs are given, one each; none where they run on the CPU. */
+  /** Graphics processors that jobs are given; none where they run on the CPU. */
   devices: readonly Device[];
+  /** Jobs at once on one graphics processor, as far as its memory goes. */
+  jobsPerDevice: number;
   xla: boolean;
   /** Where its own figures are served; null: nowhere. */
   metrics: FiguresAddress | null;
@@ -42,6 +44,7 @@ const own = z.object({
   FERMENT_WORKER_ID: z.string().min(1).max(200).optional(),
   FERMENT_HEARTBEAT_SECONDS: seconds(3),
   FERMENT_DEVICES: devicesSetting,
+  FERMENT_JOBS_PER_DEVICE: z.coerce.number().int().min(1).max(64).default(1),
   FERMENT_WORKER_METRICS: metricsSetting,
   FERMENT_XLA: z.enum(['0', '1'], { error: 'expected 0 or 1' }).default('0'),
 });
@@ -67,6 +70,7 @@ export function readWorkerSettings(env: Readonly<Record<string, string | undefin
     host,
     heartbeatSeconds: parsed.data.FERMENT_HEARTBEAT_SECONDS,
     devices: parsed.data.FERMENT_DEVICES,
+    jobsPerDevice: parsed.data.FERMENT_JOBS_PER_DEVICE,
     xla: parsed.data.FERMENT_XLA === '1',
     metrics: parsed.data.FERMENT_WORKER_METRICS,
     environment: env,

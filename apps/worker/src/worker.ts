@@ -7,10 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { workFolder } from './work-folder.js';
 import { ArtifactCache } from './artifact-cache.js';
 import { ChildPool } from './children/pool.js';
-import { machineFacts } from './facts.js';
+import { machineFacts, type MachineFacts } from './facts.js';
 import { serveFigures, WorkerFigures, type FiguresServer } from './figures.js';
 import { JobRunner } from './job-runner.js';
 import { redactor, secretsOf } from './redact.js';
+import { DeviceRoom, ThreadRoom, type Room } from './room.js';
 import type { WorkerSettings } from './settings.js';
 import { WorkerModule } from './worker.module.js';
 
@@ -44,11 +45,11 @@ export async function startWorker(
     await prepareQueue(platform.queue);
     const store = openStore(platform);
     const workers = new Workers(database);
-    // One job on a graphics processor at a time, whatever threads feed it.
-    const slots = { cpu: devices.length || platform.worker.threads, light: platform.worker.light };
-    const identity = { id, host, pid: process.pid, slots };
-    const cleaned = redactor(secretsOf(platform));
     const machine = await machineFacts(devices);
+    const room = roomOf(settings, machine);
+    const slots = { cpu: room.total, light: platform.worker.light };
+    const identity = { id, host, pid: process.pid, slots, memory: room.memory };
+    const cleaned = redactor(secretsOf(platform));
     const figures = new WorkerFigures({ worker: id, host, version: machine.versions.ferment });
     const cache = new ArtifactCache(join(platform.dataFolder, 'cache'), platform.worker.cacheBytes, store);
     const pool = new ChildPool({
@@ -66,8 +67,7 @@ export async function startWorker(
       pool,
       cleaned,
       workerId: id,
-      threads: slots.cpu,
-      devices,
+      room,
       light: slots.light,
       heartbeatSeconds,
       log,
@@ -75,6 +75,7 @@ export async function startWorker(
     });
     const looked = {
       slots: () => runner.slots,
+      memory: () => runner.memory,
       runs: () => runner.leases.runs,
       cache: () => cache.usage(),
       childrenStarted: () => pool.started,
@@ -101,4 +102,11 @@ export async function startWorker(
     await database.close();
     throw error;
   }
+}
+
+/** What the jobs that compute share: the graphics processors where there are some, else CPU threads and memory. */
+function roomOf({ devices, jobsPerDevice, platform }: WorkerSettings, machine: MachineFacts): Room {
+  if (devices.length === 0) return new ThreadRoom(platform.worker.threads, platform.worker.memory);
+  const known = machine.devices.map(({ id, memoryBytes }) => ({ id, memory: memoryBytes }));
+  return new DeviceRoom(known, jobsPerDevice);
 }

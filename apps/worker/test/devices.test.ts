@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { computedOn } from '../src/child/computed-on.js';
 import { childEnvironment } from '../src/children/environment.js';
-import { Devices } from '../src/devices.js';
 import { readWorkerSettings } from '../src/settings.js';
 import { startRig } from './rig.js';
 
@@ -24,6 +23,12 @@ describe('FERMENT_DEVICES', () => {
     expect(() => settings({ FERMENT_DEVICES: text })).toThrow(
       /expected cpu, or graphics processors by number or UUID, each once.*\n.*FERMENT_DEVICES/,
     );
+  });
+
+  it('may be shared by so many jobs each', () => {
+    expect(settings({}).jobsPerDevice).toBe(1);
+    expect(settings({ FERMENT_JOBS_PER_DEVICE: '3' }).jobsPerDevice).toBe(3);
+    expect(() => settings({ FERMENT_JOBS_PER_DEVICE: '0' })).toThrow(/FERMENT_JOBS_PER_DEVICE/);
   });
 
   it('stands beside FERMENT_XLA, which is 0 or 1', () => {
@@ -57,25 +62,6 @@ describe("a child's environment", () => {
       childEnvironment(own, { threads: 1, device, xla: true })['TF_XLA_FLAGS'];
     expect(flags('0')).toBe('--tf_xla_auto_jit=2');
     expect(flags('cpu')).toBe('--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit');
-  });
-});
-
-describe('Devices', () => {
-  it('gives each to one job at a time, the one that rested longest first', () => {
-    const devices = new Devices(['0', '1']);
-    const first = devices.take();
-    expect([first, devices.take()]).toEqual(['0', '1']);
-    expect(() => devices.take()).toThrow('all of 0, 1 are in use');
-    devices.give('1');
-    devices.give(first);
-    expect(devices.take()).toBe('1');
-  });
-
-  it('is the CPU, for any number of jobs, where there are none', () => {
-    const devices = new Devices([]);
-    expect([devices.take(), devices.take()]).toEqual(['cpu', 'cpu']);
-    devices.give('cpu');
-    expect(devices.take()).toBe('cpu');
   });
 });
 

@@ -32,6 +32,7 @@ beforeEach(async () => {
   rig = await startRig({ tally: figures, log: recording() });
   const looked = {
     slots: () => rig.runner.slots,
+    memory: () => rig.runner.memory,
     runs: () => rig.runner.leases.runs,
     cache: () => rig.cache.usage(),
     childrenStarted: () => rig.pool.started,

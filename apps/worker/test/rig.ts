@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ArtifactCache } from '../src/artifact-cache.js';
 import { ChildPool } from '../src/children/pool.js';
 import { JobRunner } from '../src/job-runner.js';
+import { ThreadRoom, type Room } from '../src/room.js';
 import type { Tally } from '../src/figures.js';
 import type { Claim, Log } from '../src/truth.js';
 import { temporaryFolder } from '../../../test/support/services.js';
@@ -22,7 +23,7 @@ export interface Rig {
 }
 
 export async function startRig(
-  options: { heartbeatSeconds?: number; cacheBytes?: number; tally?: Tally; log?: Log } = {},
+  options: { heartbeatSeconds?: number; cacheBytes?: number; tally?: Tally; log?: Log; room?: Room } = {},
 ): Promise<Rig> {
   const temporary = await temporaryFolder();
   const folder = temporary.path;
@@ -40,7 +41,7 @@ export async function startRig(
     folder: join(folder, 'work'),
     log: options.log ?? silent,
     ...(options.tally && { tally: options.tally }),
-    threads: 2,
+    room: options.room ?? new ThreadRoom(2),
     light: 1,
     heartbeatSeconds: options.heartbeatSeconds ?? 0.05,
   });
@@ -54,7 +55,7 @@ export async function startRig(
     folder,
     async deliver(claim, threads = 1) {
       truth.claims.push(claim);
-      await runner.run('cpu', { jobId: claim.jobId, attempt: claim.attempt, threads });
+      await runner.run('cpu', { jobId: claim.jobId, attempt: claim.attempt, threads, memory: null });
     },
     async close() {
       await runner.close(2);

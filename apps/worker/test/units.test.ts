@@ -6,63 +6,10 @@ import { ArtifactCache } from '../src/artifact-cache.js';
 import { Outbox } from '../src/child/outbox.js';
 import type { FromChild } from '../src/protocol.js';
 import { persist } from '../src/retry.js';
-import { ThreadSlots } from '../src/thread-slots.js';
 import { temporaryFolder } from '../../../test/support/services.js';
 import { MemoryStore, silent } from './support.js';
 
 const row = (step: number): MetricRow => ({ step, epoch: 0, time: 0, values: { 'train.loss': 1 } });
-
-describe('ThreadSlots', () => {
-  it('never gives out more threads than there are, in the order asked for', async () => {
-    const slots = new ThreadSlots(3);
-    let used = 0;
-    let most = 0;
-    const order: number[] = [];
-    const work = (index: number, threads: number) =>
-      slots.with(threads, async () => {
-        order.push(index);
-        used += Math.min(3, threads);
-        most = Math.max(most, used);
-        await Promise.resolve();
-        used -= Math.min(3, threads);
-      });
-    await Promise.all([work(0, 2), work(1, 2), work(2, 1), work(3, 8), work(4, 1)]);
-    expect(order).toEqual([0, 1, 2, 3, 4]);
-    expect(most).toBe(3);
-    expect(slots.free).toBe(3);
-  });
-
-  it('says how much work to hold: none beside what is here while no thread is free', async () => {
-    const rooms: number[] = [];
-    const slots = new ThreadSlots(3, (room) => rooms.push(room));
-    expect([slots.room, slots.fits(3), slots.fits(9)]).toEqual([3, true, true]);
-    const ends: (() => void)[] = [];
-    const work = (threads: number) => slots.with(threads, () => new Promise<void>((end) => ends.push(end)));
-    const wide = work(2);
-    expect([slots.room, slots.fits(1), slots.fits(2)]).toEqual([3, true, false]);
-    const narrow = work(1);
-    expect([slots.room, slots.fits(1)]).toEqual([2, false]);
-    const waiting = work(2);
-    expect(slots.room).toBe(3);
-    ends[1]?.();
-    await narrow;
-    // A thread is free, but it is kept for the one that waits.
-    expect([slots.free, slots.room, slots.fits(1)]).toEqual([1, 2, false]);
-    ends[0]?.();
-    await wide;
-    await Promise.resolve();
-    ends[2]?.();
-    await waiting;
-    expect([slots.free, slots.room]).toEqual([3, 3]);
-    expect(rooms).toEqual([3, 2, 3, 2, 3, 3]);
-  });
-
-  it('frees what failed work held', async () => {
-    const slots = new ThreadSlots(1);
-    await expect(slots.with(1, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
-    expect(slots.free).toBe(1);
-  });
-});
 
 describe('Outbox', () => {
   it('sends the first row at once, later ones together, and all of them when flushed', () => {

@@ -73,6 +73,8 @@ export const waitReasons = {
   offered: 'it is in the queue for the next worker that has room',
   'back-off': 'it failed and is tried again later',
   'no worker': 'no worker offers this resource',
+  memory:
+    'it needs more memory than any worker has (lower run.memory or the batch, or raise FERMENT_WORKER_MEMORY)',
   limit: 'the experiment runs as many jobs at once as it may (run.parallel)',
   'no slot': 'all slots are taken',
 } as const;

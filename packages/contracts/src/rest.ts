@@ -57,6 +57,7 @@ export const changeExperiment = z
     priority: runSpec.shape.priority.unwrap(),
     parallel: runSpec.shape.parallel.unwrap().nullable(),
     timeout: runSpec.shape.timeout.unwrap().nullable(),
+    memory: runSpec.shape.memory.unwrap().nullable(),
   })
   .partial()
   .refine((change) => Object.keys(change).length > 0, { message: 'expected something to change' });

@@ -155,6 +155,8 @@ export const runSpec = z.strictObject({
   parallel: z.int().min(1).max(10_000).optional(),
   /** Minutes that one attempt at a job may take before it is given up; no end where it is left out. */
   timeout: z.number().positive().max(1e6).optional(),
+  /** GiB that a training takes at its peak, where it computes; estimated from model and batch where it is left out. */
+  memory: z.number().positive().max(1e5).optional(),
 });
 export type RunSpec = z.output<typeof runSpec>;
 

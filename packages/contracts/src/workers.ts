@@ -46,6 +46,8 @@ export const workerItem = z.object({
   pid: z.int(),
   state: z.enum(['active', 'draining', 'gone']),
   slots: z.record(z.string(), z.int()),
+  /** Bytes for its jobs together, and for one of them at most; null where they are not bounded. */
+  memory: z.object({ total: z.number(), job: z.number() }).nullable().default(null),
   running: z.array(
     z.object({
       jobId: z.uuid(),

@@ -1,4 +1,5 @@
 export * from './log.js';
+export { machineMemory } from './memory.js';
 export { fermentVersion } from './version.js';
 export * from './postgres/database.js';
 export * from './postgres/embedded.js';

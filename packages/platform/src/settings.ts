@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { logFormats, logLevels, type LogFormat, type LogThreshold } from './log.js';
+import { gibibyte, machineMemory } from './memory.js';
 import type { QueueSettings } from './queue/settings.js';
 import type { StoreSettings } from './store/open.js';
 
@@ -29,12 +30,13 @@ export interface Settings {
     threads: number;
     /** Light jobs at once. */
     light: number;
+    /** Bytes that its jobs on the CPU may need together. */
+    memory: number;
     /** Bound of the local artifact cache. */
     cacheBytes: number;
   };
 }
 
-const gibibyte = 1024 ** 3;
 const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const count = (fallback: number, minimum = 1) => z.coerce.number().int().min(minimum).default(fallback);
 
@@ -60,6 +62,7 @@ const environment = z.object({
   NO_COLOR: z.string().optional(),
   FERMENT_WORKER_THREADS: count(availableParallelism()),
   FERMENT_WORKER_LIGHT: count(1),
+  FERMENT_WORKER_MEMORY: count(Math.floor(0.9 * machineMemory())),
   FERMENT_WORKER_CACHE: count(10 * gibibyte),
 });
 
@@ -95,6 +98,7 @@ export function readSettings(env: Readonly<Record<string, string | undefined>>):
     worker: {
       threads: from.FERMENT_WORKER_THREADS,
       light: from.FERMENT_WORKER_LIGHT,
+      memory: from.FERMENT_WORKER_MEMORY,
       cacheBytes: from.FERMENT_WORKER_CACHE,
     },
   };

@@ -135,7 +135,7 @@ describe('pausing', () => {
     expect(messages[1]?.jobId).not.toBe(teacher);
     await here.experiments.resume(id);
     await until('it is handed out again', () => Promise.resolve(messages.length === 3));
-    expect(messages[2]).toEqual({ jobId: teacher, attempt: 2, threads: 1 });
+    expect(messages[2]).toEqual({ jobId: teacher, attempt: 2, threads: 1, memory: null });
     await here.experiments.cancel(other);
   });
 

@@ -165,7 +165,7 @@ function suite(
     const { id } = await here.experiments.create(smallExperiment('twice'));
     orchestrate();
     const claims = work(async (claim) => {
-      const message = { jobId: claim.jobId, attempt: claim.attempt, threads: 1 };
+      const message = { jobId: claim.jobId, attempt: claim.attempt, threads: 1, memory: null };
       await queues.cpu.add('attempt', message, { jobId: `again-${claim.jobId}`, removeOnComplete: true });
       await finish(claim);
     });

@@ -23,6 +23,7 @@ interface SettingOptions {
   priority?: string;
   parallel?: string;
   timeout?: string;
+  memory?: string;
   description?: string;
   tags?: string;
 }
@@ -34,10 +35,12 @@ const limit = (text: string | undefined) =>
 function changeOf(options: SettingOptions): ChangeExperiment {
   const parallel = limit(options.parallel);
   const timeout = limit(options.timeout);
+  const memory = limit(options.memory);
   return checked(changeExperiment, {
     ...(options.priority !== undefined && { priority: Number(options.priority) }),
     ...('value' in parallel && { parallel: parallel.value }),
     ...('value' in timeout && { timeout: timeout.value }),
+    ...('value' in memory && { memory: memory.value }),
     ...(options.description !== undefined && { description: options.description }),
     ...(options.tags !== undefined && { tags: options.tags.split(',').filter(Boolean) }),
   });
@@ -70,6 +73,7 @@ const settingsOf = ({ run }: ExperimentDetail) =>
     `priority ${run.priority}`,
     run.parallel === undefined ? 'as many jobs at once as there are workers' : `${run.parallel} jobs at once`,
     run.timeout === undefined ? 'no time limit' : `${run.timeout} minutes an attempt`,
+    ...(run.memory === undefined ? [] : [`${run.memory} GiB a training`]),
   ].join(', ');
 
 /** What may be done to an experiment that exists, below `ferment experiment`. */
@@ -98,6 +102,7 @@ export function experimentControlCommands(experiment: Command, context: Context)
     .option('--priority <1-10>', 'share of the workers beside other experiments')
     .option('--parallel <n>', 'most jobs at once, or "none"')
     .option('--timeout <minutes>', 'longest that an attempt at a job may take, or "none"')
+    .option('--memory <GiB>', 'what a training takes at its peak, or "none": as estimated')
     .option('--description <text>', 'what it is for')
     .option('--tags <list>', 'separated by commas')
     .action(async (wanted: string, options: SettingOptions, command: Command) => {

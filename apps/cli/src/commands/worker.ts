@@ -62,6 +62,7 @@ export function describeWorker(worker: WorkerItem): string {
     ['state', worker.state],
     ['host', `${worker.host}, process ${worker.pid}`],
     ['slots', slotsOf(worker)],
+    ['for jobs', worker.memory === null ? 'any memory' : `${gibibytes(worker.memory.total)} of memory`],
     ['heartbeat', `${duration(worker.heartbeatAgeSeconds)} ago`],
     ...known,
   ];

@@ -1,4 +1,5 @@
 import { resourceClasses, type CheckFinding, type ResourceClass, type WorkerItem } from '@ferment/contracts';
+import { gibibyte } from '../memory.js';
 import { connectDatabase, type Database } from '../postgres/database.js';
 import { migrationState } from '../postgres/migrate.js';
 import { openQueues, queueDepth } from '../queue/delivery.js';
@@ -26,7 +27,6 @@ export interface Examined {
 
 const answerSeconds = 5;
 const oldestServer = 13;
-const gibibyte = 1024 ** 3;
 const mostClockSeconds = 2;
 
 type Verdict = Omit<CheckFinding, 'name'>;
@@ -194,6 +194,10 @@ async function stalled(database: Database): Promise<Verdict> {
        ((SELECT coalesce(sum((w.slots->>j.resource)::int), 0) FROM worker w WHERE w.state = 'active')
         - (SELECT coalesce(sum(r.threads), 0) FROM job r WHERE r.state = 'running' AND r.resource = j.resource))::int AS free
      FROM job j WHERE j.state = 'ready' AND j.queued_at < clock_timestamp() - interval '60 s'
+       AND EXISTS (
+         SELECT FROM worker w WHERE w.state = 'active' AND coalesce(j.memory_taken, 0) <= coalesce(w.memory - (
+           SELECT coalesce(sum(r.memory_taken), 0) FROM attempt a JOIN job r ON r.id = a.job_id
+           WHERE a.worker_id = w.id AND a.state = 'running'), 'Infinity'))
      GROUP BY j.resource`,
   );
   const stuck = rows.filter(({ free }) => free > 0);

@@ -7,6 +7,7 @@ import {
 } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import type { QueueSettings } from '../queue/settings.js';
+import { neededMemory } from '../truth/dispatcher.js';
 
 /** The queue's side of an overview: what each resource's queue holds, null where it does not answer in time. */
 export interface QueueDepths {
@@ -92,7 +93,7 @@ const experimentsSql = `
  */
 const waitingSql = (per: '' | 'experiment, '): string => `
   WITH capacity AS (
-    SELECT s.key AS resource, sum(s.value::int) AS slots FROM worker w, json_each_text(w.slots) s
+    SELECT s.key AS resource, sum(s.value::int) AS slots, max(coalesce(w.job_memory, 'Infinity')) AS largest FROM worker w, json_each_text(w.slots) s
     WHERE w.state = 'active' GROUP BY 1
   ), out AS (
     SELECT w.experiment_id AS experiment, count(*) AS n FROM demand w JOIN job j ON j.id = w.job_id
@@ -106,6 +107,7 @@ const waitingSql = (per: '' | 'experiment, '): string => `
       WHEN j.queued_at IS NOT NULL THEN 'offered'
       WHEN j.not_before > clock_timestamp() THEN 'back-off'
       WHEN coalesce(c.slots, 0) = 0 THEN 'no worker'
+      WHEN ${neededMemory} > c.largest THEN 'memory'
       WHEN j.resource <> 'light' AND e.parallel <= coalesce(o.n, 0) THEN 'limit'
       ELSE 'no slot' END AS reason
     FROM job j LEFT JOIN demand d ON d.job_id = j.id AND d.state <> 'withdrawn'
@@ -115,7 +117,7 @@ const waitingSql = (per: '' | 'experiment, '): string => `
   ), counted AS (
     SELECT DISTINCT ON (${per}job) experiment, job, resource, not_before, reason FROM reasons
     ORDER BY ${per}job, array_position(
-      ARRAY['offered', 'no slot', 'limit', 'no worker', 'back-off', 'inputs', 'failed input', 'paused'], reason)
+      ARRAY['offered', 'no slot', 'limit', 'memory', 'no worker', 'back-off', 'inputs', 'failed input', 'paused'], reason)
   )
   SELECT ${per && 'experiment AS id,'} resource, reason, count(*)::int AS jobs, min(not_before) AS until
   FROM counted ${per && 'WHERE experiment IS NOT NULL'}

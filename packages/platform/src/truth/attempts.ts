@@ -26,6 +26,8 @@ export interface QueueMessage {
   attempt: number;
   /** CPU threads that the job keeps busy. */
   threads: number;
+  /** Bytes of memory that it needs at its peak; null where that is not known. */
+  memory: number | null;
 }
 
 export type Order = 'continue' | 'pause' | 'cancel' | 'fenced';

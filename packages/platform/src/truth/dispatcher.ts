@@ -23,8 +23,8 @@ const tableShare = 20;
 export const dispatcherLock = 0x0fe7_0002;
 
 /**
- * Hands ready jobs to the queue, never more than the workers' slots and as many again in reserve. Which ones is
- * decided here, by start-time fair queuing (Goyal, Vin and Cheng, 1996): an experiment's next job starts, in virtual
+ * Hands ready jobs to the queue, never more than the workers' slots and memory and as much again in reserve, and none
+ * that needs more memory than any worker has. Which ones is decided here, by start-time fair queuing (Goyal, Vin and Cheng, 1996): an experiment's next job starts, in virtual
  * time, where its last one ended, or now if it had none waiting; it lasts 1 / priority; the earliest start goes first.
  * So a job that becomes ready while its experiment has nothing else waiting is next but for ties, and then between two
  * jobs of an experiment of priority p at most floor(q / p) + 1 go to each one of priority q, however large they are.
@@ -161,41 +161,69 @@ const unhurried = { begin: 'SET LOCAL synchronous_commit = off', often: true };
 
 /** Marks the next jobs of one resource as offered, each with a new attempt number. */
 async function offer(tx: Queryable, resource: ResourceClass): Promise<QueueMessage[]> {
-  const { rows } = await tx.query<{ capacity: number; busy: number }>(capacitySql, [resource]);
-  const { capacity, busy } = rows[0] ?? { capacity: 0, busy: 0 };
-  let free = reserve * capacity - busy;
-  if (free <= 0) return [];
-  const line = await tx.query<InLine>(lineSql, [resource, free]);
+  const { rows } = await tx.query<Capacity>(capacitySql, [resource]);
+  if (!rows[0]) return [];
+  const { slots, memory, largest, byPlace, busy, busyMemory } = rows[0];
+  let free = reserve * slots - busy;
+  let freeMemory = reserve * memory - busyMemory;
+  if (free <= 0 || freeMemory <= 0) return [];
+  const line = await tx.query<InLine>(lineSql, [resource, free, byPlace, largest]);
   const chosen: InLine[] = [];
   for (const job of line.rows) {
     // A job wider than every worker still gets its turn, alone.
-    if (job.weight > free && !(busy === 0 && chosen.length === 0)) break;
+    const alone = busy === 0 && chosen.length === 0;
+    if (!alone && (job.weight > free || job.memory > freeMemory)) break;
     chosen.push(job);
     free -= job.weight;
+    freeMemory -= job.memory;
   }
   // Light jobs (tables, exports) are so short that they cost an experiment nothing of its share.
   if (resource !== 'light') await charge(tx, chosen);
   const offered = await tx.query<QueueMessage>(
-    `UPDATE job j SET attempt = j.attempt + 1, queued_at = clock_timestamp()
-     FROM unnest($1::uuid[]) WITH ORDINALITY AS c(id, place)
+    `UPDATE job j SET attempt = j.attempt + 1, queued_at = clock_timestamp(), memory_taken = c.memory
+     FROM unnest($1::uuid[], $2::float8[]) AS c(id, memory)
      WHERE j.id = c.id AND j.state = 'ready' AND j.queued_at IS NULL
-     RETURNING j.id AS "jobId", j.attempt, j.threads`,
-    [chosen.map(({ id }) => id)],
+     RETURNING j.id AS "jobId", j.attempt, j.threads, nullif(j.memory_taken, 0) AS memory`,
+    [chosen.map(({ id }) => id), chosen.map(({ memory }) => memory)],
   );
   const place = new Map(chosen.map(({ id }, index) => [id, index]));
   return offered.rows.sort((a, b) => (place.get(a.jobId) ?? 0) - (place.get(b.jobId) ?? 0));
 }
 
-const weight = (job: string): string => `CASE WHEN $1 = 'cpu' THEN ${job}.threads ELSE 1 END`;
-
 /** As many again as there are slots, so that a worker that becomes free need not wait for this loop. */
 const reserve = 2;
 
-/** A resource's slots, and how many of them jobs have that run or are on offer. */
+interface Capacity {
+  slots: number;
+  /** Bytes of all workers for jobs, and the most that one job may need; Infinity where a worker does not bound it. */
+  memory: number;
+  largest: number;
+  /** A job takes one slot, however many threads it has. */
+  byPlace: boolean;
+  /** What jobs have that run or are on offer. */
+  busy: number;
+  busyMemory: number;
+}
+
+/**
+ * What a resource has, and what of it is taken. Light jobs count by places; so do others where workers give them
+ * graphics processors, which have fewer places than their machines have threads.
+ */
 const capacityOf = (resource: string): string => `
-  SELECT (SELECT coalesce(sum((slots->>${resource})::int), 0)::int FROM worker WHERE state = 'active') AS capacity,
-    (SELECT coalesce(sum(CASE WHEN j.resource = 'cpu' THEN j.threads ELSE 1 END), 0)::int FROM job j
-     WHERE j.resource = ${resource} AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL))) AS busy`;
+  SELECT w.slots, w.memory, w.largest, w.by_place AS "byPlace", b.memory AS "busyMemory",
+    CASE WHEN w.by_place THEN b.jobs ELSE b.threads END AS busy
+  FROM (
+    SELECT coalesce(sum((slots->>${resource})::int), 0)::int AS slots,
+      coalesce(sum(coalesce(memory, 'Infinity')), 0)::float8 AS memory,
+      coalesce(max(coalesce(job_memory, 'Infinity')), 0)::float8 AS largest,
+      ${resource} <> 'cpu' OR coalesce(bool_or(facts->'devices'->0 IS NOT NULL), false) AS by_place
+    FROM worker WHERE state = 'active'
+  ) w, (
+    SELECT count(*)::int AS jobs, coalesce(sum(j.threads), 0)::int AS threads,
+      coalesce(sum(j.memory_taken), 0)::float8 AS memory
+    FROM job j WHERE j.resource = ${resource}
+      AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL))
+  ) b`;
 
 const capacitySql = capacityOf('$1::text');
 
@@ -205,12 +233,22 @@ const dueSql = `
     SELECT json_agg(e.id ORDER BY e.created_at) FROM study s JOIN experiment e ON e.id = s.experiment_id
     WHERE s.wanted <> s.asked AND s.state <> 'cancelled' AND e.paused_at IS NULL) AS studies, (
     SELECT json_agg(r.resource) FROM unnest($1::text[]) AS r(resource), LATERAL (${capacityOf('r.resource')}) c
-    WHERE EXISTS (SELECT FROM job j WHERE j.resource = r.resource AND j.state = 'ready' AND j.queued_at IS NULL)
-      AND c.capacity > 0 AND c.busy <= ${reserve - 0.5} * c.capacity) AS resources, (
+    WHERE EXISTS (SELECT FROM job j WHERE j.resource = r.resource AND j.state = 'ready' AND j.queued_at IS NULL
+        AND (j.memory IS NULL OR j.memory <= c.largest OR EXISTS (
+          SELECT FROM demand w JOIN experiment e ON e.id = w.experiment_id
+          WHERE w.job_id = j.id AND e.memory <= c.largest)))
+      AND c.slots > 0 AND c.busy <= ${reserve - 0.5} * c.slots
+      AND c."busyMemory" <= ${reserve - 0.5} * c.memory) AS resources, (
     SELECT json_agg(json_build_object('id', e.id, 'wanted', e.table_wanted, 'ended', e.ended_at IS NOT NULL)
       ORDER BY e.created_at) FROM experiment e LEFT JOIN job j ON j.id = e.table_job_id
     WHERE e.table_wanted <> e.table_asked
       AND (j.id IS NULL OR j.state IN ('succeeded', 'failed', 'cancelled'))) AS tables`;
+
+/**
+ * Bytes that a job (`j`) needs for one of the experiments that want it (`e`, whose own figure goes before what was
+ * estimated); 0 where it was not.
+ */
+export const neededMemory = 'CASE WHEN j.memory IS NULL THEN 0 ELSE coalesce(e.memory, j.memory) END';
 
 const lineSql = `
   WITH now AS (
@@ -220,24 +258,27 @@ const lineSql = `
     WHERE j.resource <> 'light' AND w.state = 'wanted'
       AND (j.state = 'running' OR (j.state = 'ready' AND j.queued_at IS NOT NULL)) GROUP BY 1
   ), candidate AS (
-    SELECT j.id, j.sequence, ${weight('j')} AS weight, w.experiment_id AS experiment, e.parallel,
+    SELECT j.id, j.sequence, CASE WHEN $3 THEN 1 ELSE j.threads END AS weight, ${neededMemory} AS memory, w.experiment_id AS experiment, e.parallel,
       coalesce(e.priority, 5) AS priority, greatest(now.virtual, coalesce(e.virtual_end, 0)) AS free,
       row_number() OVER (PARTITION BY w.experiment_id ORDER BY w.position, j.sequence) AS place
     FROM now, job j LEFT JOIN demand w ON w.job_id = j.id AND w.state = 'wanted'
       LEFT JOIN experiment e ON e.id = w.experiment_id
     WHERE j.resource = $1 AND j.state = 'ready' AND j.queued_at IS NULL
       AND (j.not_before IS NULL OR j.not_before <= clock_timestamp()) AND (j.standalone OR w.job_id IS NOT NULL)
+      AND ${neededMemory} <= $4
   ), earliest AS (
-    SELECT DISTINCT ON (c.id) c.id, c.weight, c.sequence, c.experiment, c.free + (c.place - 1)::float8 / c.priority AS start
+    SELECT DISTINCT ON (c.id) c.id, c.weight, c.memory, c.sequence, c.experiment, c.free + (c.place - 1)::float8 / c.priority AS start
     FROM candidate c LEFT JOIN out o ON o.experiment = c.experiment
     WHERE $1 = 'light' OR c.parallel IS NULL OR coalesce(o.n, 0) + c.place <= c.parallel
     ORDER BY c.id, start
   )
-  SELECT id, weight, experiment, start FROM earliest ORDER BY start, sequence LIMIT $2`;
+  SELECT id, weight, memory, experiment, start FROM earliest ORDER BY start, sequence LIMIT $2`;
 
 interface InLine {
   id: string;
   weight: number;
+  /** Bytes. */
+  memory: number;
   /** Whose turn it is; null for work of the installation itself. */
   experiment: string | null;
   /** In virtual time. */

@@ -5,6 +5,7 @@ import {
   type ChangeExperiment,
   type DemandState,
 } from '@ferment/contracts';
+import { gibibyte } from '../memory.js';
 import type { Database, Queryable } from '../postgres/database.js';
 import { Conflict } from './errors.js';
 import { changeGraph, type Graph } from './graph.js';
@@ -150,7 +151,8 @@ export function changeSettings(database: Database, id: string, change: ChangeExp
          archived_at = CASE WHEN $4 THEN coalesce(archived_at, now()) WHEN NOT $4 THEN NULL ELSE archived_at END,
          priority = coalesce($5, priority),
          parallel = CASE WHEN $6 THEN $7 ELSE parallel END,
-         timeout_minutes = CASE WHEN $8 THEN $9 ELSE timeout_minutes END WHERE id = $1`,
+         timeout_minutes = CASE WHEN $8 THEN $9 ELSE timeout_minutes END,
+         memory = CASE WHEN $10 THEN $11 ELSE memory END WHERE id = $1`,
       [
         id,
         change.description ?? null,
@@ -161,11 +163,13 @@ export function changeSettings(database: Database, id: string, change: ChangeExp
         change.parallel ?? null,
         change.timeout !== undefined,
         change.timeout ?? null,
+        change.memory !== undefined,
+        change.memory ? change.memory * gibibyte : null,
       ],
     );
     if (rowCount !== 1) return false;
     if (change.parallel !== undefined) await studyDue(graph.tx, id);
-    if (change.priority !== undefined || change.parallel !== undefined) {
+    if ([change.priority, change.parallel, change.memory].some((term) => term !== undefined)) {
       // What lies in the queue unclaimed was chosen by the old terms.
       await graph.tx.query(
         `UPDATE job SET queued_at = NULL WHERE state = 'ready' AND queued_at IS NOT NULL AND NOT standalone`,

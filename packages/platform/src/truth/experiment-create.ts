@@ -7,6 +7,7 @@ import {
   type PlannedJob,
   type PlannedTrial,
 } from '@ferment/contracts';
+import { gibibyte } from '../memory.js';
 import type { Database, Queryable } from '../postgres/database.js';
 import { Conflict, NotFound } from './errors.js';
 import { changeGraph, type Graph } from './graph.js';
@@ -132,8 +133,8 @@ async function insertExperiment(
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO experiment (project_id, name, description, tags, spec, spec_hash, variants, baseline, fixed_stages,
        warnings, datasets, trainings_without_sharing, trainings_planned, trainings_cached, idempotency_key,
-       request_hash, priority, parallel, timeout_minutes, fresh_salt, created_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20,
+       request_hash, priority, parallel, timeout_minutes, memory, fresh_salt, created_at)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
        clock_timestamp()) RETURNING id`,
     [
       projectId,
@@ -155,6 +156,7 @@ async function insertExperiment(
       spec.run.priority,
       spec.run.parallel ?? null,
       spec.run.timeout ?? null,
+      spec.run.memory === undefined ? null : spec.run.memory * gibibyte,
       freshSalt ?? null,
     ],
   );

@@ -6,6 +6,7 @@ import {
   type ExperimentState,
   type TrialState,
 } from '@ferment/contracts';
+import { gibibyte } from '../memory.js';
 import type { Counts } from './counters.js';
 
 export interface ExperimentRow {
@@ -21,6 +22,8 @@ export interface ExperimentRow {
   priority: number;
   parallel: number | null;
   timeout: number | null;
+  /** GiB. */
+  memory: number | null;
   trials: Partial<Record<TrialState, number>>;
   jobs: Counts;
   withoutSharing: number;
@@ -39,7 +42,7 @@ export interface ExperimentRow {
 
 export const experimentColumns = `e.id, p.name AS project, e.name, e.description, e.tags, e.state,
   e.created_at AS "createdAt", e.ended_at AS "endedAt", e.archived_at AS "archivedAt", e.priority, e.parallel,
-  e.timeout_minutes AS timeout, e.trial_counts AS trials, e.job_counts AS jobs,
+  e.timeout_minutes AS timeout, e.memory / ${gibibyte} AS memory, e.trial_counts AS trials, e.job_counts AS jobs,
   e.trainings_without_sharing AS "withoutSharing", e.trainings_planned AS planned, e.trainings_cached AS cached,
   e.datasets, e.spec, e.spec_hash AS "specHash", e.variants, e.baseline, e.fixed_stages AS "fixedStages", e.warnings,
   e.table_hash AS "tableHash", e.table_complete AS "tableComplete"`;
@@ -59,6 +62,7 @@ export function listItemOf(row: ExperimentRow): ExperimentListItem {
       priority: row.priority,
       ...(row.parallel !== null && { parallel: row.parallel }),
       ...(row.timeout !== null && { timeout: row.timeout }),
+      ...(row.memory !== null && { memory: row.memory }),
     },
     trials: filledTrialCounts(row.trials),
     jobs,

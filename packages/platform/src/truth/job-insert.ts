@@ -28,10 +28,10 @@ export async function ensureJobs(
   if (missing.length > 0) {
     await keepNamedFiles(tx, missing);
     await tx.query(
-      `INSERT INTO job (key, kind, params, stage, resource, threads, cost_images, cost_macs, standalone, created_at)
-       SELECT key, kind, params, stage, resource, threads, images, macs, $9, clock_timestamp() FROM unnest(
-         $1::text[], $2::text[], $3::json[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::float8[]
-       ) WITH ORDINALITY AS p(key, kind, params, stage, resource, threads, images, macs, place) ORDER BY place`,
+      `INSERT INTO job (key, kind, params, stage, resource, threads, cost_images, cost_macs, memory, standalone, created_at)
+       SELECT key, kind, params, stage, resource, threads, images, macs, memory, $10, clock_timestamp() FROM unnest(
+         $1::text[], $2::text[], $3::json[], $4::text[], $5::text[], $6::int[], $7::float8[], $8::float8[], $9::float8[]
+       ) WITH ORDINALITY AS p(key, kind, params, stage, resource, threads, images, macs, memory, place) ORDER BY place`,
       [
         missing.map(({ key }) => key),
         missing.map(({ kind }) => kind),
@@ -41,6 +41,7 @@ export async function ensureJobs(
         missing.map(({ threads }) => threads),
         missing.map(({ cost }) => cost?.images ?? null),
         missing.map(({ cost }) => cost?.macs ?? null),
+        missing.map(({ cost }) => cost?.memory ?? null),
         standalone,
       ],
     );

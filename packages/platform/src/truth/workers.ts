@@ -11,6 +11,8 @@ export interface WorkerRegistration {
   pid: number;
   /** How many CPU threads, GPUs and light jobs it works on at once. */
   slots: Partial<Record<ResourceClass, number>>;
+  /** Bytes for its jobs together and for one of them; null (the default) is without bound. */
+  memory?: WorkerItem['memory'];
   /** What it tells of itself; {@link Workers.tell} tells it anew. */
   facts?: WorkerFacts;
 }
@@ -19,7 +21,8 @@ type Row = Omit<WorkerItem, 'heartbeatAt'> & { heartbeatAt: Date };
 
 /** `known` is a condition on `w`, the worker. */
 const listSql = (known: string): string => `
-  SELECT w.id, w.host, w.pid, w.state, w.slots, w.facts, w.heartbeat_at AS "heartbeatAt",
+  SELECT w.id, w.host, w.pid, w.state, w.slots, CASE WHEN w.memory IS NOT NULL THEN json_build_object('total', w.memory, 'job', w.job_memory) END
+    AS memory, w.facts, w.heartbeat_at AS "heartbeatAt",
     greatest(0, extract(epoch FROM clock_timestamp() - w.heartbeat_at))::float8 AS "heartbeatAgeSeconds", coalesce((
     SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'stage', j.stage, 'attempt', a.number,
       'startedAt', to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
@@ -33,13 +36,16 @@ const itemOf = (row: Row): WorkerItem => ({ ...row, heartbeatAt: row.heartbeatAt
 export class Workers {
   constructor(private readonly database: Database) {}
 
-  async register({ id, host, pid, slots, facts }: WorkerRegistration): Promise<void> {
+  async register({ id, host, pid, slots, memory, facts }: WorkerRegistration): Promise<void> {
     await changeGraph(this.database, async (graph) => {
       await graph.tx.query(
-        `INSERT INTO worker (id, host, pid, slots, facts) VALUES ($1, $2, $3, $4, $5)
+        `INSERT INTO worker (id, host, pid, slots, facts, memory, job_memory) VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (id) DO UPDATE SET host = excluded.host, pid = excluded.pid, slots = excluded.slots,
-           facts = excluded.facts, state = 'active', heartbeat_at = clock_timestamp()`,
-        [id, host, pid, JSON.stringify(slots), facts === undefined ? null : JSON.stringify(facts)],
+           memory = excluded.memory, job_memory = excluded.job_memory, facts = excluded.facts, state = 'active', heartbeat_at = clock_timestamp()`,
+        [
+          ...[id, host, pid, JSON.stringify(slots), facts === undefined ? null : JSON.stringify(facts)],
+          ...[memory?.total ?? null, memory?.job ?? null],
+        ],
       );
       graph.tell({ type: 'worker.changed', worker: id, state: 'active' });
     });

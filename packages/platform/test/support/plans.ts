@@ -59,7 +59,8 @@ export function smallExperiment(
     variants = ['baseline'],
     seeds = [0],
     name = 'small',
-  }: { variants?: string[]; seeds?: number[]; name?: string } = {},
+    memory,
+  }: { variants?: string[]; seeds?: number[]; name?: string; memory?: number } = {},
 ): NewExperiment {
   const spec: ExperimentSpec = experimentSpec.parse({
     specVersion: 1,
@@ -70,6 +71,8 @@ export function smallExperiment(
     seeds,
   });
   const teacher = job('train', keyOf(salt, 'teacher'), [], 'teacher');
+  // What the planner estimates of trainings.
+  if (memory !== undefined) teacher.cost = { images: 10, macs: 20, memory };
   const jobs = [teacher];
   const trials: Plan['trials'] = [];
   for (const variant of variants) {
@@ -83,6 +86,7 @@ export function smallExperiment(
         from(teacher.key, 'teachers'),
         'student',
       );
+      if (memory !== undefined) student.cost = { images: 10, macs: 20, memory };
       const evaluate = job(
         'evaluate',
         keyOf(salt, variant, seed, 'evaluate'),
