@@ -106,7 +106,7 @@ describeWith('chromium', 'the dashboard', () => {
       await page.getByRole('link', { name: 'tiny' }).click();
       await page.getByRole('heading', { name: 'tiny' }).waitFor();
       await page
-        .getByRole('img', { name: /validation/i })
+        .getByRole('application', { name: /validation/i })
         .first()
         .waitFor({ timeout: 2 * minutes });
       await picture('live');
@@ -118,6 +118,55 @@ describeWith('chromium', 'the dashboard', () => {
       await page.locator('.head').getByText('Succeeded').waitFor({ timeout: minutes });
     },
     6 * minutes,
+  );
+
+  it(
+    'shows a stretch of a curve, marks a place on both charts, and saves what is drawn',
+    async () => {
+      const card = page.getByRole('region', { name: 'Curves' });
+      const chart = card.getByRole('application', { name: /^Validation macro-F1 against/i });
+      const all = /^16 points$/;
+      await card.getByText(all).waitFor();
+      const box = await chart.boundingBox();
+      if (!box) throw new Error('the chart has no place');
+      const middle = box.y + box.height / 2;
+      await page.mouse.move(box.x + box.width * 0.5, middle);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.9, middle, { steps: 5 });
+      await page.mouse.up();
+      await card.getByText(/; epoch 2\.\d+ to epoch 3\.\d+$/).waitFor();
+      expect(new URL(page.url()).searchParams.get('zoom')).toMatch(/^2\.\d+~3\.\d+$/);
+      await page.reload();
+      await card.getByRole('button', { name: 'Show all' }).click();
+      await card.getByText(all).waitFor();
+      // By keys: to the second place, marked; around it nearer, and all of it again.
+      await chart.focus();
+      for (const key of ['Home', 'ArrowRight', 'Enter', '+']) await page.keyboard.press(key);
+      await card.getByRole('button', { name: 'Unpin epoch 2' }).waitFor();
+      await card.getByText('pinned').first().waitFor();
+      expect(new URL(page.url()).searchParams.get('zoom')).not.toBeNull();
+      await picture('curves-zoomed');
+      await page.keyboard.press('Escape');
+      await card.getByText(all).waitFor();
+      for (const [scale, smoothing] of [
+        ['log x, y', '0.6'],
+        ['linear', '0'],
+      ]) {
+        await card.getByRole('combobox', { name: 'Scale' }).selectOption(scale ?? '');
+        await card.getByRole('combobox', { name: 'Smoothing' }).selectOption(smoothing ?? '');
+      }
+      await card.getByText('Time', { exact: true }).click();
+      await card
+        .getByRole('application', { name: /against minutes since the first point/ })
+        .first()
+        .waitFor();
+      await card.getByText('Epoch', { exact: true }).click();
+      const save = card.getByRole('button', { name: /^Save validation macro-F1 curves as CSV/i });
+      const [download] = await Promise.all([page.waitForEvent('download'), save.click()]);
+      const lines = (await readFile(await download.path(), 'utf8')).trim().split('\r\n');
+      expect([lines.length, lines[0]]).toEqual([1 + 16, 'epoch,group,run,value']);
+    },
+    2 * minutes,
   );
 
   it(
@@ -235,7 +284,7 @@ describeWith('chromium', 'the dashboard', () => {
       for (const path of ['seed', 'teacher', 'student.method.name'])
         await differences.getByRole('row', { name: new RegExp(`^${path} `) }).waitFor();
       expect(await differences.getByText('teacher.train.epochs').count()).toBe(0);
-      await page.getByRole('img', { name: /validation macro-F1 of .*seed 0/ }).waitFor();
+      await page.getByRole('application', { name: /validation macro-F1 of .*seed 0/ }).waitFor();
       expect(await remove.count()).toBe(4);
       await remove.first().click();
       const other = (await stack.client.experiments()).find(({ id }) => id !== experiment);
@@ -305,7 +354,7 @@ describeWith('chromium', 'the dashboard', () => {
       await page.reload();
       await page.getByRole('heading', { name: 'tiny' }).waitFor();
       await page
-        .getByRole('img', { name: /Validation F1/ })
+        .getByRole('application', { name: /Validation F1/ })
         .first()
         .waitFor();
       const overflow = await page.evaluate<number>(

@@ -1,13 +1,14 @@
 'use client';
 import type { ExperimentDetail, TrialItem } from '@ferment/contracts';
-import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { useMemo, useState } from 'react';
 import { CurveStore } from '../lib/curve-store';
-import { groupCurves, seriesNames, type Axis, type Run } from '../lib/curves';
+import { groupCurves, inOrder, type Run } from '../lib/curves';
 import { seriesTitle } from '../lib/format';
 import { lineToken } from '../lib/palette';
+import { useCurveSettings, useDetail, useWanted } from '../lib/use-curves';
 import { useQueryState } from '../lib/use-query-state';
-import { AxisChoice, MetricSelect } from './curve-controls';
-import { LineChart } from './line-chart';
+import { CurveOptions, MetricSelect } from './curve-controls';
+import { CurveFigure } from './curve-figure';
 import { Empty } from './states';
 
 interface Props {
@@ -21,10 +22,10 @@ const height = 320;
 /** The trainings of the trials' results on one pair of axes. */
 export function CompareCurves({ trials, labels, experiments }: Props) {
   const [store] = useState(() => new CurveStore());
-  const [axisName, setAxis] = useQueryState('x', 'epoch');
+  const settings = useCurveSettings();
+  const { axis, smoothing, zoom } = settings;
   const [chosen, setSeries] = useQueryState('metric', 'validation.macroF1');
-  const axis: Axis = axisName === 'step' ? 'step' : 'epoch';
-  const version = useSyncExternalStore(store.subscribe, store.version, store.version);
+  const [pinned, setPinned] = useState<number | null>(null);
   const jobs = useMemo(
     () =>
       trials.map((trial) => {
@@ -33,24 +34,26 @@ export function CompareCurves({ trials, labels, experiments }: Props) {
       }),
     [trials, experiments],
   );
-  useEffect(() => {
-    // A curve that cannot be loaded leaves its line out.
-    for (const job of jobs) if (job !== undefined) store.want(job).catch(() => undefined);
-  }, [jobs, store]);
+  const wanted = useMemo(() => [...new Set(jobs.filter((job) => job !== undefined))], [jobs]);
+  const names = inOrder(store.names(wanted));
+  const series = names.length === 0 || names.includes(chosen) ? chosen : (names[0] ?? chosen);
+  const { version, failed } = useWanted(store, wanted, [series]);
   const runs = useMemo<Run[]>(
     () =>
       jobs.flatMap((job, index) => {
         const label = labels[index] ?? '';
         return job === undefined
           ? []
-          : [{ id: `${job} ${index}`, group: label, label, rows: store.rows(job) }];
+          : [{ job, group: label, label, series: (name: string) => store.series(job, name) }];
       }),
     // `version` stands for the store's content.
     [jobs, labels, store, version],
   );
-  const names = useMemo(() => seriesNames(runs.map(({ rows }) => rows)), [runs]);
-  const series = names.includes(chosen) ? chosen : (names[0] ?? chosen);
-  const curves = useMemo(() => groupCurves(runs, series, { axis, smoothing: 0 }), [runs, series, axis]);
+  const detailed = useDetail(runs, series, settings);
+  const curves = useMemo(
+    () => groupCurves(detailed, series, { axis, smoothing: Number(smoothing) || 0, zoom }),
+    [detailed, series, axis, smoothing, zoom],
+  );
   const lines = useMemo(
     () =>
       curves.groups.map(({ group, mean }) => ({
@@ -61,27 +64,38 @@ export function CompareCurves({ trials, labels, experiments }: Props) {
       })),
     [curves, labels],
   );
+  const groups = useMemo(() => new Map(labels.map((label) => [label, label])), [labels]);
   return (
     <section className="card" aria-labelledby="compare-curves-title">
       <div className="card-head">
         <h2 id="compare-curves-title">Curves</h2>
         <div className="controls">
           <MetricSelect names={names} value={series} onChange={setSeries} />
-          <AxisChoice axis={axis} onChange={setAxis} />
+          <CurveOptions settings={settings} />
         </div>
       </div>
+      {failed === null ? null : (
+        <p className="stale" role="status">
+          Some curves could not be loaded: {failed}
+        </p>
+      )}
       <div className="chart-main">
         {curves.xs.length === 0 ? (
           <div style={{ height }}>
             <Empty title="No points yet" />
           </div>
         ) : (
-          <LineChart
-            xs={curves.xs}
+          <CurveFigure
+            curves={curves}
             lines={lines}
+            names={groups}
+            settings={settings}
             height={height}
-            xLabel={axis}
+            title={seriesTitle(series)}
             label={`${seriesTitle(series)} of ${labels.join('; ')}`}
+            sync="compare"
+            pinned={pinned}
+            onPin={setPinned}
           />
         )}
       </div>

@@ -1,16 +1,19 @@
 'use client';
-import type { ExperimentDetail, JobItem, TrialItem } from '@ferment/contracts';
-import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
+import { emotions, type ExperimentDetail, type JobItem, type TrialItem } from '@ferment/contracts';
+import { useMemo, useState } from 'react';
 import type { CurveStore } from '../lib/curve-store';
-import { groupCurves, seriesNames, type Axis, type GroupCurve, type Run } from '../lib/curves';
+import { groupCurves, inOrder, type GroupCurve, type Run } from '../lib/curves';
 import { figure, plural, seriesTitle } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { groupingsOf, groupingTitle, trainedStages, trainingsOf } from '../lib/runs';
+import { axisTitles, type Axis } from '../lib/series';
+import { useCurveSettings, useDetail, useWanted } from '../lib/use-curves';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented, Select } from './controls';
-import { AxisChoice, MetricSelect } from './curve-controls';
+import { CurveOptions, MetricSelect } from './curve-controls';
+import { axisFigure, CurveFigure } from './curve-figure';
 import { EmotionChart } from './emotion-chart';
-import { LineChart, type Line } from './line-chart';
+import type { Line } from './line-chart';
 import { Empty, Skeleton } from './states';
 
 interface Props {
@@ -21,45 +24,42 @@ interface Props {
 }
 
 const chartHeight = 320;
+const emotionSeries = emotions.map((emotion) => `validation.f1.${emotion}`);
 
 export function CurvesCard({ experiment, trials, jobs, store }: Props) {
   const stages = useMemo(() => trainedStages(trials ?? [], jobs ?? []), [trials, jobs]);
   const result = stages.includes(experiment.spec.result) ? experiment.spec.result : (stages[0] ?? '');
   const [stage, setStage] = useQueryState('stage', result);
   const [grouping, setGrouping] = useQueryState('group', 'variant');
-  const [axisName, setAxis] = useQueryState('x', 'epoch');
   const [view, setView] = useQueryState('view', 'mean');
-  const [smoothing, setSmoothing] = useQueryState('smooth', '0');
   const [hidden, setHidden] = useQueryState('hide', '');
-  const axis: Axis = axisName === 'step' ? 'step' : 'epoch';
+  const settings = useCurveSettings();
+  const { axis, smoothing, zoom } = settings;
+  const [series, setSeries] = useQueryState('metric', experiment.spec.select.metric);
 
-  const version = useSyncExternalStore(store.subscribe, store.version, store.version);
   const trainings = useMemo(() => trainingsOf(trials ?? [], stage, grouping), [trials, stage, grouping]);
-  const wanted = trainings.map((training) => training.jobId).join(' ');
-  const [failed, setFailed] = useState<string | null>(null);
-  useEffect(() => {
-    const missing = wanted.split(' ').filter((jobId) => jobId !== '');
-    let shown = true;
-    Promise.all(missing.map((jobId) => store.want(jobId))).then(
-      () => shown && setFailed(null),
-      (error: unknown) => shown && setFailed(error instanceof Error ? error.message : String(error)),
-    );
-    return () => {
-      shown = false;
-    };
-  }, [wanted, store]);
-
+  const wanted = useMemo(() => trainings.map((training) => training.jobId), [trainings]);
+  const named = inOrder(store.names(wanted));
+  const shownSeries = named.length === 0 || named.includes(series) ? series : (named[0] ?? series);
+  const { version, failed } = useWanted(store, wanted, [shownSeries, ...emotionSeries]);
   const runs = useMemo<Run[]>(
-    () => trainings.map(({ jobId, group, label }) => ({ id: jobId, group, label, rows: store.rows(jobId) })),
+    () =>
+      trainings.map(({ jobId, group, label }) => ({
+        ...{ job: jobId, group, label },
+        series: (name) => store.series(jobId, name),
+      })),
     // `version` stands for the store's content.
     [trainings, store, version],
   );
-  const names = useMemo(() => seriesNames(runs.map((run) => run.rows)), [runs]);
-  const [series, setSeries] = useQueryState('metric', experiment.spec.select.metric);
-  const shownSeries = names.includes(series) ? series : (names[0] ?? series);
+  const detailed = useDetail(runs, shownSeries, settings);
+  const weight = Number(smoothing) || 0;
   const curves = useMemo(
-    () => groupCurves(runs, shownSeries, { axis, smoothing: Number(smoothing) || 0 }),
-    [runs, shownSeries, axis, smoothing],
+    () => groupCurves(detailed, shownSeries, { axis, smoothing: weight, zoom }),
+    [detailed, shownSeries, axis, weight, zoom],
+  );
+  const measured = useMemo(
+    () => (weight === 0 ? null : groupCurves(detailed, shownSeries, { axis, smoothing: 0, zoom })),
+    [detailed, shownSeries, axis, weight, zoom],
   );
   const order = useMemo(
     () =>
@@ -71,14 +71,21 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
   );
   const colour = (group: string) => lineToken(Math.max(0, order.indexOf(group)));
   const isHidden = useMemo(() => new Set(hidden.split(',').filter((name) => name !== '')), [hidden]);
-  const lines = useMemo(
-    () =>
-      curves.groups
-        .filter(({ group }) => !isHidden.has(group))
-        .flatMap((group) => linesOf(group, lineToken(Math.max(0, order.indexOf(group.group))), view)),
-    [curves, isHidden, order, view],
+  const lines = useMemo(() => {
+    const shown = curves.groups.filter(({ group }) => !isHidden.has(group));
+    const tokenOf = (group: string) => lineToken(Math.max(0, order.indexOf(group)));
+    const behind = measured?.groups.filter(({ group }) => !isHidden.has(group)) ?? [];
+    return [
+      ...behind.flatMap((group) => paleLines(group, tokenOf(group.group), view)),
+      ...shown.flatMap((group) => linesOf(group, tokenOf(group.group), view)),
+    ];
+  }, [curves, measured, isHidden, order, view]);
+  const names = useMemo(
+    () => new Map(curves.groups.map(({ group }) => [view === 'runs' ? `${group}/0` : group, group] as const)),
+    [curves, view],
   );
   const [point, setPoint] = useState<number | null>(null);
+  const [pinned, setPinned] = useState<number | null>(null);
   const toggle = (group: string) => {
     const next = new Set(isHidden);
     if (!next.delete(group)) next.add(group);
@@ -91,7 +98,7 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
       <div className="card-head">
         <h2 id="curves-title">Curves</h2>
         <div className="controls">
-          <MetricSelect names={names} value={shownSeries} onChange={setSeries} />
+          <MetricSelect names={named} value={shownSeries} onChange={setSeries} />
           <Select
             label="Stage"
             value={stage}
@@ -107,22 +114,14 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
             onChange={setGrouping}
             options={groupingsOf(trials ?? []).map((name) => ({ value: name, title: groupingTitle(name) }))}
           />
-          <Select
-            label="Smoothing"
-            value={smoothing}
-            onChange={setSmoothing}
-            options={['0', '0.6', '0.9', '0.97'].map((value) => ({
-              value,
-              title: value === '0' ? 'none' : value,
-            }))}
-          />
-          <AxisChoice axis={axis} onChange={setAxis} />
+          <CurveOptions settings={settings} />
           <Segmented
             label="What is drawn"
             value={view}
             onChange={setView}
             options={[
-              { value: 'mean', title: 'Mean and range' },
+              { value: 'mean', title: 'Mean and interval' },
+              { value: 'range', title: 'Mean and range' },
               { value: 'runs', title: 'Runs' },
             ]}
           />
@@ -144,25 +143,42 @@ export function CurvesCard({ experiment, trials, jobs, store }: Props) {
               </Empty>
             </div>
           ) : (
-            <LineChart
-              xs={curves.xs}
+            <CurveFigure
+              curves={curves}
               lines={lines}
+              names={names}
+              settings={settings}
               height={chartHeight}
-              xLabel={axis}
-              label={`${seriesTitle(shownSeries)} against ${axis}, ${plural(curves.groups.length, 'group')}`}
+              title={seriesTitle(shownSeries)}
+              label={`${seriesTitle(shownSeries)} against ${axisTitles[axis]}, ${plural(curves.groups.length, 'group')}`}
+              sync={`curves ${experiment.id}`}
               onPoint={setPoint}
+              pinned={pinned}
+              onPin={setPinned}
             />
           )}
           <Legend
             groups={curves.groups}
+            xs={curves.xs}
+            axis={axis}
             point={point}
-            where={point === null ? null : `${axis} ${figure(curves.xs[point], axis === 'step' ? 0 : 2)}`}
+            pinned={pinned}
+            view={view}
             colour={colour}
             isHidden={isHidden}
             toggle={toggle}
           />
         </div>
-        <EmotionChart loaded={loaded} runs={runs} axis={axis} height={chartHeight} groups={order} />
+        <EmotionChart
+          loaded={loaded}
+          runs={runs}
+          settings={settings}
+          height={chartHeight}
+          groups={order}
+          sync={`curves ${experiment.id}`}
+          pinned={pinned}
+          onPin={setPinned}
+        />
       </div>
     </section>
   );
@@ -189,22 +205,40 @@ function linesOf(group: GroupCurve, colour: string, view: string): Line[] {
       colour,
       values: group.mean,
       width: 2,
-      band: group.runs.length > 1 ? { low: group.low, high: group.high } : undefined,
+      band: group.runs.length > 1 ? (view === 'range' ? group.range : group.interval) : undefined,
     },
   ];
 }
 
+/** What was measured, behind what was smoothed. */
+function paleLines(group: GroupCurve, colour: string, view: string): Line[] {
+  const behind = view === 'runs' ? group.runs.map(({ values }) => values) : [group.mean];
+  return behind.map((values, index) => ({
+    ...{ key: `${group.group}/pale/${index}`, colour, values },
+    ...{ width: 1, pale: true },
+  }));
+}
+
 interface LegendProps {
   groups: readonly GroupCurve[];
+  xs: readonly number[];
+  axis: Axis;
   point: number | null;
-  where: string | null;
+  pinned: number | null;
+  view: string;
   colour: (group: string) => string;
   isHidden: ReadonlySet<string>;
   toggle: (group: string) => void;
 }
 
-/** Groups with their value under the pointer, or their last one; each can be hidden. */
-function Legend({ groups, point, where, colour, isHidden, toggle }: LegendProps) {
+const bandWords: Readonly<Record<string, string>> = {
+  mean: '; the band is the 95 % interval of the mean',
+  range: '; the band is from the lowest to the highest run',
+};
+
+/** Groups with their value under the pointer, or their last one, and at the marked place; each can be hidden. */
+function Legend({ groups, xs, axis, point, pinned, view, colour, isHidden, toggle }: LegendProps) {
+  const marked = pinned === null ? -1 : nearest(xs, pinned);
   return (
     <div className="legend">
       {groups.map((group) => {
@@ -226,14 +260,24 @@ function Legend({ groups, point, where, colour, isHidden, toggle }: LegendProps)
             {group.group}
             <span className="muted">n = {group.runs.length}</span>
             <span className="number legend-value">{figure(group.mean[index])}</span>
+            {marked === -1 ? null : <span className="number muted">pinned {figure(group.mean[marked])}</span>}
           </button>
         );
       })}
       <span className="muted legend-where">
         {groups.length === 0
           ? ''
-          : `mean at ${where ?? 'the last point'}; the range is from the lowest to the highest run`}
+          : `mean at ${point === null ? 'the last point' : axisFigure(axis, xs[point])}${bandWords[view] ?? ''}`}
       </span>
     </div>
   );
+}
+
+/** Index of the place that is nearest to `x`; -1 where there is none. */
+function nearest(xs: readonly number[], x: number): number {
+  let best = -1;
+  xs.forEach((at, index) => {
+    if (best === -1 || Math.abs(at - x) < Math.abs((xs[best] ?? 0) - x)) best = index;
+  });
+  return best;
 }

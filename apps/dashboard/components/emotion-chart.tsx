@@ -2,9 +2,11 @@
 import { emotions } from '@ferment/contracts';
 import dynamic from 'next/dynamic';
 import { useMemo } from 'react';
-import { groupCurves, type Axis, type Run } from '../lib/curves';
+import { groupCurves, type Run } from '../lib/curves';
 import { figure } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
+import { axisTitles } from '../lib/series';
+import type { CurveSettings } from '../lib/use-curves';
 import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
 import { LineChart } from './line-chart';
@@ -15,17 +17,21 @@ const EmotionSave = dynamic(() => import('./emotion-save').then((part) => part.E
 
 interface Props {
   runs: readonly Run[];
-  axis: Axis;
+  settings: CurveSettings;
   height: number;
   groups: readonly string[];
   /** Whether the runs' rows have arrived. */
   loaded: boolean;
+  sync: string;
+  pinned: number | null;
+  onPin: (x: number | null) => void;
 }
 
 /** Per-class F1 on validation of one group: the mean over its runs, one line for each emotion. */
-export function EmotionChart({ runs, axis, height, groups, loaded }: Props) {
+export function EmotionChart({ runs, settings, height, groups, loaded, sync, pinned, onPin }: Props) {
+  const { axis, zoom, setZoom } = settings;
   // Until one is chosen: the first group that has anything to show.
-  const begun = groups.find((name) => runs.some((run) => run.group === name && run.rows.length > 0));
+  const begun = groups.find((name) => runs.some((run) => run.group === name && hasAny(run)));
   const [chosen, setGroup] = useQueryState('emotions', '');
   const group = groups.includes(chosen) ? chosen : (begun ?? groups[0] ?? '');
   const curves = useMemo(() => {
@@ -33,17 +39,12 @@ export function EmotionChart({ runs, axis, height, groups, loaded }: Props) {
     const members = runs.filter((run) => run.group === group);
     const all = members.flatMap((run) =>
       emotions.map((emotion) => ({
-        id: `${run.id}/${emotion}`,
-        label: run.label,
-        group: emotion,
-        rows: run.rows.flatMap((row) => {
-          const value = row.values[`validation.f1.${emotion}`];
-          return value === undefined ? [] : [{ ...row, values: { f1: value } }];
-        }),
+        ...{ job: run.job, label: run.label, group: emotion },
+        series: () => run.series(`validation.f1.${emotion}`),
       })),
     );
-    return groupCurves(all, 'f1', { axis, smoothing: 0 });
-  }, [runs, group, axis]);
+    return groupCurves(all, 'f1', { axis, smoothing: 0, zoom });
+  }, [runs, group, axis, zoom]);
   const lines = useMemo(
     () =>
       emotions.flatMap((emotion) => {
@@ -76,8 +77,12 @@ export function EmotionChart({ runs, axis, height, groups, loaded }: Props) {
           xs={curves.xs}
           lines={lines}
           height={height - 34}
-          xLabel={axis}
-          label={`Validation F1 of each emotion against ${axis}, ${group}`}
+          xLabel={axisTitles[axis]}
+          label={`Validation F1 of each emotion against ${axisTitles[axis]}, ${group}`}
+          sync={`${sync} ${axis}`}
+          onZoom={setZoom}
+          pinned={pinned}
+          onPin={onPin}
         />
       )}
       <ul className="legend legend-plain">
@@ -105,3 +110,6 @@ export function EmotionChart({ runs, axis, height, groups, loaded }: Props) {
     </div>
   );
 }
+
+const hasAny = (run: Run) =>
+  emotions.some((emotion) => (run.series(`validation.f1.${emotion}`)?.step.length ?? 0) > 0);

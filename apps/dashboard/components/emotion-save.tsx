@@ -1,7 +1,8 @@
 'use client';
 import { emotions } from '@ferment/contracts';
-import type { Axis, GroupedCurves } from '../lib/curves';
+import type { GroupedCurves } from '../lib/curves';
 import { emotionTokens } from '../lib/palette';
+import type { Axis } from '../lib/series';
 import { FigureMenu } from './figure-menu';
 import { SvgLines } from './svg-lines';
 

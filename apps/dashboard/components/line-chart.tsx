@@ -1,5 +1,5 @@
 'use client';
-import { useEffect, useRef } from 'react';
+import { useEffect, useRef, type KeyboardEvent } from 'react';
 import type uPlot from 'uplot';
 import { onThemeChange, tokenColour } from '../lib/theme';
 
@@ -10,6 +10,8 @@ export interface Line {
   readonly width: number;
   /** Marks each point: where the points are few and what lies between was not measured. */
   readonly dots?: boolean;
+  /** Drawn pale: what was measured, behind what was smoothed. */
+  readonly pale?: boolean;
   /** The range around the line, drawn behind it. */
   readonly band?:
     { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[] } | undefined;
@@ -22,11 +24,20 @@ interface Props {
   xLabel: string;
   /** What the chart shows, for those who do not see it. */
   label: string;
+  /** The vertical axis. */
   logarithmic?: boolean;
-  /** Fixed ends of the vertical axis: charts side by side are read against each other. */
-  range?: readonly [number, number];
+  logarithmicX?: boolean;
+  /** Fixed ends of the vertical axis. */
+  range?: readonly [number, number] | undefined;
   /** Index into `xs` under the pointer, or null. */
   onPoint?: (index: number | null) => void;
+  /** A stretch of the horizontal axis was drawn out, or (null) all of it is asked for again. */
+  onZoom?: (stretch: [number, number] | null) => void;
+  /** A place that stays marked, and what tells that another one is to be (null: none). */
+  pinned?: number | null;
+  onPin?: (x: number | null) => void;
+  /** Charts of the same name show the pointer at the same place. */
+  sync?: string;
 }
 
 type Column = (number | null)[];
@@ -43,7 +54,7 @@ function seriesOf(lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlo
   const series: uPlot.Series[] = [{}];
   const bands: uPlot.Band[] = [];
   for (const line of lines) {
-    const stroke = tokenColour(line.colour);
+    const stroke = tokenColour(line.colour, line.pale ? 0.3 : 1);
     if (line.band) {
       const edge = { stroke: 'transparent', width: 0, points: { show: false }, spanGaps: true };
       series.push(edge, edge);
@@ -59,16 +70,25 @@ function seriesOf(lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlo
   return { series, bands };
 }
 
-/** A uPlot chart in the page's colours. Data changes keep the chart; a change of lines or theme draws it anew. */
-export function LineChart({ xs, lines, height, xLabel, label, logarithmic = false, range, onPoint }: Props) {
+/** Stretches narrower than this, in pixels, are clicks. */
+const leastStretch = 6;
+
+/**
+ * A uPlot chart in the page's colours. Data changes keep the chart; a change of lines or theme draws it anew. With
+ * `onZoom` a stretch can be drawn out with the pointer or with + and - around the marked place, which the arrow keys
+ * move; a double click, 0 or Escape ask for all of it.
+ */
+export function LineChart(props: Props) {
+  const { xs, lines, height, xLabel, label, logarithmic = false, logarithmicX = false, range, sync } = props;
+  const { pinned = null, onZoom } = props;
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
-  const latest = useRef({ xs, lines, onPoint });
-  const [low, high] = range ?? [null, null];
+  const latest = useRef(props);
   useEffect(() => {
-    latest.current = { xs, lines, onPoint };
+    latest.current = props;
   });
-  const shape = `${xLabel}|${logarithmic}|${lines
+  const interactive = onZoom !== undefined;
+  const shape = `${xLabel}|${logarithmic}|${logarithmicX}|${range !== undefined}|${lines
     .map((line) =>
       [line.key, line.colour, line.width, line.band !== undefined, line.values.length === 1].join(':'),
     )
@@ -96,25 +116,69 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
           legend: { show: false },
           padding: [12, 12, 0, 0],
           scales: {
-            x: { time: false },
+            x: { time: false, ...(logarithmicX && { distr: 3 as const }) },
             y: {
               ...(logarithmic && { distr: 3 as const }),
-              ...(low !== null && high !== null && { range: [low, high] as [number, number] }),
+              ...(current.range !== undefined && {
+                range: () => [...(latest.current.range ?? [0, 1])] as [number, number],
+              }),
             },
           },
           axes: [
             { ...axis, label: xLabel, labelSize: 16, labelGap: -2, labelFont: axis.font, size: 30 },
             { ...axis, size: 52 },
           ],
-          cursor: { y: false, points: { size: 7 } },
+          cursor: {
+            y: false,
+            points: { size: 7 },
+            drag: { x: interactive, y: false, setScale: false },
+            ...(sync !== undefined && { sync: { key: sync, setSeries: false } }),
+          },
           hooks: {
             setCursor: [(plot) => latest.current.onPoint?.(plot.cursor.idx ?? null)],
+            ...(interactive && { setSelect: [zoomed], draw: [mark] }),
           },
           ...seriesOf(current.lines),
         },
         columnsOf(current.xs, current.lines),
         element,
       );
+      if (interactive) listen(chart.current);
+    };
+    const zoomed = (plot: uPlot) => {
+      const { left, width } = plot.select;
+      if (width < leastStretch) return;
+      const stretch: [number, number] = [plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')];
+      plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+      latest.current.onZoom?.(stretch);
+    };
+    const mark = (plot: uPlot) => {
+      const at = latest.current.pinned ?? null;
+      if (at === null) return;
+      const { ctx, bbox } = plot;
+      const x = plot.valToPos(at, 'x', true);
+      if (x < bbox.left || x > bbox.left + bbox.width) return;
+      ctx.save();
+      ctx.strokeStyle = tokenColour('--text-muted');
+      ctx.setLineDash([4, 3]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.restore();
+    };
+    const listen = (plot: uPlot) => {
+      let down = 0;
+      plot.over.addEventListener('mousedown', (event) => (down = event.clientX));
+      plot.over.addEventListener('click', (event) => {
+        if (Math.abs(event.clientX - down) < leastStretch) pinAt(plot);
+      });
+      plot.over.addEventListener('dblclick', () => latest.current.onZoom?.(null));
+    };
+    const pinAt = (plot: uPlot) => {
+      const { idx } = plot.cursor;
+      const at = idx === null || idx === undefined ? undefined : latest.current.xs[idx];
+      if (at !== undefined) latest.current.onPin?.(at === latest.current.pinned ? null : at);
     };
     // Its place is kept; the page itself is there before it.
     void import('uplot').then(({ default: loaded }) => {
@@ -134,11 +198,66 @@ export function LineChart({ xs, lines, height, xLabel, label, logarithmic = fals
       chart.current?.destroy();
       chart.current = null;
     };
-  }, [height, high, logarithmic, low, shape, xLabel]);
+  }, [height, interactive, logarithmic, logarithmicX, shape, sync, xLabel]);
 
+  const [low, high] = range ?? [0, 0];
   useEffect(() => {
     chart.current?.setData(columnsOf(xs, lines));
-  }, [xs, lines]);
+  }, [xs, lines, low, high]);
+  useEffect(() => {
+    chart.current?.redraw(false);
+  }, [pinned]);
 
-  return <div ref={place} className="chart" style={{ height }} role="img" aria-label={label} />;
+  const onKeyDown = (event: KeyboardEvent) => {
+    const plot = chart.current;
+    if (plot && keys(plot, latest.current, event.key)) event.preventDefault();
+  };
+  return (
+    <div
+      ref={place}
+      className="chart"
+      style={{ height }}
+      role={interactive ? 'application' : 'img'}
+      aria-label={label}
+      {...(interactive && { tabIndex: 0, onKeyDown, 'aria-roledescription': 'chart' })}
+    />
+  );
+}
+
+/** Whether the key meant something to the chart. */
+function keys(plot: uPlot, { xs, onZoom, onPin, pinned }: Props, key: string): boolean {
+  const at = Math.max(0, plot.cursor.idx ?? 0);
+  const move = (to: number): boolean => {
+    const x = xs[Math.min(xs.length - 1, Math.max(0, to))];
+    if (x !== undefined) plot.setCursor({ left: plot.valToPos(x, 'x'), top: 10 });
+    return true;
+  };
+  const { min = 0, max = 0 } = plot.scales['x'] ?? {};
+  const half = ((max ?? 0) - (min ?? 0)) / 4;
+  const here = xs[at] ?? 0;
+  switch (key) {
+    case 'ArrowLeft':
+      return move(at - 1);
+    case 'ArrowRight':
+      return move(at + 1);
+    case 'Home':
+      return move(0);
+    case 'End':
+      return move(xs.length - 1);
+    case 'Enter':
+      onPin?.(here === pinned ? null : here);
+      return true;
+    case '+':
+      onZoom?.([here - half, here + half]);
+      return true;
+    case '-':
+      onZoom?.([here - 4 * half, here + 4 * half]);
+      return true;
+    case '0':
+    case 'Escape':
+      onZoom?.(null);
+      return true;
+    default:
+      return false;
+  }
 }

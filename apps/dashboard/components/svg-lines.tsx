@@ -1,10 +1,13 @@
-import { extentOf, linear, ticksOf } from '../lib/scales';
+import { extentOf, linear, powers, powersWithin, ticksOf } from '../lib/scales';
 import { Axes, Text, markPath, type Area } from './svg-parts';
 
 export interface SvgLine {
   readonly key: string;
   readonly colour: string;
   readonly values: readonly (number | null)[];
+  readonly width?: number;
+  /** Drawn pale: what was measured, behind what was smoothed. */
+  readonly pale?: boolean;
   readonly band?:
     { readonly low: readonly (number | null)[]; readonly high: readonly (number | null)[] } | undefined;
 }
@@ -23,6 +26,9 @@ interface Props {
   range?: readonly [number, number] | undefined;
   /** Marks each point: where the points are few and what lies between was not measured. */
   dots?: boolean;
+  /** The vertical axis, and the horizontal one; what is not above zero is left out. */
+  logarithmic?: boolean;
+  logarithmicX?: boolean;
   legend: readonly { readonly key: string; readonly colour: string }[];
 }
 
@@ -32,13 +38,26 @@ const margin = { left: 52, right: 12, top: 26, bottom: 40 };
 const perRow = 2;
 
 /** Lines with bands in panels on one vertical scale, as a figure for a paper. */
-export function SvgLines({ panels, xLabel, yLabel, range, dots = false, legend }: Props) {
+export function SvgLines({
+  panels,
+  xLabel,
+  yLabel,
+  range,
+  dots = false,
+  logarithmic = false,
+  logarithmicX = false,
+  legend,
+}: Props) {
   const [low, high] = range ??
     extentOf(
       panels.flatMap(({ lines }) =>
-        lines.flatMap(({ values, band }) => [...values, ...(band?.low ?? []), ...(band?.high ?? [])]),
+        lines.flatMap(({ values, band }) =>
+          [...values, ...(band?.low ?? []), ...(band?.high ?? [])].filter(
+            (value) => value === null || !logarithmic || value > 0,
+          ),
+        ),
       ),
-      0.04,
+      logarithmic ? 0 : 0.04,
     ) ?? [0, 1];
   const columns = Math.min(perRow, panels.length);
   const width = Math.max(1, columns) * panelWidth;
@@ -54,6 +73,8 @@ export function SvgLines({ panels, xLabel, yLabel, range, dots = false, legend }
           domain={[low, high]}
           labels={{ xLabel, yLabel }}
           dots={dots}
+          logarithmic={logarithmic}
+          logarithmicX={logarithmicX}
           order={legend.map(({ key }) => key)}
         />
       ))}
@@ -75,21 +96,31 @@ interface PanelProps {
   domain: readonly [number, number];
   labels: { xLabel: string; yLabel: string };
   dots: boolean;
+  logarithmic: boolean;
+  logarithmicX: boolean;
   order: readonly string[];
 }
 
-function PanelPart({ panel, at, domain, labels, dots, order }: PanelProps) {
+function PanelPart({ panel, at, domain, labels, dots, logarithmic, logarithmicX, order }: PanelProps) {
   const area: Area = {
     left: margin.left,
     top: margin.top,
     width: panelWidth - margin.left - margin.right,
     height: panelHeight - margin.top - margin.bottom,
   };
-  const across = extentOf(panel.xs) ?? [0, 1];
-  const x = linear(across, [area.left, area.left + area.width]);
-  const y = linear(domain, [area.top + area.height, area.top]);
+  const across = extentOf(panel.xs.filter((value) => !logarithmicX || value > 0)) ?? [0, 1];
+  const x = (logarithmicX ? powers : linear)(across, [area.left, area.left + area.width]);
+  const y = (logarithmic ? powers : linear)(domain, [area.top + area.height, area.top]);
+  const xTicks = (logarithmicX ? powersWithin : ticksOf)(...across);
+  const yTicks = (logarithmic ? powersWithin : ticksOf)(...domain);
   const points = (values: readonly (number | null)[]) =>
-    values.flatMap((value, index) => (value === null ? [] : [[x(panel.xs[index] ?? 0), y(value)] as const]));
+    values.flatMap((value, index) => {
+      const at = panel.xs[index] ?? 0;
+      if (value === null || (logarithmic && value <= 0) || (logarithmicX && at <= 0)) return [];
+      // What lies beyond fixed ends is drawn along them.
+      const within = Math.min(domain[1], Math.max(domain[0], value));
+      return [[x(at), y(within)] as const];
+    });
   const text = (all: readonly (readonly [number, number])[]) =>
     all.map(([left, top]) => `${left.toFixed(2)} ${top.toFixed(2)}`).join('L');
   return (
@@ -97,7 +128,7 @@ function PanelPart({ panel, at, domain, labels, dots, order }: PanelProps) {
       <Text x={area.left} y={12} strong>
         {panel.title}
       </Text>
-      <Axes area={area} x={x} y={y} xTicks={ticksOf(...across)} yTicks={ticksOf(...domain)} {...labels} />
+      <Axes area={area} x={x} y={y} xTicks={xTicks} yTicks={yTicks} {...labels} />
       {panel.lines.map(({ key, colour, band }) =>
         band ? (
           <path
@@ -108,9 +139,15 @@ function PanelPart({ panel, at, domain, labels, dots, order }: PanelProps) {
           />
         ) : null,
       )}
-      {panel.lines.map(({ key, colour, values }) => (
+      {panel.lines.map(({ key, colour, values, width = 1.75, pale = false }) => (
         <g key={key}>
-          <path d={`M${text(points(values))}`} fill="none" stroke={`var(${colour})`} strokeWidth={1.75} />
+          <path
+            d={`M${text(points(values))}`}
+            fill="none"
+            stroke={`var(${colour})`}
+            strokeWidth={width}
+            strokeOpacity={pale ? 0.3 : 1}
+          />
           {dots
             ? points(values).map(([left, top]) => (
                 <path

@@ -1,42 +1,64 @@
-import { jobMetrics, type JobMetrics, type MetricChunk, type MetricRow } from '@ferment/contracts';
+import { curveBuckets, type CurveBuckets, type MetricChunk } from '@ferment/contracts';
 import { read } from './client';
+import { appended, seriesFrom, truncated, type Series } from './series';
 
-interface Curve {
-  cursor: number;
-  rows: MetricRow[];
-}
-
-/** What a chunk did to a curve: applied, seen before, or a chunk between is missing. */
+/** What a chunk did to a series: applied, seen before, or what it says cannot be added to what is there. */
 export type Applied = 'applied' | 'repeated' | 'gap';
 
-/**
- * Adds a chunk to a curve in place. A resumed attempt's chunk first takes away the rows from `truncateFrom` on:
- * they were computed again.
- */
-export function applyChunk(curve: Curve, chunk: MetricChunk): Applied {
-  if (chunk.cursor <= curve.cursor) return 'repeated';
-  if (chunk.cursor > curve.cursor + 1) return 'gap';
-  const { truncateFrom } = chunk;
-  if (truncateFrom !== null) curve.rows = curve.rows.filter((row) => row.step < truncateFrom);
-  curve.rows.push(...chunk.rows);
-  curve.cursor = chunk.cursor;
-  return 'applied';
+export interface CurvesWanted {
+  readonly jobs: readonly string[];
+  readonly series: readonly string[];
+  readonly resolution: number;
+  /** First and last step; all where left out. */
+  readonly steps?: readonly [number, number];
+}
+
+/** Curves of several jobs in buckets, a hundred jobs a request. */
+export async function loadCurves(
+  { jobs, series, resolution, steps }: CurvesWanted,
+  signal?: AbortSignal,
+): Promise<CurveBuckets['curves']> {
+  const curves: CurveBuckets['curves'] = [];
+  for (let start = 0; start < jobs.length; start += jobsOfRequest) {
+    const query = new URLSearchParams(jobs.slice(start, start + jobsOfRequest).map((job) => ['job', job]));
+    // Asked for no series, the answer has them all.
+    query.set('series', series.join(',') || 'none');
+    query.set('resolution', String(resolution));
+    query.set('axes', 'epoch,time');
+    if (steps) {
+      query.set('from', String(steps[0]));
+      query.set('to', String(steps[1]));
+    }
+    curves.push(...(await read(`metrics?${query.toString()}`, curveBuckets, signal)).curves);
+  }
+  return curves;
+}
+
+const jobsOfRequest = 100;
+
+interface Curve {
+  /** Of all series that it has, loaded or not. */
+  names: Set<string>;
+  series: Map<string, { points: Series; cursor: number }>;
 }
 
 /**
- * The curves of the jobs on a page: loaded once over REST, then kept up by the stream's chunks. A chunk that arrives
- * while its curve loads waits; a missing one loads the curve again.
+ * The curves of the jobs on a page: the series that are wanted, loaded in buckets, then kept up by the stream's chunks.
+ * A chunk that arrives while its curve loads waits; a missing one, or a curve that has grown past twice the buckets
+ * that were asked for, loads it again: a page that stays open does not grow.
  */
 export class CurveStore {
   private readonly curves = new Map<string, Curve>();
-  private readonly loading = new Map<string, MetricChunk[]>();
+  /** By job: the series on their way, and the chunks that came meanwhile. */
+  private readonly loading = new Map<string, { series: Set<string>; chunks: MetricChunk[] }>();
   private readonly listeners = new Set<() => void>();
   private scheduled: ReturnType<typeof setTimeout> | null = null;
   private changes = 0;
 
+  /** @param resolution buckets of a series at most */
   constructor(
-    private readonly load: (jobId: string) => Promise<JobMetrics> = (jobId) =>
-      read(`jobs/${jobId}/metrics`, jobMetrics),
+    private readonly load: (wanted: CurvesWanted) => Promise<CurveBuckets['curves']> = loadCurves,
+    private readonly resolution = 400,
   ) {}
 
   /** Rises with every visible change: the snapshot that React compares. */
@@ -47,34 +69,48 @@ export class CurveStore {
     return () => this.listeners.delete(listener);
   };
 
-  rows(jobId: string): readonly MetricRow[] {
-    return this.curves.get(jobId)?.rows ?? [];
+  /** Of one job; undefined before it is loaded, and where the job has no such series. */
+  series(jobId: string, name: string): Series | undefined {
+    return this.curves.get(jobId)?.series.get(name)?.points;
   }
 
+  /** Names of the series that any of the jobs has. */
+  names(jobs: readonly string[]): string[] {
+    return [...new Set(jobs.flatMap((job) => [...(this.curves.get(job)?.names ?? [])]))];
+  }
+
+  /** Whether the job's curve was asked for and came. */
   has(jobId: string): boolean {
     return this.curves.has(jobId);
   }
 
-  /** Loads a job's curve unless it is there or on its way. */
-  async want(jobId: string): Promise<void> {
-    if (this.curves.has(jobId) || this.loading.has(jobId)) return;
-    await this.reload(jobId);
+  /** Loads series of jobs' curves, but those that are there or on their way. */
+  async want(jobs: readonly string[], series: readonly string[]): Promise<void> {
+    // Those that lack the same series are asked for together.
+    const together = new Map<string, string[]>();
+    for (const job of jobs) {
+      const curve = this.curves.get(job);
+      const coming = this.loading.get(job)?.series;
+      const missing = series.filter((name) => !curve?.series.has(name) && !coming?.has(name));
+      if (curve ? missing.length === 0 : coming && missing.length === 0) continue;
+      const key = missing.join(',');
+      together.set(key, [...(together.get(key) ?? []), job]);
+    }
+    await Promise.all(
+      [...together].map(([key, members]) => this.fetch(members, key.split(',').filter(Boolean))),
+    );
   }
 
-  /** Loads every curve again, as after a stream that had to start anew. */
+  /** Loads everything again, as after a stream that had to start anew. */
   async reloadAll(): Promise<void> {
     await Promise.allSettled([...this.curves.keys()].map((jobId) => this.reload(jobId)));
   }
 
   receive(chunk: MetricChunk): void {
-    const waiting = this.loading.get(chunk.jobId);
-    if (waiting) {
-      waiting.push(chunk);
-      return;
-    }
+    this.loading.get(chunk.jobId)?.chunks.push(chunk);
     const curve = this.curves.get(chunk.jobId);
     if (!curve) return;
-    const applied = applyChunk(curve, chunk);
+    const applied = this.apply(curve, chunk);
     if (applied === 'applied') this.changed();
     // A failed load leaves the curve as it was; the next chunk tries again.
     if (applied === 'gap') this.reload(chunk.jobId).catch(() => undefined);
@@ -82,22 +118,63 @@ export class CurveStore {
 
   /** The job's chunks up to `cursor` are streamed no more: a curve that lacks some of them is loaded again. */
   compacted(jobId: string, cursor: number): void {
-    const curve = this.curves.get(jobId);
-    if (curve && curve.cursor < cursor) this.reload(jobId).catch(() => undefined);
+    const known = [...(this.curves.get(jobId)?.series.values() ?? [])];
+    if (known.some((series) => series.cursor < cursor)) this.reload(jobId).catch(() => undefined);
   }
 
-  private async reload(jobId: string): Promise<void> {
-    if (this.loading.has(jobId)) return;
-    const waiting: MetricChunk[] = [];
-    this.loading.set(jobId, waiting);
+  private apply(curve: Curve, chunk: MetricChunk): Applied {
+    for (const row of chunk.rows) for (const name in row.values) curve.names.add(name);
+    const all = [...curve.series].map(([name, series]): Applied => {
+      if (chunk.cursor <= series.cursor) return 'repeated';
+      if (chunk.cursor > series.cursor + 1) return 'gap';
+      const { truncateFrom } = chunk;
+      const kept = truncateFrom === null ? series.points : truncated(series.points, truncateFrom);
+      if (kept === null) return 'gap';
+      const points = appended(kept, chunk.rows, name);
+      if (points.step.length > 2 * this.resolution) return 'gap';
+      series.points = points;
+      series.cursor = chunk.cursor;
+      return 'applied';
+    });
+    return all.includes('gap') ? 'gap' : all.includes('applied') ? 'applied' : 'repeated';
+  }
+
+  private reload(jobId: string): Promise<void> {
+    const known = this.curves.get(jobId);
+    if (this.loading.has(jobId) || !known) return Promise.resolve();
+    return this.fetch([jobId], [...known.series.keys()]);
+  }
+
+  private async fetch(jobs: readonly string[], series: readonly string[]): Promise<void> {
+    for (const job of jobs) {
+      const coming = this.loading.get(job) ?? { series: new Set<string>(), chunks: [] };
+      for (const name of series) coming.series.add(name);
+      this.loading.set(job, coming);
+    }
     try {
-      const { cursor, rows } = await this.load(jobId);
-      const curve: Curve = { cursor, rows: [...rows] };
-      this.curves.set(jobId, curve);
-      for (const chunk of waiting) applyChunk(curve, chunk);
+      for (const { jobId, cursor, names, series: found } of await this.load({
+        ...{ jobs, series, resolution: this.resolution },
+      })) {
+        const curve = this.curves.get(jobId) ?? { names: new Set(), series: new Map() };
+        for (const name of names) curve.names.add(name);
+        const fresh: Curve['series'] = new Map(
+          series.map((name) => [name, { points: seriesFrom(found[name]), cursor }]),
+        );
+        for (const chunk of this.loading.get(jobId)?.chunks ?? [])
+          this.apply({ names: curve.names, series: fresh }, chunk);
+        for (const [name, loaded] of fresh) curve.series.set(name, loaded);
+        this.curves.set(jobId, curve);
+      }
+      // Of jobs that are gone nothing was answered.
+      for (const job of jobs)
+        if (!this.curves.has(job)) this.curves.set(job, { names: new Set(), series: new Map() });
       this.changed();
     } finally {
-      this.loading.delete(jobId);
+      for (const job of jobs) {
+        const coming = this.loading.get(job);
+        for (const name of series) coming?.series.delete(name);
+        if (coming?.series.size === 0) this.loading.delete(job);
+      }
     }
   }
 

@@ -40,3 +40,20 @@ export function tickText(value: number): string {
     size >= 1e9 ? [1e9, 'G'] : size >= 1e6 ? [1e6, 'M'] : size >= 1e4 ? [1e3, 'k'] : [1, ''];
   return `${Number((value / divisor).toPrecision(4))}${letter}`.replace('-', '−');
 }
+
+/** A map of `domain`, above zero, to `range` by the logarithm. */
+export function powers(
+  [low, high]: readonly [number, number],
+  range: readonly [number, number],
+): (value: number) => number {
+  const along = linear([Math.log10(low), Math.log10(high)], range);
+  return (value) => along(Math.log10(value));
+}
+
+/** Powers of ten within `low` to `high`, above zero; where there are fewer than two, round numbers. */
+export function powersWithin(low: number, high: number): number[] {
+  const first = Math.ceil(Math.log10(low) - 1e-9);
+  const last = Math.floor(Math.log10(high) + 1e-9);
+  const found = Array.from({ length: Math.max(0, last - first + 1) }, (_, index) => 10 ** (first + index));
+  return found.length < 2 ? ticksOf(low, high) : found;
+}

@@ -317,6 +317,8 @@ export type SeriesBuckets = z.output<typeof seriesBuckets>;
 export const jobBuckets = z.object({
   jobId: z.uuid(),
   cursor: z.int(),
+  /** Of all series that the curve has, asked for or not. */
+  names: z.array(z.string()),
   series: z.record(z.string(), seriesBuckets),
   /** The file that held the curve is gone or damaged: there is nothing to show. */
   damaged: z.literal(true).exactOptional(),

@@ -25,7 +25,7 @@ function fileOf(bytes: Uint8Array): {
 }
 
 const readBack = async (rows: readonly MetricRow[], part: CurvePart = {}): Promise<MetricRow[]> =>
-  rowsOf(await readCurveFile(fileOf(curveFile(columnsOf(rows))), 'h', part, new KeptBytes(0)));
+  rowsOf((await readCurveFile(fileOf(curveFile(columnsOf(rows))), 'h', part, new KeptBytes(0))).curve);
 
 const values = fc.dictionary(
   fc.constantFrom('train.loss', 'validation.macroF1', 'validation.f1.happy', 'step', 'time', 'gain.fear'),
@@ -92,14 +92,15 @@ describe('a curve as a file', () => {
     const file = fileOf(curveFile(columnsOf(rows)));
     const kept = new KeptBytes(1e7);
     const part = { from: 50_000, to: 51_000, series: ['s3'], epoch: false, time: false };
-    const found = await readCurveFile(file, 'h', part, kept);
+    const { curve: found, names } = await readCurveFile(file, 'h', part, kept);
+    expect([...found.series.keys(), names.length]).toEqual(['s3', 12]);
     expect(Array.from(found.step)).toEqual(Array.from({ length: 1001 }, (_, index) => 50_000 + index));
     expect(found.series.get('s3')?.values[1000]).toBe(rows[51_000]?.values['s3']);
     expect(file.read).toBeLessThan(file.byteLength / 40);
     const before = file.read;
     await readCurveFile(file, 'h', { ...part, from: 52_000, to: 52_010 }, kept);
     expect(file.read).toBe(before);
-    const across = await readCurveFile(file, 'h', { series: ['s3', 's5'] }, kept);
+    const { curve: across } = await readCurveFile(file, 'h', { series: ['s3', 's5'] }, kept);
     expect(rowsOf(across).map(({ values: { s3, s5 } }) => [s3, s5])).toEqual(
       rows.map(({ values: { s3, s5 } }) => [s3, s5]),
     );

@@ -62,6 +62,12 @@ export interface CurvePart {
   time?: boolean;
 }
 
+export interface CurvePartRead {
+  curve: CurveColumns;
+  /** Of all series in the file. */
+  names: string[];
+}
+
 /**
  * Reads a part of a curve's file: the footer, and of the row groups that have the steps, the columns that are asked for.
  *
@@ -73,12 +79,13 @@ export async function readCurveFile(
   hash: string,
   part: CurvePart,
   kept: KeptBytes,
-): Promise<CurveColumns> {
+): Promise<CurvePartRead> {
   const metadata = await kept.get(`${hash} footer`, async () => {
     const footer = await parquetMetadataAsync(file, { initialFetchSize: footerGuess });
     return { value: footer, bytes: 4 * footer.metadata_length };
   });
-  const names = seriesOf(metadata).filter((name) => part.series?.includes(name) ?? true);
+  const all = seriesOf(metadata);
+  const names = all.filter((name) => part.series?.includes(name) ?? true);
   const wanted: string[] = ['step', ...names.map(columnName)];
   if (part.epoch ?? true) wanted.push('epoch');
   if (part.time ?? true) wanted.push('time');
@@ -101,7 +108,7 @@ export async function readCurveFile(
     series: new Map(names.map((name) => [name, joined(columnName(name))])),
   };
   const end = part.to === undefined ? rows : rowFrom(whole.step, part.to + 1);
-  return sliceColumns(whole, rowFrom(whole.step, part.from ?? 0), end);
+  return { names: all, curve: sliceColumns(whole, rowFrom(whole.step, part.from ?? 0), end) };
 }
 
 function seriesOf({ schema }: FileMetaData): string[] {

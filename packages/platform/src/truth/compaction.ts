@@ -100,7 +100,7 @@ async function stored(
     byteLength: bytes.byteLength,
     slice: (from: number, to?: number) => bytes.slice(from, to),
   };
-  const again = await readCurveFile(buffer, reference.hash, {}, new KeptBytes(0));
+  const { curve: again } = await readCurveFile(buffer, reference.hash, {}, new KeptBytes(0));
   if (!isDeepStrictEqual(again, curve))
     throw new Error(`artifact ${reference.hash} does not read as the curve it was made from`);
   return reference;

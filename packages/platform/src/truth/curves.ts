@@ -2,7 +2,7 @@ import type { CurveBuckets, JobBuckets, JobMetrics, MetricRow } from '@ferment/c
 import type { AsyncBuffer } from 'hyparquet';
 import { bucketSeries, bucketWidth } from '../curves/buckets.js';
 import { rowFrom, rowsOf, type CurveColumns } from '../curves/columns.js';
-import { readCurveFile, type CurvePart } from '../curves/curve-file.js';
+import { readCurveFile, type CurvePart, type CurvePartRead } from '../curves/curve-file.js';
 import { KeptBytes } from '../curves/kept-bytes.js';
 import type { Database } from '../postgres/database.js';
 import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from '../store/artifact-store.js';
@@ -84,8 +84,8 @@ export class Curves {
     const width = widthOf(loaded, query);
     const curves = loaded.map((job): JobBuckets => {
       const answer = { jobId: job.state.jobId, cursor: job.state.cursor };
-      if (job.curve === null) return { ...answer, series: {}, damaged: true };
-      return { ...answer, series: bucketsOf(job.curve, width, query) };
+      if (job.curve === null) return { ...answer, names: [], series: {}, damaged: true };
+      return { ...answer, names: job.names, series: bucketsOf(job.curve, width, query) };
     });
     return { width, curves };
   }
@@ -110,7 +110,7 @@ export class Curves {
     const changed = changedSince(state, known.cursor);
     const first = width !== known.width || truncated ? 0 : changed;
     const series = first === null ? {} : newBuckets(curve, width, query, first);
-    return { width, curves: [{ jobId, cursor: state.cursor, series }] };
+    return { width, curves: [{ jobId, cursor: state.cursor, names: job.names, series }] };
   }
 
   /**
@@ -147,13 +147,15 @@ export class Curves {
 
   private async loadOne(state: CurveState, part: CurvePart): Promise<LoadedCurve> {
     const chunks = state.chunks.map((chunk) => ({ ...chunk, rows: rowsWithin(chunk.rows, part) }));
+    const told = namesIn(state.chunks);
     const file = state.stored?.file ?? null;
     const from = part.from ?? 0;
     // A job that was run again from its beginning has superseded what is stored.
     const superseded = chunks.some(({ truncateFrom }) => truncateFrom !== null && truncateFrom <= from);
-    if (file === null || superseded) return { state, curve: withChunks(null, chunks) };
+    if (file === null || superseded) return { state, names: told, curve: withChunks(null, chunks) };
     try {
-      return { state, curve: withChunks(await this.stored(file, part), chunks) };
+      const { names, curve } = await this.stored(file, part);
+      return { state, names: [...new Set([...names, ...told])], curve: withChunks(curve, chunks) };
     } catch (error) {
       if (!(error instanceof ArtifactMissing || error instanceof ArtifactCorrupt)) throw error;
       // Another compaction may have put a newer file in its place between our question and our reading.
@@ -163,7 +165,7 @@ export class Curves {
     }
   }
 
-  private async stored(file: { hash: string; bytes: number }, part: CurvePart): Promise<CurveColumns> {
+  private async stored(file: { hash: string; bytes: number }, part: CurvePart): Promise<CurvePartRead> {
     try {
       return await readCurveFile(bufferOf(this.store, file), file.hash, part, this.kept);
     } catch (error) {
@@ -180,7 +182,14 @@ export class Curves {
 }
 
 type LoadedCurve =
-  { state: CurveState; curve: CurveColumns } | { state: CurveState; curve: null; lost: string };
+  | { state: CurveState; names: string[]; curve: CurveColumns }
+  | { state: CurveState; curve: null; lost: string };
+
+function namesIn(chunks: readonly StoredChunk[]): string[] {
+  const names = new Set<string>();
+  for (const { rows } of chunks) for (const { values } of rows) for (const name in values) names.add(name);
+  return [...names];
+}
 
 function bufferOf(store: CurveStore, { hash, bytes }: { hash: string; bytes: number }): AsyncBuffer {
   return {
