@@ -6,12 +6,13 @@ import { emotionTokens } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
 import { FigureMenu } from './figure-menu';
+import { ReliabilityPart } from './reliability-part';
 import { ClassFigure, classRows, ConfusionFigure, confusionRows } from './result-figures';
 import { ScrollBox } from './scroll-box';
 import { Empty } from './states';
 
 /** What a trial's result gets right and wrong, class by class, on one split of one data set. */
-export function ClassCard({ evaluation }: { evaluation: EvaluationResult }) {
+export function ClassCard({ evaluation, trialId }: { evaluation: EvaluationResult; trialId: string }) {
   const [chosen, setSplit] = useQueryState(`split-${evaluation.dataset}`, 'test');
   const { validation, test } = evaluation.splits;
   const split = chosen === 'validation' && validation ? validation : test;
@@ -40,30 +41,33 @@ export function ClassCard({ evaluation }: { evaluation: EvaluationResult }) {
       {split.images === 0 ? (
         <Empty title="This split has no pictures" />
       ) : (
-        <div className="class-parts">
-          <div>
-            <ClassBars split={split} />
-            <p className="figure-foot">
-              <FigureMenu
-                name={`classes ${evaluation.dataset} ${name}`}
-                title={`F1, precision and recall of each emotion on ${evaluation.dataset}, ${name}`}
-                figure={() => <ClassFigure split={split} />}
-                rows={() => classRows(split)}
-              />
-            </p>
+        <>
+          <div className="class-parts">
+            <div>
+              <ClassBars split={split} />
+              <p className="figure-foot">
+                <FigureMenu
+                  name={`classes ${evaluation.dataset} ${name}`}
+                  title={`F1, precision and recall of each emotion on ${evaluation.dataset}, ${name}`}
+                  figure={() => <ClassFigure split={split} />}
+                  rows={() => classRows(split)}
+                />
+              </p>
+            </div>
+            <div>
+              <ConfusionMatrix split={split} />
+              <p className="figure-foot">
+                <FigureMenu
+                  name={`confusion ${evaluation.dataset} ${name}`}
+                  title={`Confusion matrix on ${evaluation.dataset}, ${name}: rows are given, columns predicted`}
+                  figure={() => <ConfusionFigure split={split} />}
+                  rows={() => confusionRows(split)}
+                />
+              </p>
+            </div>
           </div>
-          <div>
-            <ConfusionMatrix split={split} />
-            <p className="figure-foot">
-              <FigureMenu
-                name={`confusion ${evaluation.dataset} ${name}`}
-                title={`Confusion matrix on ${evaluation.dataset}, ${name}: rows are given, columns predicted`}
-                figure={() => <ConfusionFigure split={split} />}
-                rows={() => confusionRows(split)}
-              />
-            </p>
-          </div>
-        </div>
+          <ReliabilityPart trialId={trialId} dataset={evaluation.dataset} split={name} />
+        </>
       )}
     </section>
   );

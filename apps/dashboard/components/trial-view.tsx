@@ -84,7 +84,7 @@ function Trial({ id }: { id: string }) {
         store={curves}
       />
       {evaluationsOf(own).map((evaluation) => (
-        <ClassCard key={evaluation.dataset} evaluation={evaluation} />
+        <ClassCard key={evaluation.dataset} evaluation={evaluation} trialId={id} />
       ))}
       <JobsCard jobs={own} />
     </>

@@ -12,4 +12,13 @@ export type { SeedAdviceOptions } from './power.js';
 export { renderRobustnessTable, renderTable } from './render/index.js';
 export { experimentTables, fewestSeeds, robustnessTable, withoutMeasuredTimes } from './robustness.js';
 export { attackTitle, epsilonText } from './robustness-columns.js';
+export { reliabilityOf } from './reliability.js';
+export {
+  calibrationBins,
+  classF1,
+  confidenceBin,
+  confusionOf,
+  expectedCalibrationError,
+  scoreLogits,
+} from './score.js';
 export { mean, standardDeviation, summarise } from './summary.js';

@@ -5,6 +5,8 @@ import {
   exportFileName,
   exportFormats,
   type JobItem,
+  reliability,
+  reliabilityQuery,
   type TrialComparison,
   trialComparison,
   trialItem,
@@ -15,9 +17,10 @@ import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
 import { found, Problem } from '../common/problem.js';
-import { beingMadeAgain } from '../files/artifacts.service.js';
+import { Artifacts, beingMadeAgain } from '../files/artifacts.service.js';
 import { Downloads } from '../files/downloads.service.js';
 import { compareTrials } from './compare.js';
+import { evaluatedReliability } from './reliability.js';
 
 const id = z.uuid();
 const compareQuery = z.object({
@@ -37,6 +40,7 @@ export class TrialsController {
     private readonly experiments: Experiments,
     private readonly jobs: Jobs,
     private readonly downloads: Downloads,
+    private readonly artifacts: Artifacts,
   ) {}
 
   @Get('compare')
@@ -70,6 +74,24 @@ export class TrialsController {
   async retry(@Param('id', { schema: id }) trial: string) {
     await this.experiments.retryTrial(trial);
     return found(await this.experiments.trial(trial), 'trial');
+  }
+
+  @Get(':id/reliability')
+  @Answer(200, 'Accuracy against confidence in the bins of the calibration error, per split', reliability)
+  async reliability(
+    @Param('id', { schema: id }) trialId: string,
+    @Query({ schema: reliabilityQuery }) query: z.output<typeof reliabilityQuery>,
+  ) {
+    const trial = found(await this.experiments.trial(trialId), 'trial');
+    const { spec } = found(await this.experiments.describe(trial.experimentId), 'experiment');
+    const dataset = query.dataset ?? spec.data.dataset;
+    const jobId = trial.jobs[`evaluate:${dataset}`];
+    if (jobId === undefined)
+      throw new Problem('not-found', `The trial is not evaluated on a data set ${dataset}.`);
+    const { outputs } = found(await this.jobs.get(jobId), 'job');
+    if (!outputs['logits'])
+      throw new Problem('not-found', `The trial has no figures on ${dataset} yet: it is ${trial.state}.`);
+    return evaluatedReliability(dataset, await this.artifacts.read(outputs['logits'].hash));
   }
 
   @Get(':id/download')

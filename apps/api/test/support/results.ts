@@ -33,11 +33,12 @@ function resultOf(job: JobItem, evaluationOf: (job: JobItem) => EvaluationResult
   return { dataset, version: job.key, bytes: 1, summary: { ...summary, parent } };
 }
 
-/** Ends a trial as its worker would, with real files; each file says its role and the trial's seed. */
+/** Ends a trial as its worker would, with real files; each file says its role and the trial's seed, unless `fileOf` gives one. */
 export async function finishTrial(
   installation: Installation,
   trial: TrialItem,
   evaluationOf: (job: JobItem) => EvaluationResult,
+  fileOf: (job: JobItem, role: string) => Uint8Array | null = () => null,
 ): Promise<void> {
   const done = async (job: JobItem) => {
     const roles = Object.keys(jobCatalog[job.kind as keyof typeof jobCatalog].outputs);
@@ -45,7 +46,8 @@ export async function finishTrial(
     const outputs: Record<string, ArtifactReference> = {};
     for (const role of roles) {
       const text = role === 'metrics' ? JSON.stringify(result) : `${role} of seed ${trial.seed}`;
-      outputs[role] = await put(installation, text);
+      const file = fileOf(job, role);
+      outputs[role] = file ? await installation.store.put(Buffer.from(file)) : await put(installation, text);
     }
     return { outputs, result };
   };

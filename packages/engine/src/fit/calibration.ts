@@ -1,5 +1,5 @@
 import { normalCdf } from '@ferment/statistics';
-import { calibrationBins, expectedCalibrationError } from '../metrics/score.js';
+import { calibrationBins, confidenceBin, expectedCalibrationError } from '../metrics/score.js';
 import { required } from '../required.js';
 import { negativeLogLikelihood, rowsOf, softmaxOf, type LabelledLogits } from './logits.js';
 
@@ -40,7 +40,7 @@ function binOf(judged: readonly Judged[]): Bin {
 function widthBins(judged: readonly Judged[], bins: number): Bin[] {
   const groups = new Map<number, Judged[]>();
   for (const item of judged) {
-    const bin = Math.min(bins - 1, Math.max(0, Math.ceil(item.confidence * bins) - 1));
+    const bin = confidenceBin(item.confidence, bins);
     groups.set(bin, [...(groups.get(bin) ?? []), item]);
   }
   return [...groups.values()].map(binOf);
