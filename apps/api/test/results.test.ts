@@ -1,7 +1,8 @@
-/** What is told of finished trials: how reliable their confidence is. */
+/** What is told of an experiment's results: how reliable their confidence is, and what they are made of. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   experimentDetail,
+  experimentGraph,
   reliability,
   writeSafetensors,
   type ExperimentDetail,
@@ -102,5 +103,47 @@ describe('the reliability of a trial', () => {
     expect((early.body as ProblemDetails).detail).toContain('no figures on faces yet');
     const elsewhere = await get(`trials/${finished.id}/reliability?dataset=others`).expect(404);
     expect((elsewhere.body as ProblemDetails).detail).toContain('not evaluated on a data set others');
+  });
+});
+
+describe('the graph of an experiment', () => {
+  it('has a node for each role, whose counts are those of the jobs, and an edge for each that reads another', async () => {
+    const { nodes, edges } = experimentGraph.parse(
+      (await get(`experiments/${experiment.id}/graph`).expect(200)).body,
+    );
+    const jobs = (await get(`experiments/${experiment.id}/jobs`)).body as JobItem[];
+    const trials = (await get(`experiments/${experiment.id}/trials`)).body as TrialItem[];
+    const node = (id: string) => nodes.find((one) => one.id === id);
+    expect(nodes.map(({ id }) => id).sort()).toEqual(
+      [...new Set(trials.flatMap((trial) => Object.entries(trial.jobs)))]
+        .map(([role, id]) => `${jobs.find((job) => job.id === id)?.kind} ${role}`)
+        .filter((id, index, all) => all.indexOf(id) === index)
+        .sort(),
+    );
+    expect(nodes.reduce((sum, one) => sum + one.jobs, 0)).toBe(jobs.length);
+    // One teacher serves every trial and is finished; of the students only the finished trial's is.
+    expect(node('train teacher')).toMatchObject({ jobs: 1, uses: trials.length, states: { succeeded: 1 } });
+    const students = node('distill student');
+    expect(students).toMatchObject({ jobs: trials.length, uses: trials.length, cached: 0, elsewhere: 0 });
+    expect(students?.states).toEqual({ succeeded: 1, ready: trials.length - 1 });
+    const inputs = edges.find(({ from, to }) => from === 'train teacher' && to === 'distill student')?.inputs;
+    expect(inputs).toBe(trials.length);
+    expect(edges.map(({ from, to }) => `${from} > ${to}`)).toContain(
+      'distill student > evaluate evaluate:faces',
+    );
+    expect(edges.some(({ from, to }) => from === to)).toBe(false);
+  });
+
+  it('marks what was there before, and what others ask for as well', async () => {
+    const again = await request(installation.api.url)
+      .post('/api/v1/experiments')
+      .set({ Authorization: `Bearer ${installation.secrets.researcher}` })
+      .send({ text: spec.replace('name: grid', 'name: again') })
+      .expect(201);
+    const { id } = experimentDetail.parse(again.body);
+    const second = experimentGraph.parse((await get(`experiments/${id}/graph`)).body);
+    expect(second.nodes.find((one) => one.id === 'train teacher')).toMatchObject({ cached: 1, elsewhere: 1 });
+    const { nodes } = experimentGraph.parse((await get(`experiments/${experiment.id}/graph`)).body);
+    expect(nodes.find((one) => one.id === 'train teacher')).toMatchObject({ cached: 0, elsewhere: 1 });
   });
 });

@@ -33,6 +33,12 @@ const RobustnessCard = dynamic(() => import('./robustness-card').then((part) => 
 const FailuresCard = dynamic(() => import('./failures-card').then((part) => part.FailuresCard), {
   ssr: false,
 });
+const ExperimentFigures = dynamic(
+  () => import('./experiment-figures').then((part) => part.ExperimentFigures),
+  {
+    ssr: false,
+  },
+);
 const SearchCard = dynamic(() => import('./search-card').then((part) => part.SearchCard), { ssr: false });
 
 const trialList = z.array(trialItem);
@@ -115,6 +121,7 @@ function Experiment({ id }: { id: string }) {
       <AblationCard experiment={experiment.data} table={table} />
       <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />
+      <ExperimentFigures experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
       <FailuresCard trials={trials.data} jobs={jobs.data} />
     </>
   );

@@ -5,6 +5,7 @@ export * from './emotions.js';
 export * from './events.js';
 export * from './exports.js';
 export * from './failures.js';
+export * from './job-graph.js';
 export * from './jobs.js';
 export * from './logs.js';
 export * from './metrics.js';

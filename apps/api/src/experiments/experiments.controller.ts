@@ -4,6 +4,7 @@ import {
   bestCheckpoint,
   createProject,
   experimentDetail,
+  experimentGraph,
   experimentListItem,
   identifier,
   jobItem,
@@ -134,6 +135,14 @@ export class ExperimentsController {
   async jobs(@Param('id', { schema: id }) experiment: string) {
     found(await this.experiments.describe(experiment), 'experiment');
     return this.experiments.jobs(experiment);
+  }
+
+  @Get(':id/graph')
+  @Allow('viewer')
+  @Answer(200, 'Its jobs by what they are for, with their states, and what reads what', experimentGraph)
+  async graph(@Param('id', { schema: id }) experiment: string) {
+    found(await this.experiments.describe(experiment), 'experiment');
+    return this.experiments.graph(experiment);
   }
 
   @Get(':id/checkpoints/best')

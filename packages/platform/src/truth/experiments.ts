@@ -2,6 +2,7 @@ import {
   trainingKinds,
   type ChangeExperiment,
   type ExperimentDetail,
+  type ExperimentGraph,
   type ExperimentListItem,
   type JobItem,
   type JobParams,
@@ -25,6 +26,7 @@ import { createExperiment, findRepeated, type Idempotency, type NewExperiment } 
 import { extendExperiment, extendStudy } from './experiment-extend.js';
 import { detailOf, experimentColumns, listItemOf, type ExperimentRow } from './experiment-views.js';
 import { changeGraph } from './graph.js';
+import { experimentGraph } from './job-graph.js';
 import { jobItems } from './job-views.js';
 import { linkTable } from './tables.js';
 import { advanceStudy, type StudyGuide } from './studies.js';
@@ -106,6 +108,11 @@ export class Experiments {
   /** In the plan's order; every job stands behind its inputs. */
   jobs(id: string): Promise<JobItem[]> {
     return jobItems(this.database, { experiment: id });
+  }
+
+  /** See {@link experimentGraph}. */
+  graph(id: string): Promise<ExperimentGraph> {
+    return experimentGraph(this.database, id);
   }
 
   /** Which of these keys belong to jobs that succeeded: what a preview calls cached. */
