@@ -1,6 +1,7 @@
 'use client';
 import type { ExperimentDetail, JobItem, TrialItem } from '@ferment/contracts';
 import type { CurveStore } from '../lib/curve-store';
+import { FailuresCard } from './failures-card';
 import { GraphCard } from './graph-card';
 
 interface Props {
@@ -10,7 +11,12 @@ interface Props {
   store: CurveStore;
 }
 
-/** Figures of an experiment that nobody waits for: one script, fetched after the page. */
+/** What of an experiment nobody waits for: one script, fetched after the page. */
 export function ExperimentFigures({ experiment, trials, jobs }: Props) {
-  return <GraphCard experimentId={experiment.id} trials={trials} jobs={jobs} />;
+  return (
+    <>
+      <FailuresCard trials={trials} jobs={jobs} />
+      <GraphCard experimentId={experiment.id} trials={trials} jobs={jobs} />
+    </>
+  );
 }

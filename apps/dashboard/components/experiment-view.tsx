@@ -29,10 +29,7 @@ const TrialsCard = dynamic(() => import('./trials-card').then((part) => part.Tri
 const RobustnessCard = dynamic(() => import('./robustness-card').then((part) => part.RobustnessCard), {
   ssr: false,
 });
-// Most experiments are no search, and nothing in them fails.
-const FailuresCard = dynamic(() => import('./failures-card').then((part) => part.FailuresCard), {
-  ssr: false,
-});
+// Nobody waits for these, and most experiments are no search.
 const ExperimentFigures = dynamic(
   () => import('./experiment-figures').then((part) => part.ExperimentFigures),
   {
@@ -122,7 +119,6 @@ function Experiment({ id }: { id: string }) {
       <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />
       <ExperimentFigures experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
-      <FailuresCard trials={trials.data} jobs={jobs.data} />
     </>
   );
 }

@@ -118,6 +118,13 @@ interface FigureProps {
   choose?: (id: string) => void;
 }
 
+/** This page with a node chosen: for those who open it in another tab. */
+function addressOf(id: string): string {
+  const query = new URLSearchParams(window.location.search);
+  query.set('node', id);
+  return `?${query.toString()}`;
+}
+
 const inset = 14;
 
 function GraphFigure({ layout, chosen, choose }: FigureProps) {
@@ -153,7 +160,7 @@ function GraphFigure({ layout, chosen, choose }: FigureProps) {
           <g key={node.id} transform={`translate(${x} ${y})`}>
             {choose ? (
               <a
-                href={`?node=${encodeURIComponent(node.id)}`}
+                href={addressOf(node.id)}
                 className="graph-node"
                 aria-current={chosen === node.id ? 'true' : undefined}
                 aria-label={`${node.kind}, ${roleTitle(node)}: ${[progressText(node), sharingText(node)].filter(Boolean).join(', ')}`}

@@ -9,6 +9,7 @@ import {
   type JobItem,
   type TrialItem,
 } from '@ferment/contracts';
+import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { useSearchParams } from 'next/navigation';
 import { useEffect, useMemo, useState } from 'react';
@@ -17,11 +18,13 @@ import { compareAddress } from '../lib/compared';
 import { CurveStore } from '../lib/curve-store';
 import { useMany } from '../lib/use-many';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
-import { ClassCard } from './class-card';
 import { CurvesCard } from './curves-card';
 import { Downloads } from './downloads';
 import { JobsCard, type RoleJob } from './jobs-card';
 import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
+
+// There are no figures before the end of the training: their script need not be there with the curves.
+const ClassCard = dynamic(() => import('./class-card').then((part) => part.ClassCard), { ssr: false });
 
 const jobPath = (id: string) => `jobs/${id}`;
 
