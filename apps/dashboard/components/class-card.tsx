@@ -194,7 +194,7 @@ function ConfusionMatrix({ split }: { split: SplitMetrics }) {
                     className={`number ${row === column ? 'diagonal' : ''}`}
                     title={`${given} called ${predicted}: ${(100 * share).toFixed(1)} %`}
                     style={{
-                      background: `color-mix(in srgb, var(--accent) ${Math.round(62 * share)}%, transparent)`,
+                      background: `color-mix(in srgb, var(--heat) ${Math.round(62 * share)}%, transparent)`,
                     }}
                   >
                     {count(split.confusion[row]?.[column] ?? 0)}

@@ -12,7 +12,7 @@ import {
 import Link from 'next/link';
 import { useEffect, useMemo, type MouseEvent } from 'react';
 import { duration, plural } from '../lib/format';
-import { layoutGraph, nodeSize, roleTitle, type GraphLayout } from '../lib/graph-layout';
+import { layoutGraph, nodeSize, roleTitle, type GraphLayout, type PlacedEdge } from '../lib/graph-layout';
 import { useQueryState } from '../lib/use-query-state';
 import { useResource } from '../lib/use-resource';
 import { FigureMenu } from './figure-menu';
@@ -52,7 +52,7 @@ export function GraphCard({ experimentId, trials, jobs }: Props) {
                   ],
                 ),
                 ['from', 'to', 'inputs'],
-                ...layout.edges.map(({ from, to, inputs }) => [from.node.id, to.node.id, inputs]),
+                ...layout.edges.map(({ from, to, inputs }) => [from.id, to.id, inputs]),
               ]}
             />
           </div>
@@ -102,11 +102,11 @@ function progressText({ jobs, states }: GraphNode): string {
   return [`${states.succeeded ?? 0} of ${jobs} done`, ...others].join(', ');
 }
 
-/** How much of the work is not done anew: "for 12 trials", "3 cached". */
+/** How much of the work is not done anew: "asked for 12 times, 1 cached". */
 function sharingText({ jobs, uses, cached, elsewhere }: GraphNode): string {
   return [
-    uses > jobs ? `shared by ${uses}` : '',
-    cached > 0 ? `${cached} cached` : elsewhere > 0 ? `${elsewhere} shared out` : '',
+    uses > jobs ? `asked for ${uses} times` : '',
+    cached > 0 ? `${cached} cached` : elsewhere > 0 ? `${elsewhere} in other experiments` : '',
   ]
     .filter((part) => part !== '')
     .join(', ');
@@ -125,6 +125,17 @@ function addressOf(id: string): string {
   return `?${query.toString()}`;
 }
 
+/** Curves between columns, straight lines where it passes one. */
+function edgePath(through: PlacedEdge['through']): string {
+  return through.reduce((path, [x, y], index) => {
+    const [fromX, fromY] = through[index - 1] ?? [x, y];
+    if (index === 0) return `M${x} ${y}`;
+    if (fromY === y) return `${path}H${x}`;
+    const bend = (x - fromX) / 2;
+    return `${path}C${fromX + bend} ${fromY} ${x - bend} ${y} ${x} ${y}`;
+  }, '');
+}
+
 const inset = 14;
 
 function GraphFigure({ layout, chosen, choose }: FigureProps) {
@@ -138,21 +149,14 @@ function GraphFigure({ layout, chosen, choose }: FigureProps) {
       aria-label={`Job graph of ${plural(layout.nodes.length, 'stage')}`}
     >
       <g transform={`translate(${inset} ${inset})`}>
-        {layout.edges.map(({ from, to }) => {
-          const [x1, y1] = [from.x + nodeSize.width, from.y + nodeSize.height / 2];
-          const [x2, y2] = [to.x - 7, to.y + nodeSize.height / 2];
-          const bend = Math.max(18, (x2 - x1) / 2);
-          const lit = chosen !== '' && (chosen === from.node.id || chosen === to.node.id);
+        {layout.edges.map(({ from, to, through }) => {
+          const lit = chosen !== '' && (chosen === from.id || chosen === to.id);
           const colour = lit ? 'var(--accent)' : 'var(--border-strong)';
+          const [x, y] = through.at(-1) ?? [0, 0];
           return (
-            <g key={`${from.node.id} ${to.node.id}`} aria-hidden="true">
-              <path
-                d={`M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`}
-                fill="none"
-                stroke={colour}
-                strokeWidth={lit ? 2 : 1.25}
-              />
-              <path d={`M${x2} ${y2 - 4}l7 4l-7 4Z`} fill={colour} />
+            <g key={`${from.id} ${to.id}`} aria-hidden="true">
+              <path d={edgePath(through)} fill="none" stroke={colour} strokeWidth={lit ? 2 : 1.25} />
+              <path d={`M${x - 7} ${y - 4}l7 4l-7 4Z`} fill={colour} />
             </g>
           );
         })}
@@ -163,7 +167,6 @@ function GraphFigure({ layout, chosen, choose }: FigureProps) {
                 href={addressOf(node.id)}
                 className="graph-node"
                 aria-current={chosen === node.id ? 'true' : undefined}
-                aria-label={`${node.kind}, ${roleTitle(node)}: ${[progressText(node), sharingText(node)].filter(Boolean).join(', ')}`}
                 onClick={(press: MouseEvent) => {
                   if (press.ctrlKey || press.metaKey || press.shiftKey) return;
                   press.preventDefault();
@@ -189,7 +192,6 @@ function NodeShape({ node, chosen }: { node: GraphNode; chosen: boolean }) {
     barStates.slice(0, index).reduce((sum, state) => sum + (node.states[state] ?? 0), 0),
   );
   const title = roleTitle(node);
-  const sharing = sharingText(node);
   return (
     <>
       <rect
@@ -204,7 +206,7 @@ function NodeShape({ node, chosen }: { node: GraphNode; chosen: boolean }) {
         {title.length > 26 ? `${title.slice(0, 25)}…` : title}
       </Text>
       <Text x={10} y={30} muted>
-        {[node.kind, sharing].filter((part) => part !== '').join(' · ')}
+        {node.kind}
       </Text>
       {barStates.map((state, index) => {
         const jobs = node.states[state] ?? 0;
@@ -221,6 +223,9 @@ function NodeShape({ node, chosen }: { node: GraphNode; chosen: boolean }) {
       })}
       <Text x={10} y={55} muted>
         {progressText(node)}
+      </Text>
+      <Text x={10} y={70} muted>
+        {sharingText(node)}
       </Text>
     </>
   );
@@ -275,7 +280,7 @@ function NodeJobs({ node, trials, jobs, close }: NodeJobsProps) {
           <thead>
             <tr>
               {['State', 'Trials', 'Time', 'Attempts', 'Remarks'].map((name) => (
-                <th key={name} scope="col">
+                <th key={name} scope="col" className={name === 'Time' || name === 'Attempts' ? 'number' : ''}>
                   {name}
                 </th>
               ))}

@@ -119,7 +119,7 @@ export function ConfusionFigure({ split }: { split: SplitMetrics }) {
               y={top + given * 34}
               width={cell}
               height={34}
-              fill="var(--accent)"
+              fill="var(--heat)"
               fillOpacity={0.62 * share}
               stroke="var(--border)"
             />

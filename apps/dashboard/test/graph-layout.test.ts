@@ -30,6 +30,20 @@ describe('the layout of a job graph', () => {
     expect(layout.edges).toHaveLength(edges.length);
   });
 
+  it('leads an edge past the columns between without crossing what stands there', () => {
+    const edges = [edge('a', 'b'), edge('b', 'c'), edge('a', 'c')];
+    const { nodes, edges: drawn } = layoutGraph({ nodes: ['a', 'b', 'c'].map(node), edges });
+    const b = nodes.find((one) => one.node.id === 'b');
+    const long = drawn.find(({ from, to }) => from.id === 'a' && to.id === 'c');
+    const beside = long?.through.filter(([x]) => x >= (b?.x ?? NaN) && x <= (b?.x ?? NaN) + nodeSize.width);
+    expect(beside).toHaveLength(2);
+    for (const [, y] of beside ?? [])
+      expect(y > (b?.y ?? NaN) && y < (b?.y ?? NaN) + nodeSize.height).toBe(false);
+    expect(long?.through.map(([x]) => x)).toEqual(
+      [...(long?.through ?? [])].map(([x]) => x).sort((l, r) => l - r),
+    );
+  });
+
   it('orders a column by what it reads, so that edges which need not cross do not', () => {
     const nodes = ['a', 'b', 'of b', 'of a'].map(node);
     const { nodes: placed } = layoutGraph({ nodes, edges: [edge('a', 'of a'), edge('b', 'of b')] });
