@@ -10,6 +10,7 @@ import {
   type TrialComparison,
   type TrialItem,
 } from '@ferment/contracts';
+import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { useMemo, useState } from 'react';
 import { z } from 'zod';
@@ -23,6 +24,10 @@ import { CompareCurves } from './compare-curves';
 import { Select } from './controls';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
+
+const TradeOffCard = dynamic(() => import('./trade-off-card').then((part) => part.TradeOffCard), {
+  ssr: false,
+});
 
 const experimentPage = page(experimentListItem);
 const trialList = z.array(trialItem);
@@ -42,6 +47,7 @@ export function CompareView() {
     trialComparison,
   );
   const labels = useMemo(() => trialLabels(trials, experiments.found), [trials, experiments.found]);
+  const differences = useMemo(() => condensed(comparison.data?.differences ?? []), [comparison.data]);
   const change = (next: readonly string[]) => setText(next.join(','));
 
   if (error && trials.length === 0) return <Failure error={error} retry={() => window.location.reload()} />;
@@ -65,6 +71,7 @@ export function CompareView() {
             experiments={experiments.found}
             remove={(id) => change(ids.filter((each) => each !== id))}
           />
+          <TradeOffCard trials={trials} labels={labels} differences={differences} />
           <CompareCurves trials={trials} labels={labels} experiments={experiments.found} />
           <DifferencesCard
             labels={labels}

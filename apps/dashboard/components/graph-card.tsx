@@ -67,7 +67,8 @@ export function GraphCard({ experimentId, trials, jobs }: Props) {
             <NodeJobs node={node} trials={trials ?? []} jobs={jobs ?? []} close={() => choose('')} />
           ) : (
             <p className="figure-foot muted">
-              Arrows lead from what is read to what reads it. Choose a stage to see its jobs.
+              Arrows lead from what is read to what reads it. Choose a stage to see its jobs. “Cached” was
+              finished before this experiment asked for it, “elsewhere” is in other experiments.
             </p>
           )}
         </>
@@ -102,14 +103,10 @@ function progressText({ jobs, states }: GraphNode): string {
   return [`${states.succeeded ?? 0} of ${jobs} done`, ...others].join(', ');
 }
 
-/** How much of the work is not done anew: "asked for 12 times, 1 cached". */
-function sharingText({ jobs, uses, cached, elsewhere }: GraphNode): string {
-  return [
-    uses > jobs ? `asked for ${uses} times` : '',
-    cached > 0 ? `${cached} cached` : elsewhere > 0 ? `${elsewhere} in other experiments` : '',
-  ]
-    .filter((part) => part !== '')
-    .join(', ');
+/** What was there before or serves others as well. */
+function sharingText({ cached, elsewhere }: GraphNode): string {
+  const marks = [cached > 0 ? `${cached} cached` : '', elsewhere > 0 ? `${elsewhere} also elsewhere` : ''];
+  return marks.filter((mark) => mark !== '').join(', ');
 }
 
 interface FigureProps {
@@ -206,7 +203,7 @@ function NodeShape({ node, chosen }: { node: GraphNode; chosen: boolean }) {
         {title.length > 26 ? `${title.slice(0, 25)}…` : title}
       </Text>
       <Text x={10} y={30} muted>
-        {node.kind}
+        {node.uses > node.jobs ? `${node.kind}, used ${node.uses} times` : node.kind}
       </Text>
       {barStates.map((state, index) => {
         const jobs = node.states[state] ?? 0;

@@ -1,0 +1,74 @@
+import { describe, expect, it } from '@jest/globals';
+import { frontier, measureAxis, measuresOf, parameterAxis, type Measure } from '../lib/trade-offs';
+
+const measure = (better: Measure['better'], values: Measure['values']): Measure => ({
+  ...{ key: 'k', title: 'k', better, values },
+});
+
+describe('the frontier of two measures', () => {
+  it('holds those that no other outdoes, whichever end is wanted', () => {
+    const accuracy = measure('high', [0.7, 0.6, 0.65, 0.5]);
+    const parameters = measure('low', [100, 10, 50, 60]);
+    // The last is less accurate than the third and larger.
+    expect(frontier(parameters, accuracy)).toEqual([true, true, true, false]);
+    expect(frontier(accuracy, parameters)).toEqual([true, true, true, false]);
+    expect(frontier(measure('high', [100, 10, 50, 60]), accuracy)).toEqual([true, false, false, false]);
+  });
+
+  it('holds equal ones both, outdoes one that is only as good in one, and leaves out what has no figure', () => {
+    const y = measure('high', [0.5, 0.5, 0.5, 0.9]);
+    expect(frontier(measure('high', [1, 1, 0.9, null]), y)).toEqual([true, true, false, false]);
+  });
+});
+
+describe('measures', () => {
+  type Evaluation = Parameters<typeof measuresOf>[0][number] extends ReadonlyMap<string, infer E> ? E : never;
+  const evaluation = (accuracy: number, worst: [number, number][] | null) =>
+    ({
+      splits: { validation: null, test: { accuracy, macroF1: accuracy, nll: 1, ece: 0.1 } },
+      ...{ parameters: 1000, macs: 5000 },
+      robustness: worst && {
+        worstCase: worst.map(([epsilon, robust]) => ({ epsilon, accuracy: robust })),
+        corruptions: [],
+        cost: { latency: null },
+      },
+    }) as unknown as Evaluation;
+
+  it('are those that any trial has, per data set, and null for those that lack them', () => {
+    const measures = measuresOf([
+      new Map([['fer', evaluation(0.6, [[8 / 255, 0.3]])]]),
+      new Map([
+        ['fer', evaluation(0.7, null)],
+        ['kdef', evaluation(0.8, null)],
+      ]),
+      new Map(),
+    ]);
+    const values = (key: string) => measures.find((one) => one.key === key)?.values;
+    expect(values('fer.accuracy')).toEqual([0.6, 0.7, null]);
+    expect(values('fer.robust@8/255')).toEqual([0.3, null, null]);
+    expect(values('kdef.accuracy')).toEqual([null, 0.8, null]);
+    expect(values('fer.latency')).toBeUndefined();
+    expect(measures.find(({ key }) => key === 'kdef.accuracy')?.title).toBe('test accuracy, kdef');
+  });
+});
+
+describe('an axis of parallel coordinates', () => {
+  it('has the better end of a measure on top', () => {
+    const text = (value: number) => value.toFixed(1);
+    expect(measureAxis(measure('high', [1, 3, null, 2]), text).places).toEqual([0, 1, null, 0.5]);
+    const low = measureAxis(measure('low', [1, 3, 2]), text);
+    expect(low.places).toEqual([1, 0, 0.5]);
+    expect(low.marks).toEqual([
+      { place: 1, text: '1.0' },
+      { place: 0, text: '3.0' },
+    ]);
+    expect(measureAxis(measure('high', [2, 2]), text).places).toEqual([0.5, 0.5]);
+  });
+
+  it('sets numbers by size and other values by their order', () => {
+    expect(parameterAxis({ path: 'seed', values: [0, 4, 1] }).places).toEqual([0, 1, 0.25]);
+    const method = parameterAxis({ path: 'method', values: ['kd', null, 'dkd', 'kd'] });
+    expect(method.places).toEqual([0, 0.5, 1, 0]);
+    expect(method.marks.map(({ text }) => text)).toEqual(['kd', '–', 'dkd']);
+  });
+});
