@@ -1,12 +1,14 @@
 'use client';
+import dynamic from 'next/dynamic';
 import { useMemo } from 'react';
 import { middleRange, type GroupedCurves } from '../lib/curves';
-import { count, figure } from '../lib/format';
-import { axisTitles, type Axis } from '../lib/series';
+import { count } from '../lib/format';
+import { axisFigure, axisTitles } from '../lib/series';
 import type { CurveSettings } from '../lib/use-curves';
-import { FigureMenu } from './figure-menu';
 import { LineChart, type Line } from './line-chart';
-import { SvgLines } from './svg-lines';
+
+// Saving is asked for late, if ever: its script need not be there with the curves.
+const CurveSave = dynamic(() => import('./curve-save').then((part) => part.CurveSave), { ssr: false });
 
 interface Props {
   curves: GroupedCurves;
@@ -26,10 +28,6 @@ interface Props {
   pinned: number | null;
   onPin: (x: number | null) => void;
 }
-
-/** Along what axis, as a number's unit. */
-export const axisFigure = (axis: Axis, value: number | undefined): string =>
-  axis === 'time' ? `${figure(value, 1)} min` : `${axis} ${figure(value, axis === 'step' ? 0 : 2)}`;
 
 /** Curves with what can be done to them: zoom, mark a place, save them as a figure or as values. */
 export function CurveFigure(props: Props) {
@@ -78,30 +76,14 @@ export function CurveFigure(props: Props) {
             Unpin {axisFigure(axis, pinned)}
           </button>
         )}
-        <FigureMenu
-          name={`${title} curves`}
-          title={label}
-          figure={() => (
-            <SvgLines
-              {...drawn}
-              panels={[{ title: '', xs: curves.xs, lines }]}
-              yLabel={title}
-              legend={lines.flatMap(({ key, colour }) => {
-                const name = names.get(key);
-                return name === undefined ? [] : [{ key: name, colour }];
-              })}
-            />
-          )}
-          rows={() => [
-            [axis, 'group', 'run', 'value'],
-            ...curves.groups.flatMap(({ group, runs }) =>
-              runs.flatMap((run) =>
-                run.values.flatMap((value, index) =>
-                  value === null ? [] : [[curves.xs[index], group, run.label, value]],
-                ),
-              ),
-            ),
-          ]}
+        <CurveSave
+          drawn={drawn}
+          curves={curves}
+          lines={lines}
+          names={names}
+          axis={axis}
+          title={title}
+          label={label}
         />
       </div>
     </>

@@ -1,5 +1,6 @@
 'use client';
 import type { ExperimentDetail, JobItem, JobProgress } from '@ferment/contracts';
+import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { ago, count, duration, plural, shortHash } from '../lib/format';
 import { useNow } from '../lib/use-resource';
@@ -7,13 +8,20 @@ import { Saved } from './experiment-list';
 import { Meter, TrialBar } from './progress';
 import { StatePill } from './states';
 
+// Not part of what is looked at first.
+const ExperimentActions = dynamic(
+  () => import('./experiment-actions').then((part) => part.ExperimentActions),
+  { ssr: false },
+);
+
 interface Props {
   experiment: ExperimentDetail;
   jobs: readonly JobItem[] | null;
   progress: ReadonlyMap<string, JobProgress>;
+  renew: () => void;
 }
 
-export function ExperimentHead({ experiment, jobs, progress }: Props) {
+export function ExperimentHead({ experiment, jobs, progress, renew }: Props) {
   const now = useNow(1000);
   const ended = experiment.endedAt === null ? null : Date.parse(experiment.endedAt);
   const elapsed = (ended ?? now) - Date.parse(experiment.createdAt);
@@ -31,6 +39,7 @@ export function ExperimentHead({ experiment, jobs, progress }: Props) {
             {tag}
           </span>
         ))}
+        <ExperimentActions experiment={experiment} renew={renew} />
       </div>
       {experiment.description === '' ? null : <p className="description">{experiment.description}</p>}
       <dl className="facts">

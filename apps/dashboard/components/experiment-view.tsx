@@ -17,10 +17,13 @@ import { useEffect, useState } from 'react';
 import { z } from 'zod';
 import { CurveStore } from '../lib/curve-store';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
-import { CurvesCard } from './curves-card';
 import { ExperimentHead } from './experiment-head';
-import { Empty, Failure, Skeleton, Stale } from './states';
+import { CurvesPlace, Empty, Failure, Skeleton, Stale } from './states';
 
+const CurvesCard = dynamic(() => import('./curves-card').then((part) => part.CurvesCard), {
+  ssr: false,
+  loading: CurvesPlace,
+});
 // The tables come after the curves, and mostly much later: their scripts need not be there first.
 const AblationCard = dynamic(() => import('./ablation-card').then((part) => part.AblationCard), {
   ssr: false,
@@ -112,7 +115,7 @@ function Experiment({ id }: { id: string }) {
       {stale?.error && stale.loadedAt !== null ? (
         <Stale since={stale.loadedAt} error={stale.error} retry={renew} />
       ) : null}
-      <ExperimentHead experiment={experiment.data} jobs={jobs.data} progress={progress} />
+      <ExperimentHead experiment={experiment.data} jobs={jobs.data} progress={progress} renew={renew} />
       <CurvesCard experiment={experiment.data} trials={trials.data} jobs={jobs.data} store={curves} />
       {studied ? <SearchCard experiment={experiment.data} history={study} /> : null}
       <AblationCard experiment={experiment.data} table={table} />

@@ -113,3 +113,8 @@ export function Stale({ since, error, retry }: { since: number; error: ApiError;
     </p>
   );
 }
+
+/** Where the curves will be, while their script comes. */
+export function CurvesPlace() {
+  return <Skeleton rows={1} height={480} />;
+}

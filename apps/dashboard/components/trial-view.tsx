@@ -18,12 +18,16 @@ import { compareAddress } from '../lib/compared';
 import { CurveStore } from '../lib/curve-store';
 import { useMany } from '../lib/use-many';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
-import { CurvesCard } from './curves-card';
 import { Downloads } from './downloads';
-import { JobsCard, type RoleJob } from './jobs-card';
-import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
+import type { RoleJob } from './jobs-card';
+import { CurvesPlace, Empty, Failure, Skeleton, Stale, StatePill } from './states';
 
 // There are no figures before the end of the training: their script need not be there with the curves.
+const CurvesCard = dynamic(() => import('./curves-card').then((part) => part.CurvesCard), {
+  ssr: false,
+  loading: CurvesPlace,
+});
+const JobsCard = dynamic(() => import('./jobs-card').then((part) => part.JobsCard), { ssr: false });
 const ClassCard = dynamic(() => import('./class-card').then((part) => part.ClassCard), { ssr: false });
 
 const jobPath = (id: string) => `jobs/${id}`;

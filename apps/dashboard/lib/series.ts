@@ -1,4 +1,5 @@
 import type { CurveBuckets, MetricRow } from '@ferment/contracts';
+import { figure } from './format';
 
 export type Axis = 'epoch' | 'step' | 'time';
 
@@ -72,3 +73,7 @@ export const axisTitles: Readonly<Record<Axis, string>> = {
   step: 'step',
   time: 'minutes since the first point',
 };
+
+/** Along what axis, as a number's unit. */
+export const axisFigure = (axis: Axis, value: number | undefined): string =>
+  axis === 'time' ? `${figure(value, 1)} min` : `${axis} ${figure(value, axis === 'step' ? 0 : 2)}`;
