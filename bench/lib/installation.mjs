@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { connectDatabase, createLogger, migrate, startEmbeddedPostgres, Tokens } from '@ferment/platform';
 
 /** An empty, migrated database with its token; `stop` removes everything. */
-export async function startInstallation(name) {
+export async function startInstallation(name, role = 'viewer') {
   const log = createLogger('bench', 'warn');
   const folder = await mkdtemp(join(tmpdir(), `ferment-${name}-`));
   // The server's own user must reach its data in it.
@@ -17,7 +17,7 @@ export async function startInstallation(name) {
   const postgres = await startEmbeddedPostgres({ folder: join(folder, 'postgres'), log });
   await migrate(postgres.url);
   const database = await connectDatabase(postgres.url, { answerMilliseconds: 600_000 });
-  const { token } = await new Tokens(database).create({ name: 'bench', role: 'viewer' });
+  const { token } = await new Tokens(database).create({ name: 'bench', role });
   return {
     folder,
     log,

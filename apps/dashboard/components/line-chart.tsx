@@ -76,7 +76,7 @@ const leastStretch = 6;
 /**
  * A uPlot chart in the page's colours. Data changes keep the chart; a change of lines or theme draws it anew. With
  * `onZoom` a stretch can be drawn out with the pointer or with + and - around the marked place, which the arrow keys
- * move; a double click, 0 or Escape ask for all of it.
+ * move; the wheel moves along sideways and, with Ctrl, goes nearer; a double click, 0 or Escape ask for all of it.
  */
 export function LineChart(props: Props) {
   const { xs, lines, height, xLabel, label, logarithmic = false, logarithmicX = false, range, sync } = props;
@@ -174,6 +174,9 @@ export function LineChart(props: Props) {
         if (Math.abs(event.clientX - down) < leastStretch) pinAt(plot);
       });
       plot.over.addEventListener('dblclick', () => latest.current.onZoom?.(null));
+      plot.over.addEventListener('wheel', (event) => turned(plot, event, latest.current.onZoom), {
+        passive: false,
+      });
     };
     const pinAt = (plot: uPlot) => {
       const { idx } = plot.cursor;
@@ -222,6 +225,23 @@ export function LineChart(props: Props) {
       {...(interactive && { tabIndex: 0, onKeyDown, 'aria-roledescription': 'chart' })}
     />
   );
+}
+
+/** Sideways the wheel moves along the axis, with Ctrl it goes nearer or further around the pointer; else it scrolls. */
+function turned(plot: uPlot, event: WheelEvent, onZoom: Props['onZoom']): void {
+  const { min = 0, max = 0 } = plot.scales['x'] ?? {};
+  const width = plot.over.clientWidth;
+  if (!onZoom || min === null || max === null || width === 0) return;
+  const sideways = event.shiftKey ? event.deltaX + event.deltaY : event.deltaX;
+  if (event.ctrlKey) {
+    const at = plot.posToVal(event.offsetX, 'x');
+    const factor = Math.exp(event.deltaY / 300);
+    onZoom([at - (at - min) * factor, at + (max - at) * factor]);
+  } else if (Math.abs(sideways) > Math.abs(event.shiftKey ? 0 : event.deltaY)) {
+    const moved = (sideways / width) * (max - min);
+    onZoom([min + moved, max + moved]);
+  } else return;
+  event.preventDefault();
 }
 
 /** Whether the key meant something to the chart. */

@@ -13,28 +13,26 @@ export interface CurvesWanted {
   readonly steps?: readonly [number, number];
 }
 
-/** Curves of several jobs in buckets, a hundred jobs a request. */
+/** Curves of several jobs in buckets; at most {@link jobsOfRequest} of them. */
 export async function loadCurves(
   { jobs, series, resolution, steps }: CurvesWanted,
   signal?: AbortSignal,
 ): Promise<CurveBuckets['curves']> {
-  const curves: CurveBuckets['curves'] = [];
-  for (let start = 0; start < jobs.length; start += jobsOfRequest) {
-    const query = new URLSearchParams(jobs.slice(start, start + jobsOfRequest).map((job) => ['job', job]));
-    // Asked for no series, the answer has them all.
-    query.set('series', series.join(',') || 'none');
-    query.set('resolution', String(resolution));
-    query.set('axes', 'epoch,time');
-    if (steps) {
-      query.set('from', String(steps[0]));
-      query.set('to', String(steps[1]));
-    }
-    curves.push(...(await read(`metrics?${query.toString()}`, curveBuckets, signal)).curves);
+  const query = new URLSearchParams(jobs.map((job) => ['job', job]));
+  // Asked for no series, the answer has them all.
+  query.set('series', series.join(',') || 'none');
+  query.set('resolution', String(resolution));
+  query.set('axes', 'epoch,time');
+  if (steps) {
+    query.set('from', String(steps[0]));
+    query.set('to', String(steps[1]));
   }
-  return curves;
+  return (await read(`metrics?${query.toString()}`, curveBuckets, signal)).curves;
 }
 
-const jobsOfRequest = 100;
+/** Jobs whose curves are asked for at once: the first of many are drawn while the others come. */
+export const jobsOfRequest = 50;
+const manyJobs = 40;
 
 interface Curve {
   /** Of all series that it has, loaded or not. */
@@ -152,23 +150,12 @@ export class CurveStore {
       this.loading.set(job, coming);
     }
     try {
-      for (const { jobId, cursor, names, series: found } of await this.load({
-        ...{ jobs, series, resolution: this.resolution },
-      })) {
-        const curve = this.curves.get(jobId) ?? { names: new Set(), series: new Map() };
-        for (const name of names) curve.names.add(name);
-        const fresh: Curve['series'] = new Map(
-          series.map((name) => [name, { points: seriesFrom(found[name]), cursor }]),
-        );
-        for (const chunk of this.loading.get(jobId)?.chunks ?? [])
-          this.apply({ names: curve.names, series: fresh }, chunk);
-        for (const [name, loaded] of fresh) curve.series.set(name, loaded);
-        this.curves.set(jobId, curve);
+      // Of many curves on one chart each has less room.
+      const resolution = jobs.length > manyJobs ? Math.ceil(this.resolution / 2) : this.resolution;
+      for (let start = 0; start < jobs.length; start += jobsOfRequest) {
+        const asked = jobs.slice(start, start + jobsOfRequest);
+        this.take(asked, series, await this.load({ jobs: asked, series, resolution }));
       }
-      // Of jobs that are gone nothing was answered.
-      for (const job of jobs)
-        if (!this.curves.has(job)) this.curves.set(job, { names: new Set(), series: new Map() });
-      this.changed();
     } finally {
       for (const job of jobs) {
         const coming = this.loading.get(job);
@@ -176,6 +163,24 @@ export class CurveStore {
         if (coming?.series.size === 0) this.loading.delete(job);
       }
     }
+  }
+
+  private take(jobs: readonly string[], series: readonly string[], answer: CurveBuckets['curves']): void {
+    for (const { jobId, cursor, names, series: found } of answer) {
+      const curve = this.curves.get(jobId) ?? { names: new Set(), series: new Map() };
+      for (const name of names) curve.names.add(name);
+      const fresh: Curve['series'] = new Map(
+        series.map((name) => [name, { points: seriesFrom(found[name]), cursor }]),
+      );
+      for (const chunk of this.loading.get(jobId)?.chunks ?? [])
+        this.apply({ names: curve.names, series: fresh }, chunk);
+      for (const [name, loaded] of fresh) curve.series.set(name, loaded);
+      this.curves.set(jobId, curve);
+    }
+    // Of jobs that are gone nothing was answered.
+    for (const job of jobs)
+      if (!this.curves.has(job)) this.curves.set(job, { names: new Set(), series: new Map() });
+    this.changed();
   }
 
   /** Redraws at most every 100 ms, however fast chunks come. */

@@ -102,6 +102,16 @@ export interface Drawing {
   readonly zoom?: readonly [number, number] | null;
 }
 
+/** A stretch of one run's points, by columns. */
+interface Drawn {
+  run: Run;
+  xs: readonly number[];
+  ys: readonly number[];
+  /** Index of the first, and after the last. */
+  from: number;
+  to: number;
+}
+
 /** Runs of one series brought onto one grid, grouped, with means and bands. */
 export function groupCurves(
   runs: readonly Run[],
@@ -109,41 +119,87 @@ export function groupCurves(
   { axis, smoothing, zoom = null }: Drawing,
 ): GroupedCurves {
   let [shown, of] = [0, 0];
-  const drawn = runs.flatMap((run) => {
+  const drawn = runs.flatMap((run): Drawn[] => {
     const series = run.series(name);
     if (!series || series.step.length === 0) return [];
     shown += series.step.length;
     of += series.of;
-    const all = smooth(pointsOf(series, axis), smoothing);
-    const points = zoom === null ? all : all.filter(({ x }) => x >= zoom[0] && x <= zoom[1]);
-    return points.length === 0 ? [] : [{ run, points }];
+    const { xs, ys } = placed(series, axis, smoothing);
+    const from = zoom === null ? 0 : firstFrom(xs, zoom[0]);
+    const to = zoom === null ? xs.length : firstAfter(xs, zoom[1]);
+    return from >= to ? [] : [{ run, xs, ys, from, to }];
   });
-  const width = bucketWidth(
-    drawn.map(({ points }) => points),
-    axis,
-  );
-  const place = (x: number) => (width === 0 ? x : (Math.floor(x / width) + 0.5) * width);
-  const xs = [...new Set(drawn.flatMap(({ points }) => points.map(({ x }) => place(x))))].sort(
-    (a, b) => a - b,
-  );
-  const position = new Map(xs.map((x, index) => [x, index]));
-  const onGrid = (points: readonly Point[]): Values => {
-    const sums = xs.map(() => 0);
-    const counts = xs.map(() => 0);
-    for (const { x, y } of points) {
-      const index = position.get(place(x)) ?? 0;
-      sums[index] = (sums[index] ?? 0) + y;
+  const { xs, indexOf } = gridOf(drawn, axis);
+  const onGrid = ({ xs: places, ys, from, to }: Drawn): Values => {
+    const sums = new Float64Array(xs.length);
+    const counts = new Uint32Array(xs.length);
+    for (let at = from; at < to; at += 1) {
+      const index = indexOf(places[at] ?? 0);
+      sums[index] = (sums[index] ?? 0) + (ys[at] ?? 0);
       counts[index] = (counts[index] ?? 0) + 1;
     }
-    return sums.map((sum, index) => (counts[index] ? sum / (counts[index] ?? 1) : null));
+    return Array.from(sums, (sum, index) => (counts[index] ? sum / (counts[index] ?? 1) : null));
   };
   const groups = [...new Set(drawn.map(({ run }) => run.group))].map((group): GroupCurve => {
     const members = drawn
       .filter(({ run }) => run.group === group)
-      .map(({ run, points }) => ({ label: run.label, values: onGrid(points) }));
+      .map((one) => ({ label: one.run.label, values: onGrid(one) }));
     return { group, runs: members, ...overRuns(members.map(({ values }) => values)) };
   });
   return { xs, groups, shown, of };
+}
+
+/** Of each series, as it was asked for last: a stretch that is moved along asks with every frame. */
+const placedBefore = new WeakMap<
+  Series,
+  { axis: Axis; smoothing: number; xs: readonly number[]; ys: readonly number[] }
+>();
+
+function placed(series: Series, axis: Axis, smoothing: number) {
+  const before = placedBefore.get(series);
+  if (before?.axis === axis && before.smoothing === smoothing) return before;
+  const points = smooth(pointsOf(series, axis), smoothing);
+  const found = { axis, smoothing, xs: points.map(({ x }) => x), ys: points.map(({ y }) => y) };
+  placedBefore.set(series, found);
+  return found;
+}
+
+/** Index of the first that is not below `low`; places rise. */
+function firstFrom(places: readonly number[], low: number): number {
+  let [from, to] = [0, places.length];
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((places[middle] ?? 0) < low) from = middle + 1;
+    else to = middle;
+  }
+  return from;
+}
+
+/** Index of the first that is above `high`. */
+function firstAfter(places: readonly number[], high: number): number {
+  let at = firstFrom(places, high);
+  while (at < places.length && (places[at] ?? 0) <= high) at += 1;
+  return at;
+}
+
+/** Places that all runs have in common, and which of them a place falls to. */
+function gridOf(
+  drawn: readonly Drawn[],
+  axis: Axis,
+): { xs: readonly number[]; indexOf: (x: number) => number } {
+  const width = bucketWidth(drawn, axis);
+  const taken = new Set<number>();
+  for (const { xs, from, to } of drawn)
+    for (let at = from; at < to; at += 1) {
+      const x = xs[at] ?? 0;
+      taken.add(width === 0 ? x : Math.floor(x / width));
+    }
+  const cells = [...taken].sort((a, b) => a - b);
+  const position = new Map(cells.map((cell, index) => [cell, index]));
+  return {
+    xs: width === 0 ? cells : cells.map((cell) => (cell + 0.5) * width),
+    indexOf: (x) => position.get(width === 0 ? x : Math.floor(x / width)) ?? 0,
+  };
 }
 
 /** Mean and bands at each place, over the runs that have a value there. */
@@ -196,13 +252,13 @@ export function student975(degrees: number): number {
  * Zero where the longest run fits as it is; otherwise the stretch of x that one drawn point stands for. Runs have no
  * moments in common: along time there are no more stretches than the longest one has points.
  */
-function bucketWidth(series: readonly (readonly Point[])[], axis: Axis): number {
-  const most = Math.max(0, ...series.map((points) => points.length));
-  if (most <= mostPoints && (axis !== 'time' || series.length < 2)) return 0;
+function bucketWidth(drawn: readonly Drawn[], axis: Axis): number {
+  const most = Math.max(0, ...drawn.map(({ from, to }) => to - from));
+  if (most <= mostPoints && (axis !== 'time' || drawn.length < 2)) return 0;
   let [first, last] = [Infinity, 0];
-  for (const points of series) {
-    first = Math.min(first, points[0]?.x ?? first);
-    last = Math.max(last, points.at(-1)?.x ?? 0);
+  for (const { xs, from, to } of drawn) {
+    first = Math.min(first, xs[from] ?? first);
+    last = Math.max(last, xs[to - 1] ?? 0);
   }
   return (last - first) / Math.min(mostPoints, most);
 }

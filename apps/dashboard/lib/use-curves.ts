@@ -1,9 +1,12 @@
 'use client';
-import { useEffect, useMemo, useState, useSyncExternalStore } from 'react';
-import { loadCurves, type CurveStore } from './curve-store';
+import { useEffect, useMemo, useRef, useState, useSyncExternalStore } from 'react';
+import { jobsOfRequest, loadCurves, type CurveStore } from './curve-store';
 import { stepsWithin, type Run } from './curves';
 import { seriesFrom, type Axis, type Series } from './series';
 import { useQueryState } from './use-query-state';
+
+/** How long a stretch lies still before it is kept in the address, and more of its points are asked for. */
+const restMilliseconds = 200;
 
 export const scales = ['linear', 'log y', 'log x', 'log x, y'] as const;
 
@@ -30,10 +33,14 @@ export function useCurveSettings(): CurveSettings {
   const [extent, setExtent] = useQueryState('extent', 'all');
   const [zoomed, chooseZoom] = useQueryState('zoom', '');
   const axis: Axis = axisName === 'step' || axisName === 'time' ? axisName : 'epoch';
-  const zoom = useMemo(() => {
+  const kept = useMemo(() => {
     const [low, high] = zoomed.split('~').map(Number);
     return low !== undefined && high !== undefined && low < high ? ([low, high] as const) : null;
   }, [zoomed]);
+  // While a stretch is moved it changes with every frame; browsers let an address change less often.
+  const [moving, setMoving] = useState<{ stretch: readonly [number, number] | null } | null>(null);
+  const rest = useRef<ReturnType<typeof setTimeout> | null>(null);
+  const zoom = moving ? moving.stretch : kept;
   return {
     axis,
     setAxis: (name) => {
@@ -43,8 +50,12 @@ export function useCurveSettings(): CurveSettings {
     },
     ...{ smoothing, setSmoothing, scale, setScale, extent, setExtent, zoom },
     setZoom: (stretch) => {
-      const text = stretch?.map((end) => Number(end.toPrecision(6))).join('~');
-      chooseZoom(text ?? '');
+      setMoving({ stretch });
+      if (rest.current !== null) clearTimeout(rest.current);
+      rest.current = setTimeout(() => {
+        chooseZoom(stretch?.map((end) => Number(end.toPrecision(6))).join('~') ?? '');
+        setMoving(null);
+      }, restMilliseconds);
     },
   };
 }
@@ -71,9 +82,6 @@ export function useWanted(
   }, [wanted, store]);
   return { version, failed };
 }
-
-/** While a page changes what it asks for, as when a stretch is drawn out, it asks for the last only. */
-const restMilliseconds = 150;
 
 /** The runs, with more of one series' points where only a stretch of the axis is looked at and there are more. */
 export function useDetail(
@@ -103,11 +111,19 @@ export function useDetail(
     };
     const given = new AbortController();
     const timer = setTimeout(() => {
-      loadCurves({ jobs, steps, series: [series], resolution: 800 }, given.signal).then(
-        (curves) => {
-          const found = new Map(curves.map((curve) => [curve.jobId, seriesFrom(curve.series[series])]));
-          setDetail({ question, found });
-        },
+      const resolution = jobs.length > 40 ? 200 : 800;
+      const load = async () => {
+        const found = new Map<string, Series>();
+        for (let start = 0; start < jobs.length; start += jobsOfRequest) {
+          const part = jobs.slice(start, start + jobsOfRequest);
+          const asked = { jobs: part, steps, series: [series], resolution };
+          for (const curve of await loadCurves(asked, given.signal))
+            found.set(curve.jobId, seriesFrom(curve.series[series]));
+        }
+        return found;
+      };
+      load().then(
+        (found) => setDetail({ question, found }),
         // What is drawn already stays.
         () => undefined,
       );

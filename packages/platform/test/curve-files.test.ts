@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import type { MetricRow } from '@ferment/contracts';
 import fc from 'fast-check';
+import { parquetWriteBuffer } from 'hyparquet-writer';
 import { bucketSeries, bucketWidth } from '../src/curves/buckets.js';
 import { columnsOf, rowsOf } from '../src/curves/columns.js';
-import { curveFile, readCurveFile, type CurvePart } from '../src/curves/curve-file.js';
+import { curveFile, readCurveFile, readCurveOverview, type CurvePart } from '../src/curves/curve-file.js';
 import { KeptBytes } from '../src/curves/kept-bytes.js';
+import { bucketsOfOverview, overviewBuckets } from '../src/curves/overview.js';
 import { curveOf, withChunks } from '../src/truth/metrics.js';
 
 /** A file that notes which bytes are read of it. */
@@ -104,6 +106,78 @@ describe('a curve as a file', () => {
     expect(rowsOf(across).map(({ values: { s3, s5 } }) => [s3, s5])).toEqual(
       rows.map(({ values: { s3, s5 } }) => [s3, s5]),
     );
+  });
+
+  test('in few buckets says what all of its points say, at every resolution that it is fine enough for', async () => {
+    const shape = fc.record({
+      steps: fc.integer({ min: 1, max: 4000 }),
+      first: fc.integer({ min: 0, max: 10_000 }),
+      stride: fc.integer({ min: 1, max: 40 }),
+      /** Every so many steps has the series. */
+      every: fc.integer({ min: 1, max: 50 }),
+      resolution: fc.integer({ min: 1, max: 1200 }),
+    });
+    let served = 0;
+    await fc.assert(
+      fc.asyncProperty(shape, async ({ steps, first, stride, every, resolution }) => {
+        const rows = Array.from({ length: steps }, (_, index) => ({
+          step: first + index * stride,
+          epoch: index / 7,
+          time: 1e12 + 40 * index,
+          values: {
+            loss: index % 11 === 3 ? null : Math.sin(index * 1.7),
+            ...(index % every === 0 && { f1: Math.cos(index) }),
+          },
+        }));
+        const curve = columnsOf(rows);
+        const file = fileOf(curveFile(curve));
+        const found = await readCurveOverview(file, 'h', ['loss', 'f1', 'none'], new KeptBytes(0));
+        if (!found) throw new Error('the file has no overview');
+        const { directory, series } = found;
+        const last = first + (steps - 1) * stride;
+        expect([directory.first, directory.last, [...series.keys()].sort()]).toEqual([
+          ...[first, last],
+          [...curve.series.keys()].sort(),
+        ]);
+        const width = bucketWidth(first, last, resolution);
+        for (const [name, few] of series) {
+          const asked = { width, resolution, axes: ['epoch', 'time'] as const };
+          const buckets = bucketsOfOverview(few, directory.width, asked);
+          const { step, epoch, time } = curve;
+          const values = curve.series.get(name)?.values ?? [];
+          const whole = bucketSeries({ step, values, epoch, time }, width, resolution);
+          if (buckets === null) {
+            expect(resolution).toBeGreaterThan(overviewBuckets);
+            continue;
+          }
+          served += 1;
+          const { mean, ...exact } = whole;
+          expect(buckets).toMatchObject(exact);
+          expect(buckets.mean?.length).toBe(mean?.length);
+          mean?.forEach((value, index) => expect(buckets.mean?.[index]).toBeCloseTo(value, 10));
+        }
+      }),
+      { numRuns: 150 },
+    );
+    expect(served).toBeGreaterThan(100);
+  });
+
+  test('is read in few buckets by few bytes; an older file has none', async () => {
+    const rows = Array.from({ length: 50_000 }, (_, step) => ({
+      ...{ step, epoch: step / 500, time: 40 * step },
+      values: { loss: Math.sin(step), other: Math.cos(step) },
+    }));
+    const file = fileOf(curveFile(columnsOf(rows)));
+    const kept = new KeptBytes(1e6);
+    await readCurveOverview(file, 'h', ['loss'], kept);
+    expect(file.read).toBeLessThan(60_000);
+    const before = file.read;
+    await readCurveOverview(file, 'h', ['loss'], kept);
+    expect(file.read).toBe(before);
+    const plain = parquetWriteBuffer({
+      columnData: [{ name: 'step', data: Int32Array.of(1), type: 'INT32' }],
+    });
+    expect(await readCurveOverview(fileOf(new Uint8Array(plain)), 'p', ['loss'], kept)).toBeNull();
   });
 
   test('what is kept in memory stays within its bound, the oldest goes first', () => {

@@ -4,6 +4,14 @@ import type { AsyncBuffer, DecodedArray, FileMetaData } from 'hyparquet';
 import { parquetWriteBuffer, type ColumnSource } from 'hyparquet-writer';
 import { rowFrom, sliceColumns, type Column, type CurveColumns } from './columns.js';
 import type { KeptBytes } from './kept-bytes.js';
+import {
+  overviewBytes,
+  overviewDirectory,
+  overviewOf,
+  seriesOverview,
+  type OverviewDirectory,
+  type SeriesOverview,
+} from './overview.js';
 
 /** A range of steps reads only the groups that have some of it; most curves are one group. */
 const rowsOfGroup = 16_384;
@@ -21,8 +29,13 @@ const seriesName = (column: string): string =>
 /**
  * A curve as a Parquet file: a row a step, columns `step`, `epoch`, `time` (milliseconds since the epoch) and one a
  * series. A step without a series is null in its column; a value that was no finite number is NaN.
+ *
+ * Between the columns and the footer lie the series in few buckets (see {@link overviewOf}), where readers of Parquet do
+ * not look; the footer's entry `ferment.overview` tells where.
  */
-export function curveFile({ step, epoch, time, series }: CurveColumns): Uint8Array {
+export function curveFile(curve: CurveColumns): Uint8Array {
+  const { step, epoch, time, series } = curve;
+  const overview = overviewOf(curve);
   const dense = (name: string, data: Float64Array): ColumnSource => ({
     name,
     data,
@@ -46,8 +59,62 @@ export function curveFile({ step, epoch, time, series }: CurveColumns): Uint8Arr
     compressors: { GZIP: (bytes) => gzipSync(bytes, { level: 1 }) },
     rowGroupSize: rowsOfGroup,
     createdBy: 'ferment',
+    kvMetadata: [{ key: overviewKey, value: JSON.stringify(overview.directory) }],
   });
-  return new Uint8Array(file);
+  const footer = footerStart(file);
+  return Buffer.concat([new Uint8Array(file, 0, footer), overview.bytes, new Uint8Array(file, footer)]);
+}
+
+const overviewKey = 'ferment.overview';
+
+/** The file ends with the footer, its length in four bytes, and `PAR1`. */
+function footerStart(file: ArrayBuffer): number {
+  return file.byteLength - 8 - new DataView(file).getUint32(file.byteLength - 8, true);
+}
+
+export interface CurveOverview {
+  directory: OverviewDirectory;
+  /** Of the series that were asked for; those that the curve does not have are left out. */
+  series: Map<string, SeriesOverview>;
+}
+
+/**
+ * Some series of a curve's file in few buckets; null where the file has none, as older ones.
+ *
+ * @param hash the file's name in `kept`
+ */
+export async function readCurveOverview(
+  file: AsyncBuffer,
+  hash: string,
+  wanted: readonly string[],
+  kept: KeptBytes,
+): Promise<CurveOverview | null> {
+  const metadata = await footerOf(file, hash, kept);
+  const told = metadata.key_value_metadata?.find(({ key }) => key === overviewKey)?.value;
+  if (told === undefined) return null;
+  const directory = overviewDirectory.parse(JSON.parse(told));
+  const end = file.byteLength - 8 - metadata.metadata_length;
+  const all = Object.values(directory.series).reduce((sum, { rows }) => sum + overviewBytes(rows), 0);
+  const series = await Promise.all(
+    wanted.flatMap((name) => {
+      const place = directory.series[name];
+      if (!place || !Object.hasOwn(directory.series, name)) return [];
+      const size = overviewBytes(place.rows);
+      const read = async () => {
+        const start = end - all + place.at;
+        return { value: seriesOverview(await file.slice(start, start + size), place.of), bytes: size };
+      };
+      return [kept.get(`${hash} overview ${name}`, read).then((found) => [name, found] as const)];
+    }),
+  );
+  return { directory, series: new Map(series) };
+}
+
+function footerOf(file: AsyncBuffer, hash: string, kept: KeptBytes): Promise<FileMetaData> {
+  return kept.get(`${hash} footer`, async () => {
+    const footer = await parquetMetadataAsync(file, { initialFetchSize: footerGuess });
+    return { value: footer, bytes: 4 * footer.metadata_length };
+  });
 }
 
 /** What is wanted of a curve: by default all of it. */
@@ -80,10 +147,7 @@ export async function readCurveFile(
   part: CurvePart,
   kept: KeptBytes,
 ): Promise<CurvePartRead> {
-  const metadata = await kept.get(`${hash} footer`, async () => {
-    const footer = await parquetMetadataAsync(file, { initialFetchSize: footerGuess });
-    return { value: footer, bytes: 4 * footer.metadata_length };
-  });
+  const metadata = await footerOf(file, hash, kept);
   const all = seriesOf(metadata);
   const names = all.filter((name) => part.series?.includes(name) ?? true);
   const wanted: string[] = ['step', ...names.map(columnName)];

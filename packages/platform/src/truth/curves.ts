@@ -2,7 +2,14 @@ import type { CurveBuckets, JobBuckets, JobMetrics, MetricRow } from '@ferment/c
 import type { AsyncBuffer } from 'hyparquet';
 import { bucketSeries, bucketWidth } from '../curves/buckets.js';
 import { rowFrom, rowsOf, type CurveColumns } from '../curves/columns.js';
-import { readCurveFile, type CurvePart, type CurvePartRead } from '../curves/curve-file.js';
+import {
+  readCurveFile,
+  readCurveOverview,
+  type CurveOverview,
+  type CurvePart,
+  type CurvePartRead,
+} from '../curves/curve-file.js';
+import { bucketsOfOverview } from '../curves/overview.js';
 import { KeptBytes } from '../curves/kept-bytes.js';
 import type { Database } from '../postgres/database.js';
 import { ArtifactCorrupt, ArtifactMissing, type ArtifactStore } from '../store/artifact-store.js';
@@ -80,9 +87,11 @@ export class Curves {
    * lost is marked as `damaged`.
    */
   async buckets(jobIds: readonly string[], query: BucketsQuery): Promise<CurveBuckets> {
-    const loaded = await this.loadMany(jobIds, query);
+    const loaded = await this.loadMany(jobIds, query, true);
     const width = widthOf(loaded, query);
-    const curves = loaded.map((job): JobBuckets => {
+    const whole = await Promise.all(loaded.map((job) => this.fineEnough(job, width, query)));
+    const curves = whole.map((job): JobBuckets => {
+      if ('buckets' in job) return job.buckets;
       const answer = { jobId: job.state.jobId, cursor: job.state.cursor };
       if (job.curve === null) return { ...answer, names: [], series: {}, damaged: true };
       return { ...answer, names: job.names, series: bucketsOf(job.curve, width, query) };
@@ -124,14 +133,48 @@ export class Curves {
     throw new CurveLost(jobId, loaded.lost);
   }
 
-  private async loadMany(jobIds: readonly string[], query: BucketsQuery): Promise<LoadedCurve[]> {
-    const axes = {
-      epoch: query.axes?.includes('epoch') ?? false,
-      time: query.axes?.includes('time') ?? false,
-    };
-    const loaded: LoadedCurve[] = [];
-    for (let start = 0; start < jobIds.length; start += jobsAtOnce)
-      loaded.push(...(await this.load(jobIds.slice(start, start + jobsAtOnce), query, axes)));
+  /** Buckets from a curve's overview, or the curve itself where that is too coarse. */
+  private async fineEnough(
+    job: LoadedCurve | CurveInFew,
+    width: number,
+    query: BucketsQuery,
+  ): Promise<LoadedCurve | { buckets: JobBuckets }> {
+    if (!('overview' in job)) return job;
+    const { state, overview } = job;
+    const { resolution, axes = [] } = query;
+    const series: JobBuckets['series'] = {};
+    for (const [name, rows] of overview.series) {
+      const buckets = bucketsOfOverview(rows, overview.directory.width, { width, resolution, axes });
+      if (buckets === null) return this.loadOne(state, { ...query, ...axesOf(query) });
+      series[name] = buckets;
+    }
+    const names = Object.keys(overview.directory.series);
+    return { buckets: { jobId: state.jobId, cursor: state.cursor, names, series } };
+  }
+
+  private async loadMany(jobIds: readonly string[], query: BucketsQuery): Promise<LoadedCurve[]>;
+  private async loadMany(
+    jobIds: readonly string[],
+    query: BucketsQuery,
+    inFew: true,
+  ): Promise<(LoadedCurve | CurveInFew)[]>;
+  private async loadMany(
+    jobIds: readonly string[],
+    query: BucketsQuery,
+    inFew = false,
+  ): Promise<(LoadedCurve | CurveInFew)[]> {
+    const loaded: (LoadedCurve | CurveInFew)[] = [];
+    for (let start = 0; start < jobIds.length; start += jobsAtOnce) {
+      const states = await curveStates(this.database.pool, jobIds.slice(start, start + jobsAtOnce), query);
+      const part = { ...query, ...axesOf(query) };
+      loaded.push(
+        ...(await Promise.all(
+          states.map(
+            async (state) => (inFew && (await this.inFew(state, query))) || this.loadOne(state, part),
+          ),
+        )),
+      );
+    }
     const order = new Map(jobIds.map((id, index) => [id, index]));
     return loaded.sort((a, b) => (order.get(a.state.jobId) ?? 0) - (order.get(b.state.jobId) ?? 0));
   }
@@ -143,6 +186,21 @@ export class Curves {
   ): Promise<LoadedCurve[]> {
     const states = await curveStates(this.database.pool, jobIds, range);
     return Promise.all(states.map((state) => this.loadOne(state, { ...range, ...axes })));
+  }
+
+  /** The curve's overview, where all of it was moved into a file that has one and all of its steps are asked for. */
+  private async inFew(state: CurveState, query: BucketsQuery): Promise<CurveInFew | null> {
+    const file = state.stored?.file ?? null;
+    const { from, to, series } = query;
+    if (file === null || state.chunks.length > 0 || from !== undefined || to !== undefined || !series)
+      return null;
+    try {
+      const overview = await readCurveOverview(bufferOf(this.store, file), file.hash, series, this.kept);
+      return overview && { state, overview };
+    } catch {
+      // Reading all of it tells what is wrong.
+      return null;
+    }
   }
 
   private async loadOne(state: CurveState, part: CurvePart): Promise<LoadedCurve> {
@@ -180,6 +238,17 @@ export class Curves {
     }
   }
 }
+
+/** A curve of which only the overview was read. */
+interface CurveInFew {
+  state: CurveState;
+  overview: CurveOverview;
+}
+
+const axesOf = ({ axes }: BucketsQuery) => ({
+  epoch: axes?.includes('epoch') ?? false,
+  time: axes?.includes('time') ?? false,
+});
 
 type LoadedCurve =
   | { state: CurveState; names: string[]; curve: CurveColumns }
@@ -241,9 +310,18 @@ function changedSince(state: CurveState, cursor: number): number | null {
 }
 
 /** Of the stretch of steps that these curves have within what is asked for. */
-function widthOf(loaded: readonly LoadedCurve[], { resolution }: BucketsQuery): number {
+function widthOf(loaded: readonly (LoadedCurve | CurveInFew)[], { resolution }: BucketsQuery): number {
   let [first, last] = [Infinity, 0];
-  for (const { curve } of loaded) {
+  for (const job of loaded) {
+    if ('overview' in job) {
+      const { directory } = job.overview;
+      // One without rows has no steps.
+      if (Object.keys(directory.series).length === 0) continue;
+      first = Math.min(first, directory.first);
+      last = Math.max(last, directory.last);
+      continue;
+    }
+    const { curve } = job;
     if (curve === null || curve.step.length === 0) continue;
     first = Math.min(first, curve.step[0] ?? 0);
     last = Math.max(last, curve.step.at(-1) ?? 0);
