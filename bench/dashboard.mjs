@@ -85,8 +85,8 @@ async function look(browser, api, token, experiment) {
   await page.goto(`${api.url}/experiments/view/?id=${experiment}&metric=train.loss&x=step`);
   const drawn = () =>
     page.waitForFunction(() => {
-      const foot = document.querySelector('.curve-foot > [role=status]');
-      return document.querySelector('.chart canvas') && /points/.test(foot?.textContent ?? '')
+      const foot = globalThis.document.querySelector('.curve-foot > [role=status]');
+      return globalThis.document.querySelector('.chart canvas') && /points/.test(foot?.textContent ?? '')
         ? performance.now()
         : 0;
     });
@@ -112,19 +112,19 @@ async function look(browser, api, token, experiment) {
   await page.getByRole('button', { name: 'Show all' }).waitFor();
   await page.waitForLoadState('networkidle');
   await page.evaluate(() => {
-    window.frames_ = [];
+    globalThis.frames_ = [];
     let last = performance.now();
     const next = (now) => {
-      window.frames_.push(now - last);
+      globalThis.frames_.push(now - last);
       last = now;
-      window.following_ = requestAnimationFrame(next);
+      globalThis.following_ = globalThis.requestAnimationFrame(next);
     };
-    requestAnimationFrame(next);
+    globalThis.requestAnimationFrame(next);
   });
   for (let move = 0; move < moves; move++) await page.mouse.wheel(12, 0);
   const frames = await page.evaluate(() => {
-    cancelAnimationFrame(window.following_);
-    return window.frames_.slice(1);
+    globalThis.cancelAnimationFrame(globalThis.following_);
+    return globalThis.frames_.slice(1);
   });
   await context.close();
   const sorted = frames.toSorted((a, b) => a - b);
