@@ -11,7 +11,8 @@ interface Props {
   legend?: boolean;
 }
 
-const apart = 150;
+/** Room for the titles, of which every second stands lower. */
+const [closest, farthest, comfortable] = [100, 170, 1120];
 const side = 70;
 const top = 48;
 const tall = 230;
@@ -21,6 +22,7 @@ const short = (text: string): string => (text.length > longest ? `…${text.slic
 
 /** Parallel coordinates (Inselberg, 1985): an axis beside the other, a line for each trial. */
 export function ParallelFigure({ axes, labels, chosen, legend = false }: Props) {
+  const apart = Math.max(closest, Math.min(farthest, comfortable / Math.max(1, axes.length - 1)));
   const left = (axis: number) => side + axis * apart;
   const place = (share: number) => top + (1 - share) * tall;
   const width = 2 * side + (axes.length - 1) * apart;

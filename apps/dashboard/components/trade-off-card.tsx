@@ -6,10 +6,10 @@ import { count, figure } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { extentOf, linear, ticksOf } from '../lib/scales';
 import {
+  costOf,
   frontier,
-  measureAxis,
   measuresOf,
-  parameterAxis,
+  parallelAxes,
   type Measure,
   type ParallelAxis,
 } from '../lib/trade-offs';
@@ -56,14 +56,12 @@ export function TradeOffCard({ trials, labels, differences }: Props) {
   }, [roles, found]);
   const [chosenX, setX] = useQueryState('across', '');
   const [chosenY, setY] = useQueryState('up', '');
-  const robust = measures.findLast(({ key }) => key.includes('.robust@'));
   const y = measures.find(({ key }) => key === chosenY) ?? measures[0];
-  const x =
-    measures.find(({ key }) => key === chosenX) ??
-    robust ??
-    measures.find(({ key }) => key.endsWith('.parameters')) ??
-    measures[1];
-  const axes = useMemo(() => axesOf(differences, measures), [differences, measures]);
+  const x = measures.find(({ key }) => key === chosenX) ?? costOf(measures);
+  const axes = useMemo(
+    () => parallelAxes(trials, differences, measures, valueOfText),
+    [trials, differences, measures],
+  );
   const options = measures.map(({ key, title }) => ({ value: key, title }));
   const waiting = ids.some((id) => !found.has(id));
   return (
@@ -89,20 +87,6 @@ export function TradeOffCard({ trials, labels, differences }: Props) {
       )}
     </section>
   );
-}
-
-/** Most axes of what was asked for; more would leave no room to read them. */
-const mostParameters = 8;
-
-function axesOf(differences: readonly DifferenceRow[], measures: readonly Measure[]): ParallelAxis[] {
-  const parameters = differences
-    .filter(({ values }) => new Set(values.map((value) => JSON.stringify(value))).size > 1)
-    .slice(0, mostParameters)
-    .map(parameterAxis);
-  const differing = measures.filter(
-    ({ values }) => new Set(values.filter((value) => value !== null)).size > 1,
-  );
-  return [...parameters, ...differing.map((measure) => measureAxis(measure, valueOfText))];
 }
 
 function ParetoPart({ x, y, labels }: { x: Measure; y: Measure; labels: readonly string[] }) {

@@ -1,4 +1,4 @@
-import type { EvaluationResult } from '@ferment/contracts';
+import type { EvaluationResult, TrialItem } from '@ferment/contracts';
 import { valueText, type DifferenceRow } from './compared';
 
 /** Something that trials are weighed by. */
@@ -152,4 +152,57 @@ export function parameterAxis({ path, values }: DifferenceRow): ParallelAxis {
     texts,
     marks: levels.map((text) => ({ place: place(text), text })),
   };
+}
+
+/** What accuracy is weighed against until somebody chooses: the first of these in which the trials differ. */
+export function costOf(measures: readonly Measure[]): Measure | undefined {
+  const differing = measures.filter(differs);
+  const wanted = [
+    differing.findLast(({ key }) => key.includes('.robust@')),
+    ...['.latency', '.parameters', '.macs', '.ece'].map((end) =>
+      differing.find(({ key }) => key.endsWith(end)),
+    ),
+  ];
+  return wanted.find((measure) => measure !== undefined) ?? measures[1];
+}
+
+const differs = ({ values }: Measure): boolean => new Set(values.filter((value) => value !== null)).size > 1;
+
+/** Most axes of what was asked for; more would leave no room to read them. */
+const mostParameters = 8;
+
+/**
+ * What was asked for, then what came of it. Of parameters that are no numbers and set the trials apart in the same
+ * way, the first stands for all: the variant, then factors, then what differs in the jobs; seeds come last.
+ */
+export function parallelAxes(
+  trials: readonly Pick<TrialItem, 'variant' | 'factors' | 'seed'>[],
+  differences: readonly DifferenceRow[],
+  measures: readonly Measure[],
+  text: (value: number) => string,
+): ParallelAxis[] {
+  const factors = [...new Set(trials.flatMap((trial) => Object.keys(trial.factors)))];
+  const rows: DifferenceRow[] = [
+    { path: 'variant', values: trials.map(({ variant }) => variant) },
+    ...factors.map((factor) => ({
+      path: factor,
+      values: trials.map((trial) => trial.factors[factor] ?? null),
+    })),
+    ...differences.filter(({ path }) => path !== 'seed' && !/^(evaluate|export)\b/.test(path)),
+    { path: 'seed', values: trials.map(({ seed }) => seed) },
+  ];
+  const seen = new Set<string>();
+  const parameters = rows.filter(({ values }) => {
+    const texts = values.map(valueText);
+    const levels = [...new Set(texts)];
+    if (levels.length < 2) return false;
+    const parts = texts.map((one) => levels.indexOf(one)).join(' ');
+    if (seen.has(parts) && !values.every((value) => typeof value === 'number')) return false;
+    seen.add(parts);
+    return true;
+  });
+  return [
+    ...parameters.slice(0, mostParameters).map(parameterAxis),
+    ...measures.filter(differs).map((measure) => measureAxis(measure, text)),
+  ];
 }

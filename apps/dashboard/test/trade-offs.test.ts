@@ -1,5 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
-import { frontier, measureAxis, measuresOf, parameterAxis, type Measure } from '../lib/trade-offs';
+import {
+  costOf,
+  frontier,
+  measureAxis,
+  measuresOf,
+  parallelAxes,
+  parameterAxis,
+  type Measure,
+} from '../lib/trade-offs';
 
 const measure = (better: Measure['better'], values: Measure['values']): Measure => ({
   ...{ key: 'k', title: 'k', better, values },
@@ -70,5 +78,33 @@ describe('an axis of parallel coordinates', () => {
     const method = parameterAxis({ path: 'method', values: ['kd', null, 'dkd', 'kd'] });
     expect(method.places).toEqual([0, 0.5, 1, 0]);
     expect(method.marks.map(({ text }) => text)).toEqual(['kd', '–', 'dkd']);
+  });
+});
+
+describe('what is drawn until somebody chooses', () => {
+  const named = (key: string, values: Measure['values']) => ({ ...measure('low', values), key });
+
+  it('weighs accuracy against the first cost in which the trials differ', () => {
+    const parameters = named('fer.parameters', [10, 10]);
+    expect(costOf([parameters, named('fer.macs', [1, 2])])?.key).toBe('fer.macs');
+    const robust = [named('fer.robust@2/255', [0.4, 0.5]), named('fer.robust@8/255', [0.1, 0.2])];
+    expect(costOf([...robust, parameters])?.key).toBe('fer.robust@8/255');
+  });
+
+  it('has an axis for each way in which the trials were set apart, and for each number', () => {
+    const trials = ['kd', 'kd', 'none'].map((variant, seed) => ({ variant, seed, factors: {} }));
+    const differences = [
+      { path: 'teacher', values: ['28 settings', '28 settings', null] },
+      { path: 'evaluate:fer:teacher', values: ['x', 'y', 'z'] },
+      { path: 'student.train.epochs', values: [4, 4, 8] },
+      { path: 'seed', values: [0, 1, 2] },
+    ];
+    const axes = parallelAxes(
+      trials,
+      differences,
+      [named('ece', [1, 2, 3]), named('flat', [1, 1, 1])],
+      String,
+    );
+    expect(axes.map(({ key }) => key)).toEqual(['variant', 'student.train.epochs', 'seed', 'ece']);
   });
 });
