@@ -14,7 +14,7 @@ import { useEffect, useMemo, type MouseEvent } from 'react';
 import { duration, plural } from '../lib/format';
 import { layoutGraph, nodeSize, roleTitle, type GraphLayout, type PlacedEdge } from '../lib/graph-layout';
 import { useQueryState } from '../lib/use-query-state';
-import { useResource } from '../lib/use-resource';
+import { useResource, useThrottled } from '../lib/use-resource';
 import { FigureMenu } from './figure-menu';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
@@ -31,7 +31,10 @@ export function GraphCard({ experimentId, trials, jobs }: Props) {
   const { data, error, refresh } = useResource(`experiments/${experimentId}/graph`, experimentGraph);
   const [chosen, choose] = useQueryState('node', '');
   // Jobs are read again whenever something happened to one; then the counts are other ones, too.
-  useEffect(() => refresh(), [jobs, refresh]);
+  const refreshSoon = useThrottled(refresh, 2000);
+  useEffect(() => {
+    if (jobs !== null) refreshSoon();
+  }, [jobs, refreshSoon]);
   const layout = useMemo(() => data && layoutGraph(data), [data]);
   const node = data?.nodes.find(({ id }) => id === chosen);
   return (

@@ -14,7 +14,7 @@ interface Props {
 /** Room for the titles, of which every second stands lower. */
 const [closest, farthest, comfortable] = [100, 170, 1120];
 const side = 70;
-const top = 48;
+const top = 58;
 const tall = 230;
 const longest = 22;
 
