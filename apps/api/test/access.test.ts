@@ -42,6 +42,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/trials/:id': { role: 'viewer' },
   'POST /api/v1/trials/:id/retry': { role: 'researcher' },
   'GET /api/v1/trials/:id/download': { role: 'viewer' },
+  'GET /api/v1/trials/:id/card': { role: 'viewer' },
   'GET /api/v1/trials/:id/reliability': { role: 'viewer' },
   'GET /api/v1/jobs/:id': { role: 'viewer' },
   'GET /api/v1/jobs/:id/metrics': { role: 'viewer' },

@@ -1,8 +1,10 @@
 /** What is told of an experiment's results: how reliable their confidence is, and what they are made of. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  evaluationResult,
   experimentDetail,
   experimentGraph,
+  preview,
   reliability,
   writeSafetensors,
   type ExperimentDetail,
@@ -13,7 +15,8 @@ import {
 import { scoreLogits } from '@ferment/statistics';
 import request from 'supertest';
 import { importFaces, spec, startInstallation, type Installation } from './support/installation.js';
-import { evaluation, finishTrial } from './support/results.js';
+import { modelCard } from '../src/jobs/model-card.js';
+import { evaluation, finishTrial, makeTable } from './support/results.js';
 
 let installation: Installation;
 let experiment: ExperimentDetail;
@@ -103,6 +106,84 @@ describe('the reliability of a trial', () => {
     expect((early.body as ProblemDetails).detail).toContain('no figures on faces yet');
     const elsewhere = await get(`trials/${finished.id}/reliability?dataset=others`).expect(404);
     expect((elsewhere.body as ProblemDetails).detail).toContain('not evaluated on a data set others');
+  });
+});
+
+describe('the model card of a trial', () => {
+  const card = async (id: string) => (await get(`trials/${id}/card`).buffer(true).expect(200)).text;
+
+  it('says what the result is, with its figures, intervals and hashes, and nothing that was not measured', async () => {
+    const text = await card(finished.id);
+    expect(text).toMatch(/^# grid: /);
+    for (const title of [
+      'Intended use',
+      'Data',
+      'Training',
+      'Results',
+      'Robustness',
+      'Calibration',
+      'Limits',
+    ])
+      expect(text).toContain(`\n## ${title}\n`);
+    for (const { version } of experiment.datasets) expect(text).toContain(version);
+    expect(text).toContain('| Accuracy | 0.6000 | 0.6000 |');
+    // 210 of 350 pictures: Wilson's interval.
+    expect(text).toContain('[0.5479, 0.6500]');
+    expect(text).toContain('Not attacked and not corrupted');
+    expect(text).toContain('confidence 0.7240, accuracy 0.6000');
+    expect(text).toContain('### teacher (train)');
+    expect(text.indexOf('### teacher (train)')).toBeLessThan(text.indexOf('### student (distill)'));
+    const onnx = ((await get(`trials/${finished.id}`)).body as TrialItem).downloads.onnx;
+    expect(text).toContain(onnx?.hash ?? 'no file');
+  });
+
+  it('holds a spec that gives the same experiment again, all of it known', async () => {
+    const text = await card(finished.id);
+    const spec = /```json\n(\{\n {2}"specVersion[^]*?)\n```/.exec(text)?.[1] ?? '';
+    const answer = await request(installation.api.url)
+      .post('/api/v1/experiments/preview')
+      .set({ Authorization: `Bearer ${installation.secrets.viewer}` })
+      .send({ text: spec })
+      .expect(200);
+    expect(preview.parse(answer.body).specHash).toBe(experiment.specHash);
+  });
+
+  it('has the mean over seeds once there is a table, and is marked where robustness is suspect', async () => {
+    await makeTable(installation, experiment, 'unfinished');
+    expect(await card(finished.id)).toMatch(/\| Accuracy \| 0\.6000 \| 0\.6000 \| 0\.6000 \(n = 1\) \|/);
+    const jobs: Record<string, JobItem> = {};
+    for (const [role, id] of Object.entries(finished.jobs))
+      jobs[role] = (await get(`jobs/${id}`)).body as JobItem;
+    const own = jobs['evaluate:faces'];
+    if (!own) throw new Error('expected an evaluation');
+    const attacked = evaluationResult.parse({
+      ...evaluation(0.6),
+      synthetic: true,
+      robustness: {
+        ...{ images: 100, imagesHash: 'a'.repeat(64), clean: 0.61, cleanPerClass: Array(7).fill(0.6) },
+        attacks: [
+          ...[
+            { attack: 'fgsm', epsilon: 8 / 255, steps: 1, restarts: 1, stepSize: 8 / 255, accuracy: 0.31 },
+          ].map((attack) => ({ ...attack, perClass: Array(7).fill(0.3) })),
+        ],
+        worstCase: [{ epsilon: 8 / 255, accuracy: 0.29 }],
+        corruptions: [
+          { kind: 'contrast', severity: 1, accuracy: 0.5 },
+          { kind: 'contrast', severity: 5, accuracy: 0.4 },
+        ],
+        cost: { parameters: 1000, macs: 5000, latency: null },
+        sanity: [{ check: 'no-vanishing-gradients', passed: false, detail: 'zero for 40 of 100 images' }],
+      },
+    });
+    const text = modelCard({
+      ...{ experiment, trial: finished, table: null, reliability: null, version: 'test' },
+      jobs: { ...jobs, 'evaluate:faces': { ...own, result: attacked } },
+    });
+    expect(text).toContain('**SUSPECT**: 1 of 1 sanity checks failed');
+    expect(text).toContain('| **worst case of all** | 8/255 | – | 0.2900 |');
+    expect(text).toContain('| Contrast | 1, 5 | 0.4500 |');
+    expect(text).toContain('GENERATED faces');
+    expect(text).not.toContain('Latency');
   });
 });
 

@@ -14,6 +14,7 @@ import Link from 'next/link';
 import { useSearchParams } from 'next/navigation';
 import { useEffect, useMemo, useState } from 'react';
 import { z } from 'zod';
+import { api } from '../lib/client';
 import { compareAddress } from '../lib/compared';
 import { CurveStore } from '../lib/curve-store';
 import { useMany } from '../lib/use-many';
@@ -129,7 +130,10 @@ function TrialHead({ trial, experiment }: { trial: TrialItem; experiment: Experi
         <div>
           <dt>Download</dt>
           <dd>
-            <Downloads trial={trial} />
+            <Downloads trial={trial} />{' '}
+            <a href={api(`trials/${trial.id}/card`)} download>
+              Model card
+            </a>
           </dd>
         </div>
         <div>

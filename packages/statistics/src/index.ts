@@ -12,6 +12,7 @@ export type { SeedAdviceOptions } from './power.js';
 export { renderRobustnessTable, renderTable } from './render/index.js';
 export { experimentTables, fewestSeeds, robustnessTable, withoutMeasuredTimes } from './robustness.js';
 export { attackTitle, epsilonText } from './robustness-columns.js';
+export { wilsonInterval } from './proportion.js';
 export { reliabilityOf } from './reliability.js';
 export {
   calibrationBins,

@@ -90,9 +90,13 @@ export class TablesController {
     if (!table) {
       throw new Problem('not-found', 'There is no table yet: it follows the first finished trial.');
     }
-    const text = Buffer.from(await this.artifacts.read(table.hash)).toString('utf8');
-    return experimentTables.parse(JSON.parse(text));
+    return readTables(await this.artifacts.read(table.hash));
   }
+}
+
+/** An experiment's tables from the file that an ablation job wrote. */
+export function readTables(file: Uint8Array): ExperimentTables {
+  return experimentTables.parse(JSON.parse(Buffer.from(file).toString('utf8')));
 }
 
 function send(

@@ -1,25 +1,30 @@
 import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiTags } from '@nestjs/swagger';
+import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import {
+  drawFileName,
   exportCatalog,
   exportFileName,
   exportFormats,
   type JobItem,
   reliability,
   reliabilityQuery,
+  type Reliability,
   type TrialComparison,
+  type TrialItem,
   trialComparison,
   trialItem,
 } from '@ferment/contracts';
-import { Experiments, Jobs } from '@ferment/platform';
+import { Experiments, fermentVersion, Jobs } from '@ferment/platform';
 import type { Request, Response } from 'express';
 import { z } from 'zod';
 import { Allow } from '../auth/allow.js';
 import { Answer } from '../common/openapi.js';
 import { found, Problem } from '../common/problem.js';
 import { Artifacts, beingMadeAgain } from '../files/artifacts.service.js';
+import { readTables } from '../experiments/tables.controller.js';
 import { Downloads } from '../files/downloads.service.js';
 import { compareTrials } from './compare.js';
+import { modelCard } from './model-card.js';
 import { evaluatedReliability } from './reliability.js';
 
 const id = z.uuid();
@@ -51,11 +56,7 @@ export class TrialsController {
     const trials = await Promise.all(
       query.ids.map(async (trialId) => {
         const trial = found(await this.experiments.trial(trialId), 'trial');
-        const jobs: Record<string, JobItem> = {};
-        for (const [role, jobId] of Object.entries(trial.jobs)) {
-          jobs[role] = found(await this.jobs.get(jobId), 'job');
-        }
-        return { trial, jobs };
+        return { trial, jobs: await this.jobsOf(trial) };
       }),
     );
     return compareTrials(trials);
@@ -88,10 +89,44 @@ export class TrialsController {
     const jobId = trial.jobs[`evaluate:${dataset}`];
     if (jobId === undefined)
       throw new Problem('not-found', `The trial is not evaluated on a data set ${dataset}.`);
-    const { outputs } = found(await this.jobs.get(jobId), 'job');
-    if (!outputs['logits'])
-      throw new Problem('not-found', `The trial has no figures on ${dataset} yet: it is ${trial.state}.`);
-    return evaluatedReliability(dataset, await this.artifacts.read(outputs['logits'].hash));
+    const told = await this.reliabilityOf(dataset, found(await this.jobs.get(jobId), 'job'));
+    if (told) return told;
+    throw new Problem('not-found', `The trial has no figures on ${dataset} yet: it is ${trial.state}.`);
+  }
+
+  @Get(':id/card')
+  @ApiProduces('text/markdown')
+  @Answer(
+    200,
+    'The model card of its result: what it is for, what it was made of, how well it does, its limits',
+  )
+  async card(@Param('id', { schema: id }) trialId: string, @Res() response: Response): Promise<void> {
+    const trial = found(await this.experiments.trial(trialId), 'trial');
+    const experiment = found(await this.experiments.describe(trial.experimentId), 'experiment');
+    const jobs = await this.jobsOf(trial);
+    const { dataset } = experiment.spec.data;
+    const evaluated = jobs[`evaluate:${dataset}`];
+    const card = modelCard({
+      ...{ experiment, trial, jobs, version: fermentVersion() },
+      table: experiment.table && readTables(await this.artifacts.read(experiment.table.hash)),
+      reliability: evaluated ? await this.reliabilityOf(dataset, evaluated) : null,
+    });
+    const name = `${experiment.name}-${trial.variant}-${drawFileName(trial)}.md`;
+    response.type('text/markdown; charset=utf-8').attachment(name).send(card);
+  }
+
+  /** Null while the evaluation has not ended. */
+  private async reliabilityOf(dataset: string, { outputs }: JobItem): Promise<Reliability | null> {
+    const file = outputs['logits'];
+    return file ? evaluatedReliability(dataset, await this.artifacts.read(file.hash)) : null;
+  }
+
+  private async jobsOf(trial: TrialItem): Promise<Record<string, JobItem>> {
+    const jobs: Record<string, JobItem> = {};
+    for (const [role, jobId] of Object.entries(trial.jobs)) {
+      jobs[role] = found(await this.jobs.get(jobId), 'job');
+    }
+    return jobs;
   }
 
   @Get(':id/download')
