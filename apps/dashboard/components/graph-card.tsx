@@ -11,6 +11,7 @@ import {
 } from '@ferment/contracts';
 import Link from 'next/link';
 import { useEffect, useMemo, type MouseEvent } from 'react';
+import type { CsvRows } from '../lib/csv';
 import { duration, plural } from '../lib/format';
 import { layoutGraph, nodeSize, roleTitle, type GraphLayout, type PlacedEdge } from '../lib/graph-layout';
 import { useQueryState } from '../lib/use-query-state';
@@ -46,17 +47,7 @@ export function GraphCard({ experimentId, trials, jobs }: Props) {
             <FigureMenu
               name="job graph"
               figure={() => <GraphFigure layout={layout} chosen="" />}
-              rows={() => [
-                ['id', 'kind', 'role', 'jobs', 'uses', 'cached', 'elsewhere', ...jobStates],
-                ...layout.nodes.map(
-                  ({ node: { id, kind, role, jobs: own, uses, cached, elsewhere, states } }) => [
-                    ...[id, kind, role, own, uses, cached, elsewhere],
-                    ...jobStates.map((state) => states[state] ?? 0),
-                  ],
-                ),
-                ['from', 'to', 'inputs'],
-                ...layout.edges.map(({ from, to, inputs }) => [from.id, to.id, inputs]),
-              ]}
+              rows={() => graphRows(layout)}
             />
           </div>
         ) : null}
@@ -84,6 +75,20 @@ export function GraphCard({ experimentId, trials, jobs }: Props) {
       )}
     </section>
   );
+}
+
+function graphRows({ nodes, edges }: GraphLayout): CsvRows {
+  return [
+    ['id', 'kind', 'role', 'jobs', 'uses', 'cached', 'elsewhere', ...jobStates, 'reads'],
+    ...nodes.map(({ node: { id, kind, role, jobs, uses, cached, elsewhere, states } }) => [
+      ...[id, kind, role, jobs, uses, cached, elsewhere],
+      ...jobStates.map((state) => states[state] ?? 0),
+      edges
+        .filter(({ to }) => to.id === id)
+        .map(({ from }) => from.id)
+        .join('; '),
+    ]),
+  ];
 }
 
 /** States from left to right in a node's bar. */

@@ -36,7 +36,7 @@ export function Text({
       x={x}
       y={y}
       textAnchor={anchor}
-      dominantBaseline="central"
+      dy="0.35em"
       fontSize={textSize}
       fontWeight={strong ? 600 : 400}
       fill={muted ? 'var(--text-muted)' : 'var(--text)'}

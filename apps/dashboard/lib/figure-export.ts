@@ -2,19 +2,19 @@ import type { ReactElement } from 'react';
 import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 
-/** What paints a shape or a text; the page's style sheet says most of it, which a file does not have. */
-const painted = [
-  'fill',
-  'stroke',
-  'stroke-width',
-  'stroke-dasharray',
-  'stroke-linecap',
-  'stroke-linejoin',
-  'font-size',
-  'font-weight',
-  'text-anchor',
-  'dominant-baseline',
-] as const;
+/** What paints a shape, with what it is where nothing is said; the page's style sheet says most of it. */
+const shapePaint: Readonly<Record<string, string>> = {
+  fill: 'rgb(0, 0, 0)',
+  stroke: 'none',
+  'stroke-width': '1px',
+  'stroke-dasharray': 'none',
+};
+const textPaint: Readonly<Record<string, string>> = {
+  fill: 'rgb(0, 0, 0)',
+  'font-size': '',
+  'font-weight': '400',
+  'text-anchor': 'start',
+};
 const fonts = 'Helvetica, Arial, sans-serif';
 const namespace = 'http://www.w3.org/2000/svg';
 const pngScale = 2;
@@ -36,7 +36,8 @@ export interface SvgFile {
 export function svgOf(figure: ReactElement, title: string): SvgFile {
   const host = document.createElement('div');
   host.setAttribute('aria-hidden', 'true');
-  host.style.cssText = 'position:fixed;left:-10000px;top:0;color-scheme:light';
+  host.className = 'paper';
+  host.style.cssText = 'position:fixed;left:-10000px;top:0';
   document.body.append(host);
   const root = createRoot(host);
   try {
@@ -58,13 +59,15 @@ function standalone(drawn: SVGSVGElement, title: string): SvgFile {
       element.remove();
       continue;
     }
-    if (!(element instanceof SVGGElement))
-      for (const name of painted) {
+    const isText = element instanceof SVGTextElement;
+    if (isText || element instanceof SVGGeometryElement) {
+      for (const [name, usual] of Object.entries(isText ? textPaint : shapePaint)) {
         const value = style.getPropertyValue(name);
-        if (value === '' || (name === 'stroke-dasharray' && value === 'none')) continue;
-        paint(element, name, value);
+        if (value === usual) element.removeAttribute(name);
+        else paint(element, name, value);
       }
-    if (element instanceof SVGTextElement) element.setAttribute('font-family', fonts);
+    }
+    if (isText) element.setAttribute('font-family', fonts);
   }
   for (const element of [drawn, ...drawn.querySelectorAll('*')])
     for (const name of ['class', 'style', 'role', 'aria-label', 'aria-hidden', 'tabindex'])

@@ -7,6 +7,7 @@ import {
   exportCatalog,
   exportFormats,
   isTrainingKind,
+  refinedFrom,
   type AblationTable,
   type EvaluationResult,
   type ExperimentDetail,
@@ -14,6 +15,7 @@ import {
   type Reliability,
   type TrialItem,
 } from '@ferment/contracts';
+import { z } from 'zod';
 import { epsilonText, wilsonInterval } from '@ferment/statistics';
 
 export interface CardInput {
@@ -27,6 +29,9 @@ export interface CardInput {
   readonly reliability: Reliability | null;
   readonly version: string;
 }
+
+/** What a refinement reports that a reader of the card wants to know. */
+const refinedVersion = z.object({ version: z.string(), summary: z.object({ parent: refinedFrom }) });
 
 type Rows = readonly (readonly string[])[];
 
@@ -138,7 +143,7 @@ function files({ downloads }: TrialItem): string {
   return rows.length === 0 ? 'None yet.' : table(['Format', 'For', 'Bytes', 'SHA-256'], rows);
 }
 
-function dataLines({ experiment }: CardInput, evaluations: readonly EvaluationResult[]): string {
+function dataLines({ experiment, jobs }: CardInput, evaluations: readonly EvaluationResult[]): string {
   const { preprocess, protocol, subset } = experiment.spec.data;
   const versions = table(
     ['Data set', 'Version (SHA-256)'],
@@ -160,6 +165,14 @@ function dataLines({ experiment }: CardInput, evaluations: readonly EvaluationRe
       `Preprocessing: ${preprocess.size} x ${preprocess.size} pixels, ${preprocess.channels} channel${preprocess.channels === 1 ? '' : 's'}.`,
       `Protocol: ${protocol ?? 'as the version has it'}; ${subset === null ? 'all pictures' : `a stratified part: ${JSON.stringify(subset)}`}.`,
       'Training pictures of which an exact copy stands in validation or test left training.',
+      ...Object.entries(jobs).flatMap(([role, { kind, result }]) => {
+        const refined = kind === 'refine' ? refinedVersion.safeParse(result) : null;
+        if (!refined?.success) return [];
+        const { parent } = refined.data.summary;
+        return [
+          `Refined by "${role}" (${parent.steps.join(', ')}) to version \`${refined.data.version}\`: ${whole(parent.removed)} pictures removed, ${whole(parent.relabelled)} relabelled, ${whole(parent.aligned)} aligned; ${whole(parent.overrides)} decided by people.`,
+        ];
+      }),
     ]),
     ...(scored.length > 0
       ? [
