@@ -7,7 +7,7 @@ import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 import type { Browser, Page } from 'playwright-core';
 import { Client } from '@ferment/cli';
-import { loginAddress } from '@ferment/contracts';
+import { jobMetrics, loginAddress } from '@ferment/contracts';
 import { chromiumProgram, describeWith } from '../support/services.js';
 import { stackFolder, startStack, tinySpec, writeFaces } from '../support/stack.js';
 import type { RunningStack } from '../support/stack.js';
@@ -38,6 +38,15 @@ describeWith('chromium', 'the dashboard', () => {
     }>('axe.run()');
     const told = violations.map(({ id, help, nodes }) => `${name}: ${id}: ${help}: ${nodes[0]?.html ?? ''}`);
     expect(told).toEqual([]);
+  }
+
+  /** What a press of a button or link hands to the browser's downloads. */
+  async function saved(role: 'button' | 'link', name: string | RegExp): Promise<Buffer> {
+    const [download] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole(role, { name }).click(),
+    ]);
+    return readFile(await download.path());
   }
 
   beforeAll(async () => {
@@ -223,11 +232,47 @@ describeWith('chromium', 'the dashboard', () => {
       expect(copied).toContain('worst case');
       const printed = await stack.ferment('table', 'robustness', id, '--format', 'latex');
       expect(printed.out).toBe(copied);
+      const clean = section?.columns.find(({ kind }) => kind === 'clean-attacked');
+      const points = (await saved('button', 'Save accuracy against epsilon faces as CSV')).toString();
+      const mean = section?.configurations[0]?.cells[clean?.key ?? '']?.mean;
+      expect(points).toContain(`,${section?.configurations[0]?.variant},0,${mean},`);
       await picture('robustness');
       await page.goto(`${stack.client.url}/experiments/view/?id=${experiment}`);
       await page.getByRole('heading', { name: 'tiny' }).waitFor();
     },
     4 * minutes,
+  );
+
+  it(
+    'shows how the jobs hang together, leads to them, and what each emotion was worth at each epoch',
+    async () => {
+      const graph = page.getByRole('region', { name: 'Job graph' });
+      const trials = await stack.client.trials(experiment);
+      await graph.getByRole('link', { name: /^teacher train, used 2 times 1 of 1 done/ }).waitFor();
+      await graph.getByRole('link', { name: /^result on faces evaluate 4 of 4 done/ }).press('Enter');
+      for (const { id, variant, seed } of trials) {
+        const link = graph.getByRole('link', { name: `${variant}, seed ${seed}`, exact: true });
+        expect(await link.getAttribute('href')).toContain(id);
+      }
+      const heat = page.getByRole('region', { name: 'Emotions, teacher by teacher' });
+      await heat.getByRole('img', { name: 'validation F1 of each emotion over epochs' }).waitFor();
+      await heat.getByText('One epoch').click();
+      const slider = heat.getByRole('slider', { name: 'Epoch' });
+      expect(await slider.getAttribute('aria-valuetext')).toBe('epoch 4');
+      await slider.press('Home');
+      const row = heat.getByRole('row', { name: /^teacher / });
+      const teacher = trials.flatMap(({ jobs }) => jobs['teacher'] ?? [])[0] ?? '';
+      const { rows } = jobMetrics.parse(await (await stack.client.fetch(`jobs/${teacher}/metrics`)).json());
+      const first = rows.find(({ values }) => values['validation.f1.happy'] !== undefined);
+      await row
+        .getByText((first?.values['validation.f1.happy'] ?? NaN).toFixed(3), { exact: true })
+        .first()
+        .waitFor();
+      expect(new URL(page.url()).searchParams.get('epoch')).toBe('1');
+      await picture('graph');
+      await accessible('graph');
+    },
+    minutes,
   );
 
   it(
@@ -258,6 +303,32 @@ describeWith('chromium', 'the dashboard', () => {
       const counts = (await cells.allInnerTexts()).map(Number);
       expect(counts).toHaveLength(49);
       expect(counts.reduce((sum, count) => sum + count, 0)).toBe(trial?.summary['faces']?.test.images);
+      const confusion = (await saved('button', 'Save confusion faces test as CSV')).toString();
+      const sums = confusion
+        .trim()
+        .split('\r\n')
+        .slice(1)
+        .flatMap((line) => line.split(',').slice(1).map(Number));
+      expect(sums).toEqual(counts);
+      // A figure for a paper stands alone: in the colours of paper, with nothing that only this page knows.
+      const drawn = (await saved('button', 'Save confusion faces test as SVG')).toString();
+      expect(drawn).toMatch(
+        /^<svg [^>]*xmlns="http:\/\/www.w3.org\/2000\/svg"[^>]*><title>Confusion matrix on faces/,
+      );
+      expect(drawn).toContain('<rect width="536" height="296" fill="#ffffff"');
+      expect(drawn).not.toMatch(/var\(|class=|style=/);
+      expect(drawn.match(/<text/g)).toHaveLength(49 + 14 + 2);
+      const png = await saved('button', 'Save confusion faces test as PNG');
+      expect([png.readUInt32BE(16), png.readUInt32BE(20)]).toEqual([2 * 536, 2 * 296]);
+      const reliability = page.getByRole('region', { name: 'Reliability on faces, test' });
+      const ece = trial?.summary['faces']?.test.ece ?? NaN;
+      await reliability.getByRole('img', { name: new RegExp(`^ECE ${ece.toFixed(4)} over `) }).waitFor();
+      const bins = reliability.getByRole('table', { name: /^The bins/ }).getByRole('row');
+      const scored = (await bins.allInnerTexts()).slice(1).map((text) => Number(text.split('\t')[1]));
+      expect(scored.reduce((sum, images) => sum + images, 0)).toBe(trial?.summary['faces']?.test.images);
+      const card = (await saved('link', 'Model card')).toString();
+      expect(card).toMatch(/^# tiny: baseline, seed \d\n/);
+      expect(card).toContain(trial?.summary['faces']?.test.accuracy.toFixed(4));
       const jobs = page.getByRole('region', { name: 'Jobs, attempts and logs' });
       await jobs.getByText('student', { exact: true }).click();
       await jobs
@@ -286,6 +357,30 @@ describeWith('chromium', 'the dashboard', () => {
       expect(await differences.getByText('teacher.train.epochs').count()).toBe(0);
       await page.getByRole('application', { name: /validation macro-F1 of .*seed 0/ }).waitFor();
       expect(await remove.count()).toBe(4);
+      const tradeOffs = page.getByRole('region', { name: 'Trade-offs' });
+      await tradeOffs.getByRole('combobox', { name: 'Across' }).selectOption({ label: 'test ECE' });
+      await tradeOffs
+        .getByRole('img', { name: /^test accuracy \(higher is better\) against test ECE/ })
+        .waitFor();
+      const most = Math.max(
+        ...(await stack.client.trials(experiment)).map(({ summary }) => summary['faces']?.test.accuracy ?? 0),
+      );
+      // Whatever is the most accurate, nothing outdoes in accuracy.
+      const frontier = tradeOffs.getByRole('row', { name: new RegExp(`${most.toFixed(4)} .* on it$`) });
+      await frontier.first().waitFor();
+      const parallel = tradeOffs.getByRole('img', {
+        name: /^Parallel coordinates of 4 trials over variant, /,
+      });
+      await parallel.waitFor();
+      await tradeOffs.getByRole('checkbox', { name: 'seed', exact: true }).uncheck();
+      await tradeOffs
+        .getByRole('button', { name: /seed 1$/ })
+        .first()
+        .click();
+      await page.reload();
+      await parallel.waitFor();
+      expect(await parallel.getAttribute('aria-label')).not.toMatch(/, seed/);
+      expect(await tradeOffs.getByRole('button', { pressed: true }).count()).toBe(1);
       await remove.first().click();
       const other = (await stack.client.experiments()).find(({ id }) => id !== experiment);
       await page.getByRole('combobox', { name: /^Experiment/ }).selectOption(other?.id ?? '');
