@@ -256,7 +256,7 @@ describeWith('chromium', 'the dashboard', () => {
       }
       const heat = page.getByRole('region', { name: 'Emotions, teacher by teacher' });
       await heat.getByRole('img', { name: 'validation F1 of each emotion over epochs' }).waitFor();
-      await heat.getByText('One epoch').click();
+      await heat.getByText('One epoch', { exact: true }).click();
       const slider = heat.getByRole('slider', { name: 'Epoch' });
       expect(await slider.getAttribute('aria-valuetext')).toBe('epoch 4');
       await slider.press('Home');

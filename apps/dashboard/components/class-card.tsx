@@ -2,9 +2,10 @@
 import { emotions, type EvaluationResult, type SplitMetrics } from '@ferment/contracts';
 import { classFigures, commonMistakes, rowShares } from '../lib/class-figures';
 import { count, figure, plural } from '../lib/format';
-import { emotionTokens } from '../lib/palette';
+import { emotionTokens, heatGround } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
+import { EmotionHeads } from './emotion-heads';
 import { FigureMenu } from './figure-menu';
 import { ReliabilityPart } from './reliability-part';
 import { ClassFigure, classRows, ConfusionFigure, confusionRows } from './result-figures';
@@ -175,11 +176,7 @@ function ConfusionMatrix({ split }: { split: SplitMetrics }) {
         <thead>
           <tr>
             <th scope="col">given \ predicted</th>
-            {emotions.map((emotion) => (
-              <th key={emotion} scope="col" className="number">
-                {emotion}
-              </th>
-            ))}
+            <EmotionHeads />
           </tr>
         </thead>
         <tbody>
@@ -193,9 +190,7 @@ function ConfusionMatrix({ split }: { split: SplitMetrics }) {
                     key={predicted}
                     className={`number ${row === column ? 'diagonal' : ''}`}
                     title={`${given} called ${predicted}: ${(100 * share).toFixed(1)} %`}
-                    style={{
-                      background: `color-mix(in srgb, var(--heat) ${Math.round(62 * share)}%, transparent)`,
-                    }}
+                    style={{ background: heatGround(share) }}
                   >
                     {count(split.confusion[row]?.[column] ?? 0)}
                   </td>

@@ -13,14 +13,16 @@ import {
   type HeatMap,
   type HeatRow,
 } from '../lib/heat-map';
+import { heatGround } from '../lib/palette';
 import { linear, tickText } from '../lib/scales';
 import { useQueryState } from '../lib/use-query-state';
 import { useResource, useThrottled } from '../lib/use-resource';
 import { Segmented, Select } from './controls';
+import { EmotionHeads } from './emotion-heads';
 import { FigureMenu } from './figure-menu';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
-import { Text } from './svg-parts';
+import { Figure, Text } from './svg-parts';
 
 interface Props {
   trials: readonly TrialItem[] | null;
@@ -168,14 +170,7 @@ function HeatFigure({ map, scale, label, legend }: FigureProps) {
   const height = lines + (legend === undefined ? 0 : 26);
   const shade = strength(scale);
   return (
-    <svg
-      className="heat-figure"
-      width={width}
-      height={height}
-      viewBox={`0 0 ${width} ${height}`}
-      role="img"
-      aria-label={label}
-    >
+    <Figure width={width} height={height} label={label}>
       {map.rows.map((row, index) => (
         <g
           key={row.title}
@@ -205,7 +200,7 @@ function HeatFigure({ map, scale, label, legend }: FigureProps) {
           </Text>
         </g>
       )}
-    </svg>
+    </Figure>
   );
 }
 
@@ -301,11 +296,7 @@ function AtEpoch({ map, scale, title }: AtEpochProps) {
           <thead>
             <tr>
               <th scope="col">Training</th>
-              {emotions.map((emotion) => (
-                <th key={emotion} scope="col" className="number">
-                  {emotion}
-                </th>
-              ))}
+              <EmotionHeads />
             </tr>
           </thead>
           <tbody>
@@ -319,12 +310,11 @@ function AtEpoch({ map, scale, title }: AtEpochProps) {
                   </th>
                   {emotions.map((emotion, label) => {
                     const value = values[label] ?? null;
-                    const share = value === null ? 0 : Math.round(62 * shade(value));
                     return (
                       <td
                         key={emotion}
                         className="number"
-                        style={{ background: `color-mix(in srgb, var(--heat) ${share}%, transparent)` }}
+                        style={{ background: heatGround(value === null ? 0 : shade(value)) }}
                       >
                         {figure(value, 3)}
                       </td>

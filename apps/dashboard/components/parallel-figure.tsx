@@ -1,6 +1,6 @@
 import { lineToken } from '../lib/palette';
 import type { ParallelAxis } from '../lib/trade-offs';
-import { markPath, Text } from './svg-parts';
+import { Figure, markPath, Text } from './svg-parts';
 
 interface Props {
   axes: readonly ParallelAxis[];
@@ -29,13 +29,10 @@ export function ParallelFigure({ axes, labels, chosen, legend = false }: Props) 
   const height = top + tall + 20 + (legend ? labels.length * 16 + 6 : 0);
   const order = labels.map((_, trial) => trial).sort((a, b) => Number(a === chosen) - Number(b === chosen));
   return (
-    <svg
-      className="parallel"
+    <Figure
       width={width}
       height={height}
-      viewBox={`0 0 ${width} ${height}`}
-      role="img"
-      aria-label={`Parallel coordinates of ${labels.length} trials over ${axes.map(({ title }) => title).join(', ')}`}
+      label={`Parallel coordinates of ${labels.length} trials over ${axes.map(({ title }) => title).join(', ')}`}
     >
       {axes.map(({ key, title }, axis) => (
         <g key={key}>
@@ -89,7 +86,7 @@ export function ParallelFigure({ axes, labels, chosen, legend = false }: Props) 
             </g>
           ))
         : null}
-    </svg>
+    </Figure>
   );
 }
 

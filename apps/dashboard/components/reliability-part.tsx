@@ -8,7 +8,7 @@ import { useResource } from '../lib/use-resource';
 import { FigureMenu } from './figure-menu';
 import { ScrollBox } from './scroll-box';
 import { Failure, Skeleton } from './states';
-import { Axes, Text } from './svg-parts';
+import { Axes, Figure, Text } from './svg-parts';
 
 interface Props {
   trialId: string;
@@ -82,14 +82,7 @@ function ReliabilityFigure({ split, label }: { split: ReliabilitySplit; label?: 
   const most = Math.max(...split.bins.map(({ images }) => images));
   const down = linear([0, most], [base, base - counts]);
   return (
-    <svg
-      className="figure"
-      width={width}
-      height={height}
-      viewBox={`0 0 ${width} ${height}`}
-      role="img"
-      aria-label={label}
-    >
+    <Figure width={width} height={height} label={label} shrinks>
       <defs>
         <pattern id={hatch} width={6} height={6} patternUnits="userSpaceOnUse" patternTransform="rotate(45)">
           <line x1={0} x2={0} y1={0} y2={6} stroke="var(--line-2)" strokeWidth={2} />
@@ -161,7 +154,7 @@ function ReliabilityFigure({ split, label }: { split: ReliabilitySplit; label?: 
           gap to confidence
         </Text>
       </g>
-    </svg>
+    </Figure>
   );
 }
 

@@ -3,9 +3,9 @@ import { classFigures, rowShares } from '../lib/class-figures';
 import type { CsvRows } from '../lib/csv';
 import { count, figure, signedFigure } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
-import { linear, tickText, ticksOf } from '../lib/scales';
+import { linear, ticksOf } from '../lib/scales';
 import { forestScale } from './forest';
-import { Text } from './svg-parts';
+import { Figure, Text, UprightGrid } from './svg-parts';
 
 const rowHeight = 22;
 
@@ -22,17 +22,10 @@ export function ForestFigure({ comparisons, title }: ForestProps) {
   const bottom = 30 + comparisons.length * rowHeight;
   const height = bottom + 44;
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
-      {ticksOf(-reach, reach, 4).map((value) => (
-        <g key={value}>
-          <line x1={x(value)} x2={x(value)} y1={24} y2={bottom} stroke="var(--grid)" />
-          <Text x={x(value)} y={bottom + 10} anchor="middle" muted>
-            {tickText(value)}
-          </Text>
-        </g>
-      ))}
+    <Figure width={width} height={height}>
+      <UprightGrid ticks={ticksOf(-reach, reach, 4)} place={x} top={24} bottom={bottom} />
       <line x1={x(0)} x2={x(0)} y1={24} y2={bottom} stroke="var(--border-strong)" strokeDasharray="3 2" />
-      <Text x={left + plot / 2} y={bottom + 26} anchor="middle" muted>
+      <Text x={left + plot / 2} y={bottom + 28} anchor="middle" muted>
         {title}
       </Text>
       <Text x={left + plot + 14} y={14} muted>
@@ -71,7 +64,7 @@ export function ForestFigure({ comparisons, title }: ForestProps) {
           </g>
         );
       })}
-    </svg>
+    </Figure>
   );
 }
 
@@ -94,7 +87,7 @@ export function ConfusionFigure({ split }: { split: SplitMetrics }) {
   const width = left + emotions.length * cell + 12;
   const height = top + emotions.length * 34 + 12;
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
+    <Figure width={width} height={height}>
       <Text x={left + (emotions.length * cell) / 2} y={12} anchor="middle" muted>
         predicted
       </Text>
@@ -134,7 +127,7 @@ export function ConfusionFigure({ split }: { split: SplitMetrics }) {
           </g>
         )),
       )}
-    </svg>
+    </Figure>
   );
 }
 
@@ -150,15 +143,8 @@ export function ClassFigure({ split }: { split: SplitMetrics }) {
   const x = linear([0, 1], [left, left + plot]);
   const bottom = top + emotions.length * rowHeight;
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
-      {ticksOf(0, 1).map((value) => (
-        <g key={value}>
-          <line x1={x(value)} x2={x(value)} y1={top} y2={bottom} stroke="var(--grid)" />
-          <Text x={x(value)} y={bottom + 12} anchor="middle" muted>
-            {tickText(value)}
-          </Text>
-        </g>
-      ))}
+    <Figure width={width} height={height}>
+      <UprightGrid ticks={ticksOf(0, 1)} place={x} top={top} bottom={bottom} />
       {['F1', 'precision', 'recall'].map((name, index) => (
         <Text key={name} x={left + plot + 44 + index * 54} y={14} anchor="end" muted>
           {name}
@@ -186,7 +172,7 @@ export function ClassFigure({ split }: { split: SplitMetrics }) {
           </g>
         );
       })}
-    </svg>
+    </Figure>
   );
 }
 

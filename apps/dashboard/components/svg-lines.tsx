@@ -1,5 +1,5 @@
 import { extentOf, linear, powers, powersWithin, ticksOf } from '../lib/scales';
-import { Axes, Text, markPath, type Area } from './svg-parts';
+import { Axes, Figure, markPath, Text, type Area } from './svg-parts';
 
 export interface SvgLine {
   readonly key: string;
@@ -64,7 +64,7 @@ export function SvgLines({
   const legendTop = Math.ceil(panels.length / perRow) * panelHeight;
   const height = legendTop + legend.length * 16 + 8;
   return (
-    <svg width={width} height={height} viewBox={`0 0 ${width} ${height}`}>
+    <Figure width={width} height={height}>
       {panels.map((panel, index) => (
         <PanelPart
           key={panel.title}
@@ -86,7 +86,7 @@ export function SvgLines({
           </Text>
         </g>
       ))}
-    </svg>
+    </Figure>
   );
 }
 

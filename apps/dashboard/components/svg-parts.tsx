@@ -11,6 +11,32 @@ export interface Area {
 
 export const textSize = 11;
 
+interface FigureProps {
+  width: number;
+  height: number;
+  /** What it shows, for those who do not see it; none where it is only saved. */
+  label?: string | undefined;
+  /** Narrower with its place, rather than scrolled. */
+  shrinks?: boolean;
+  children: ReactNode;
+}
+
+/** The frame of a figure, in the form that figures are saved from. */
+export function Figure({ width, height, label, shrinks = false, children }: FigureProps) {
+  return (
+    <svg
+      className={shrinks ? 'figure shrinks' : 'figure'}
+      width={width}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
+      role="img"
+      aria-label={label}
+    >
+      {children}
+    </svg>
+  );
+}
+
 interface TextProps {
   x: number;
   y: number;
@@ -47,6 +73,25 @@ export function Text({
   );
 }
 
+interface GridProps {
+  ticks: readonly number[];
+  place: (value: number) => number;
+  top: number;
+  bottom: number;
+}
+
+/** Upright lines with their numbers below. */
+export function UprightGrid({ ticks, place, top, bottom }: GridProps) {
+  return ticks.map((value) => (
+    <g key={value} aria-hidden="true">
+      <line x1={place(value)} x2={place(value)} y1={top} y2={bottom} stroke="var(--grid)" />
+      <Text x={place(value)} y={bottom + 12} anchor="middle" muted>
+        {tickText(value)}
+      </Text>
+    </g>
+  ));
+}
+
 interface AxesProps {
   area: Area;
   xTicks: readonly number[];
@@ -71,14 +116,7 @@ export function Axes({ area, xTicks, yTicks, x, y, xLabel, yLabel }: AxesProps) 
           </Text>
         </g>
       ))}
-      {xTicks.map((value) => (
-        <g key={value}>
-          <line x1={x(value)} x2={x(value)} y1={top} y2={bottom} stroke="var(--grid)" />
-          <Text x={x(value)} y={bottom + 12} anchor="middle" muted>
-            {tickText(value)}
-          </Text>
-        </g>
-      ))}
+      <UprightGrid ticks={xTicks} place={x} top={top} bottom={bottom} />
       <Text x={left + width / 2} y={bottom + 28} anchor="middle" muted>
         {xLabel}
       </Text>

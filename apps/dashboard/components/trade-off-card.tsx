@@ -20,7 +20,7 @@ import { FigureMenu } from './figure-menu';
 import { ParallelFigure } from './parallel-figure';
 import { ScrollBox } from './scroll-box';
 import { Empty, Skeleton } from './states';
-import { Axes, markPath, Text } from './svg-parts';
+import { Axes, Figure, markPath, Text } from './svg-parts';
 
 interface Props {
   trials: readonly TrialItem[];
@@ -132,15 +132,7 @@ function ParetoPart({ x, y, labels }: { x: Measure; y: Measure; labels: readonly
             {labels.map((label, trial) => (
               <tr key={label}>
                 <th scope="row">
-                  <svg
-                    width={14}
-                    height={14}
-                    viewBox="-7 -7 14 14"
-                    aria-hidden="true"
-                    className="mark-inline"
-                  >
-                    <path d={markPath(trial, 4.5)} fill={`var(${lineToken(trial)})`} />
-                  </svg>
+                  <TrialMark trial={trial} />
                   {label}
                 </th>
                 {[y, x].map(({ key, values }, index) => (
@@ -155,6 +147,15 @@ function ParetoPart({ x, y, labels }: { x: Measure; y: Measure; labels: readonly
         </table>
       </ScrollBox>
     </div>
+  );
+}
+
+/** A trial's mark in the figures, beside its name. */
+function TrialMark({ trial }: { trial: number }) {
+  return (
+    <svg width={14} height={14} viewBox="-7 -7 14 14" className="mark-inline" aria-hidden="true">
+      <path d={markPath(trial, 4.5)} fill={`var(${lineToken(trial)})`} />
+    </svg>
   );
 }
 
@@ -183,14 +184,7 @@ function ParetoFigure({ x, y, best, label, legend = [] }: ParetoProps) {
   const line = points.filter((point) => point.best).sort((a, b) => a.left - b.left || a.top - b.top);
   const [width, height] = [area.left + area.width + 14, area.top + area.height + 42 + legend.length * 16];
   return (
-    <svg
-      className="figure"
-      width={width}
-      height={height}
-      viewBox={`0 0 ${width} ${height}`}
-      role="img"
-      aria-label={label}
-    >
+    <Figure width={width} height={height} label={label} shrinks>
       <Axes
         area={area}
         x={(value) => mapX(across.of(value))}
@@ -222,7 +216,7 @@ function ParetoFigure({ x, y, best, label, legend = [] }: ParetoProps) {
           </Text>
         </g>
       ))}
-    </svg>
+    </Figure>
   );
 }
 
@@ -270,9 +264,7 @@ function ParallelPart({ axes, labels }: { axes: readonly ParallelAxis[]; labels:
               aria-pressed={chosen === -1 || chosen === trial}
               onClick={() => setLit(chosen === trial ? '' : label)}
             >
-              <svg width={14} height={14} viewBox="-7 -7 14 14" aria-hidden="true">
-                <path d={markPath(trial, 4.5)} fill={`var(${lineToken(trial)})`} />
-              </svg>
+              <TrialMark trial={trial} />
               {label}
             </button>
           </li>

@@ -26,3 +26,8 @@ export const emotionTokens: Readonly<Record<Emotion, string>> = {
   surprise: '--emotion-surprise',
   neutral: '--emotion-neutral',
 };
+
+/** The ground of a cell whose value is this share of the most, text on it readable in both themes. */
+export function heatGround(share: number): string {
+  return `color-mix(in srgb, var(--heat) ${Math.round(62 * share)}%, transparent)`;
+}
