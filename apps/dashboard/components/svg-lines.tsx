@@ -24,7 +24,7 @@ interface Props {
   yLabel: string;
   /** Ends of the vertical axis; by the values where left out. */
   range?: readonly [number, number] | undefined;
-  /** Marks each point: where the points are few and what lies between was not measured. */
+  /** Marks each point, where what lies between was not measured; otherwise a few, to tell lines apart. */
   dots?: boolean;
   /** The vertical axis, and the horizontal one; what is not above zero is left out. */
   logarithmic?: boolean;
@@ -80,7 +80,7 @@ export function SvgLines({
       ))}
       {legend.map(({ key, colour }, index) => (
         <g key={key} transform={`translate(${margin.left + 6} ${legendTop + 8 + index * 16})`}>
-          <path d={markPath(dots ? index : 1, 4)} fill={`var(${colour})`} />
+          <path d={markPath(index, 4)} fill={`var(${colour})`} />
           <Text x={12} y={0}>
             {key}
           </Text>
@@ -89,6 +89,9 @@ export function SvgLines({
     </Figure>
   );
 }
+
+/** Between two marks of a line that has few. */
+const farApart = ({ length }: readonly unknown[]): number => Math.max(1, Math.round(length / 6));
 
 interface PanelProps {
   panel: Panel;
@@ -148,16 +151,16 @@ function PanelPart({ panel, at, domain, labels, dots, logarithmic, logarithmicX,
             strokeWidth={width}
             strokeOpacity={pale ? 0.3 : 1}
           />
-          {dots
-            ? points(values).map(([left, top]) => (
-                <path
-                  key={left}
-                  d={markPath(Math.max(0, order.indexOf(key)), 3.5)}
-                  transform={`translate(${left} ${top})`}
-                  fill={`var(${colour})`}
-                />
-              ))
-            : null}
+          {(order.includes(key) && !pale ? points(values) : [])
+            .filter((_, index) => (index + order.indexOf(key)) % (dots ? 1 : farApart(values)) === 0)
+            .map(([left, top]) => (
+              <path
+                key={left}
+                d={markPath(Math.max(0, order.indexOf(key)), 3.5)}
+                transform={`translate(${left} ${top})`}
+                fill={`var(${colour})`}
+              />
+            ))}
         </g>
       ))}
     </g>
