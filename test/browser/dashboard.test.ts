@@ -303,7 +303,7 @@ describeWith('chromium', 'the dashboard', () => {
       const { sections } = await stack.client.robustness(id);
       expect(sections.map(({ dataset }) => dataset).sort()).toEqual(['faces', 'portraits']);
       for (const { dataset, columns, configurations } of sections) {
-        await card.getByRole('heading', { name: new RegExp(`^${dataset} `) }).waitFor();
+        await card.getByRole('heading', { name: new RegExp(`(^|tested on )${dataset} `) }).waitFor();
         const worst = columns.findLast(({ kind }) => kind === 'worst-case')?.key ?? '';
         for (const { variant, cells } of configurations)
           await card
@@ -473,7 +473,9 @@ describeWith('chromium', 'the dashboard', () => {
       expect(await parallel.getAttribute('aria-label')).not.toMatch(/, seed/);
       expect(await tradeOffs.getByRole('button', { pressed: true }).count()).toBe(1);
       await remove.first().click();
-      const other = (await stack.client.experiments()).find(({ id }) => id !== experiment);
+      const other = (await stack.client.experiments()).find(
+        ({ id, name }) => id !== experiment && name === 'tiny',
+      );
       await page.getByRole('combobox', { name: /^Experiment/ }).selectOption(other?.id ?? '');
       await page.getByRole('combobox', { name: /^Add trial/ }).selectOption({ index: 1 });
       // Trials of several experiments are told apart by their names.
