@@ -215,6 +215,37 @@ describe('the graph of an experiment', () => {
     expect(edges.some(({ from, to }) => from === to)).toBe(false);
   });
 
+  it('has no edge between roles of different trials, where one job plays both', async () => {
+    const text = `
+specVersion: 1
+name: twice
+data: { dataset: faces }
+stages:
+  teacher: { kind: train, seed: 0, model: { name: vgg, width: 0.3 }, train: { epochs: 2, batch: 32 } }
+  student: { kind: distill, teachers: [teacher], model: { name: vgg, width: 0.3 }, method: { name: kd }, train: { epochs: 2, batch: 32 } }
+result: student
+seeds: [0]
+ablation: { design: one-at-a-time, factors: { teacher: { none: { stages.student.kind: train } } } }
+`;
+    const answer = await request(installation.api.url)
+      .post('/api/v1/experiments')
+      .set({ Authorization: `Bearer ${installation.secrets.researcher}` })
+      .send({ text })
+      .expect(201);
+    const { id } = experimentDetail.parse(answer.body);
+    const trials = (await get(`experiments/${id}/trials`)).body as TrialItem[];
+    const plain = trials.find(({ jobs }) => jobs['teacher'] === undefined);
+    const taught = trials.find(({ jobs }) => jobs['teacher'] !== undefined);
+    // The student that nobody teaches is the teacher of the other: the same work.
+    expect(plain?.jobs['student']).toBe(taught?.jobs['teacher']);
+    const { edges } = experimentGraph.parse((await get(`experiments/${id}/graph`)).body);
+    const told = edges.map(({ from, to }) => `${from} > ${to}`);
+    expect(told).toContain('train teacher > evaluate evaluate:faces:teacher');
+    expect(told).toContain('train student > evaluate evaluate:faces');
+    expect(told).not.toContain('train student > evaluate evaluate:faces:teacher');
+    expect(told).not.toContain('train student > distill student');
+  });
+
   it('marks what was there before, and what others ask for as well', async () => {
     const again = await request(installation.api.url)
       .post('/api/v1/experiments')

@@ -8,6 +8,8 @@ import { forestScale } from './forest';
 import { Figure, Text, UprightGrid } from './svg-parts';
 
 const rowHeight = 22;
+/** Of an axis on which nothing differs from zero. */
+const leastReach = 1e-4;
 
 interface ForestProps {
   comparisons: readonly TableComparison[];
@@ -16,7 +18,7 @@ interface ForestProps {
 
 /** A whole forest plot: differences with their simultaneous intervals around zero, and their figures. */
 export function ForestFigure({ comparisons, title }: ForestProps) {
-  const reach = forestScale(comparisons);
+  const reach = Math.max(forestScale(comparisons), leastReach);
   const [left, plot, width] = [210, 260, 650];
   const x = linear([-reach, reach], [left + 6, left + plot - 6]);
   const bottom = 30 + comparisons.length * rowHeight;

@@ -114,7 +114,11 @@ function PanelPart({ panel, at, domain, labels, dots, logarithmic, logarithmicX,
   const across = extentOf(panel.xs.filter((value) => !logarithmicX || value > 0)) ?? [0, 1];
   const x = (logarithmicX ? powers : linear)(across, [area.left, area.left + area.width]);
   const y = (logarithmic ? powers : linear)(domain, [area.top + area.height, area.top]);
-  const xTicks = (logarithmicX ? powersWithin : ticksOf)(...across);
+  // Of whole numbers, as epochs are, there is nothing between two.
+  const whole = panel.xs.every(Number.isInteger);
+  const xTicks = (logarithmicX ? powersWithin : ticksOf)(...across).filter(
+    (tick) => !whole || Number.isInteger(tick),
+  );
   const yTicks = (logarithmic ? powersWithin : ticksOf)(...domain);
   const points = (values: readonly (number | null)[]) =>
     values.flatMap((value, index) => {

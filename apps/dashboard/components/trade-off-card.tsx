@@ -252,8 +252,8 @@ function ParallelPart({ axes, labels }: { axes: readonly ParallelAxis[]; labels:
     <div className="parallel-part">
       <h3>What was asked for, and what came of it</h3>
       <p className="muted">
-        A line for each trial, from axis to axis; the better end of each measure is on top. Choose a trial to
-        see its line before the others, and an axis to leave it out.
+        A line for each trial, from axis to axis; the better end of each measure is on top (↓: lower is
+        better). Choose a trial to see its line before the others, and an axis to leave it out.
       </p>
       <ul className="legend search-legend" aria-label="Trials">
         {labels.map((label, trial) => (

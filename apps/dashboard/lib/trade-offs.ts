@@ -128,7 +128,7 @@ export function measureAxis(
   };
   return {
     key,
-    title: `${title}${better === 'low' ? ' (low on top)' : ''}`,
+    title: better === 'low' ? `${title} ↓` : title,
     places: values.map((value) => (value === null ? null : place(value))),
     texts: values.map((value) => (value === null ? '–' : text(value))),
     marks: [...new Set([low, high])].map((value) => ({ place: place(value), text: text(value) })),

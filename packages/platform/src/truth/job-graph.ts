@@ -19,10 +19,12 @@ interface EdgeRow {
   inputs: number;
 }
 
-/** Each job once for each role that it plays, with how many trials it plays it in (see roleWithoutPart). */
+/** A role without which fold or part of it (see roleWithoutPart). */
+const plainRole = (role: string): string => `regexp_replace(${role}, ':(fold|held-out|epoch)-[0-9]+$', '')`;
+
+/** Each job once for each role that it plays, with how many trials it plays it in. */
 const used = `used AS MATERIALIZED (
-    SELECT regexp_replace(r.role, ':(fold|held-out|epoch)-[0-9]+$', '') AS role, r.job_id, j.kind,
-      count(DISTINCT t.id)::int AS uses
+    SELECT ${plainRole('r.role')} AS role, r.job_id, j.kind, count(DISTINCT t.id)::int AS uses
     FROM trial t JOIN trial_job r ON r.trial_id = t.id JOIN job j ON j.id = r.job_id
     WHERE t.experiment_id = $1 GROUP BY 1, 2, 3)`;
 
@@ -36,10 +38,15 @@ const nodesSql = `WITH ${used}
   FROM used u JOIN job j ON j.id = u.job_id JOIN demand d ON d.job_id = u.job_id AND d.experiment_id = $1
   GROUP BY 1, 2, 3 ORDER BY first, role, kind, state`;
 
-const edgesSql = `WITH ${used}
-  SELECT f.role AS "fromRole", f.kind AS "fromKind", u.role AS "toRole", u.kind AS "toKind", count(*)::int AS inputs
-  FROM used u JOIN job_dependency d ON d.job_id = u.job_id JOIN used f ON f.job_id = d.from_job_id
-  WHERE (f.role, f.kind) <> (u.role, u.kind) GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4`;
+// Within a trial: one job may be the teacher of some trials and the student of others.
+const edgesSql = `
+  SELECT ${plainRole('f.role')} AS "fromRole", i.kind AS "fromKind", ${plainRole('u.role')} AS "toRole",
+    j.kind AS "toKind", count(DISTINCT (d.job_id, d.role, d.position))::int AS inputs
+  FROM trial t JOIN trial_job u ON u.trial_id = t.id JOIN job j ON j.id = u.job_id
+    JOIN job_dependency d ON d.job_id = u.job_id
+    JOIN trial_job f ON f.trial_id = t.id AND f.job_id = d.from_job_id JOIN job i ON i.id = f.job_id
+  WHERE t.experiment_id = $1 GROUP BY 1, 2, 3, 4
+  HAVING (${plainRole('f.role')}, i.kind) <> (${plainRole('u.role')}, j.kind) ORDER BY 1, 2, 3, 4`;
 
 const idOf = (kind: string, role: string): string => `${kind} ${role}`;
 
