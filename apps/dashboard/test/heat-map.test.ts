@@ -10,7 +10,7 @@ const f1Of = (epoch: number[], last: number[]) =>
   Object.fromEntries(emotions.map((emotion) => [`validation.f1.${emotion}`, curve(epoch, last)]));
 const answer = (series: Record<string, CurveBuckets['curves'][number]['series']>): CurveBuckets => ({
   width: 1,
-  curves: Object.entries(series).map(([jobId, own]) => ({ jobId, cursor: 1, series: own })),
+  curves: Object.entries(series).map(([jobId, own]) => ({ jobId, cursor: 1, names: [], series: own })),
 });
 const [f1] = heatMeasures([]);
 if (!f1) throw new Error('expected a measure');
