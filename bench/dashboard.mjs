@@ -1,6 +1,7 @@
 // How long the experiment page takes to show the curves of many long trainings, how many bytes it asks for, and how long
 // its frames are while a stretch of them is moved along. A real Chromium, an API process that has read nothing yet.
-// Usage: npm run bench -- dashboard [--json] [--rounds 3] [--runs 200] [--points 100000] [--moves 120]
+// Then a training that runs: how long a point takes from the child that computed it until the page shows it.
+// Usage: npm run bench -- dashboard [--json] [--only curves|live] [--rounds 3] [--runs 200] [--points 100000] [--moves 120]
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { chromium } from 'playwright-core';
@@ -8,6 +9,7 @@ import { folderStore } from '@ferment/platform';
 import { curveFile } from '../packages/platform/dist/curves/curve-file.js';
 import { spread, spreadText } from './lib/compare.mjs';
 import { startApi, startInstallation } from './lib/installation.mjs';
+import { live } from './lib/live-page.mjs';
 import { measureGrid, noteDataset } from './lib/trial-grid.mjs';
 
 const { values } = parseArgs({
@@ -17,6 +19,7 @@ const { values } = parseArgs({
     runs: { type: 'string', default: '200' },
     points: { type: 'string', default: '100000' },
     moves: { type: 'string', default: '120' },
+    only: { type: 'string', default: '' },
   },
 });
 const say = (line) => values.json || console.log(line);
@@ -138,53 +141,65 @@ async function look(browser, api, token, experiment) {
   };
 }
 
-const installation = await startInstallation('dashboard', 'admin');
+/** The page of many long trainings that have ended. */
+async function curves(browser) {
+  const installation = await startInstallation('dashboard', 'admin');
+  try {
+    await noteDataset(installation);
+    const maker = await startApi(installation);
+    await measureGrid({ url: maker.url, token: installation.token }, runs);
+    await maker.stop();
+    const [{ id }] = await installation.query('SELECT id FROM experiment');
+    const trainings = await installation.query(`SELECT id FROM job WHERE kind = 'train' ORDER BY sequence`);
+    await fill(
+      installation,
+      trainings.map((job) => job.id),
+    );
+    say(`${trainings.length} trainings of ${points} points, in files`);
+    const looks = [];
+    for (let round = 0; round < rounds; round++) {
+      const api = await startApi(installation);
+      const cold = await look(browser, api, installation.token, id);
+      const warm = await look(browser, api, installation.token, id);
+      await api.stop();
+      looks.push({ cold, warm });
+    }
+    const figures = (pick) => spread(looks.map(pick));
+    const report = {
+      first: figures(({ cold }) => cold.milliseconds),
+      again: figures(({ warm }) => warm.milliseconds),
+      frameP95: figures(({ cold }) => cold.p95),
+      bytes: looks[0].cold.first,
+      frames: looks.map(({ cold }) => cold.frames),
+      answers: looks.flatMap(({ cold, warm }) => [cold.answers, warm.answers]),
+      told: looks[0].cold.told,
+    };
+    say(
+      `first chart, from the address on: ${spreadText(report.first, 0)} ms, again ${spreadText(report.again, 0)} ms`,
+    );
+    say(
+      `bytes until then: ${report.bytes.all}, of curves ${report.bytes.curves}; the page says “${report.told}”`,
+    );
+    say(
+      `curves were asked for and had arrived at, in ms: ${report.answers.map((each) => each.map((one) => one.join('-')).join(' ')).join('; ')}`,
+    );
+    say(`frames while a stretch is moved: p95 ${spreadText(report.frameP95, 1)} ms`);
+    return report;
+  } finally {
+    await installation.stop();
+  }
+}
+
 const browser = await chromium.launch({
   executablePath: process.env.FERMENT_CHROMIUM ?? '/usr/bin/chromium',
   args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
 });
 try {
-  await noteDataset(installation);
-  const maker = await startApi(installation);
-  await measureGrid({ url: maker.url, token: installation.token }, runs);
-  await maker.stop();
-  const [{ id }] = await installation.query('SELECT id FROM experiment');
-  const trainings = await installation.query(`SELECT id FROM job WHERE kind = 'train' ORDER BY sequence`);
-  await fill(
-    installation,
-    trainings.map((job) => job.id),
-  );
-  say(`${trainings.length} trainings of ${points} points, in files`);
-  const looks = [];
-  for (let round = 0; round < rounds; round++) {
-    const api = await startApi(installation);
-    const cold = await look(browser, api, installation.token, id);
-    const warm = await look(browser, api, installation.token, id);
-    await api.stop();
-    looks.push({ cold, warm });
-  }
-  const figures = (pick) => spread(looks.map(pick));
   const report = {
-    first: figures(({ cold }) => cold.milliseconds),
-    again: figures(({ warm }) => warm.milliseconds),
-    frameP95: figures(({ cold }) => cold.p95),
-    bytes: looks[0].cold.first,
-    frames: looks.map(({ cold }) => cold.frames),
-    answers: looks.flatMap(({ cold, warm }) => [cold.answers, warm.answers]),
-    told: looks[0].cold.told,
+    ...(values.only !== 'live' && { curves: await curves(browser) }),
+    ...(values.only !== 'curves' && { live: await live(browser, say) }),
   };
-  say(
-    `first chart, from the address on: ${spreadText(report.first, 0)} ms, again ${spreadText(report.again, 0)} ms`,
-  );
-  say(
-    `bytes until then: ${report.bytes.all}, of curves ${report.bytes.curves}; the page says “${report.told}”`,
-  );
-  say(
-    `curves were asked for and had arrived at, in ms: ${report.answers.map((each) => each.map((one) => one.join('-')).join(' ')).join('; ')}`,
-  );
-  say(`frames while a stretch is moved: p95 ${spreadText(report.frameP95, 1)} ms`);
   if (values.json) console.log(JSON.stringify({ options: values, ...report }, null, 2));
 } finally {
   await browser.close();
-  await installation.stop();
 }
