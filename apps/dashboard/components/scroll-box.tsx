@@ -1,8 +1,16 @@
 'use client';
-import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { useEffect, useRef, useState, type ReactNode, type UIEvent } from 'react';
 
 /** Holds what may be wider than the page. Where it is, arrow keys scroll it once Tab has come to it. */
-export function ScrollBox({ children, className = '' }: { children: ReactNode; className?: string }) {
+export function ScrollBox({
+  children,
+  className = '',
+  onScroll,
+}: {
+  children: ReactNode;
+  className?: string;
+  onScroll?: ((event: UIEvent<HTMLDivElement>) => void) | undefined;
+}) {
   const place = useRef<HTMLDivElement>(null);
   const [scrolls, setScrolls] = useState(false);
   useEffect(() => {
@@ -18,7 +26,12 @@ export function ScrollBox({ children, className = '' }: { children: ReactNode; c
     return () => observer.disconnect();
   }, []);
   return (
-    <div ref={place} className={`table-scroll ${className}`} tabIndex={scrolls ? 0 : undefined}>
+    <div
+      ref={place}
+      className={`table-scroll ${className}`}
+      tabIndex={scrolls ? 0 : undefined}
+      onScroll={onScroll}
+    >
       {children}
     </div>
   );

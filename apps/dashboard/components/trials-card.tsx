@@ -1,17 +1,18 @@
 'use client';
 import { type ExperimentDetail, type JobItem, type JobProgress, type TrialItem } from '@ferment/contracts';
 import Link from 'next/link';
-import { useMemo } from 'react';
+import { useMemo, type ReactElement } from 'react';
 import { compareAddress, mostCompared } from '../lib/compared';
 import { figure, plural } from '../lib/format';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
+import { useRowWindow } from '../lib/use-row-window';
 import { Select } from './controls';
 import { Downloads } from './downloads';
 import { Meter } from './progress';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
-import { bestTrial, columnsOf, datasetsOf, figureColumns, sortTrials, valueOf } from '../lib/trial-table';
+import { bestTrial, columnsOf, datasetsOf, sortTrials, valueOf, type Column } from '../lib/trial-table';
 
 interface Props {
   experiment: ExperimentDetail;
@@ -39,8 +40,11 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
     sort,
     dataset,
   );
-  const folds = all.some(({ fold }) => fold !== null);
   const jobsById = useMemo(() => new Map((jobs ?? []).map((job) => [job.id, job])), [jobs]);
+  const [hidden, setHidden] = useQueryState('columns', '');
+  const left = new Set(hidden.split(',').filter((key) => key !== ''));
+  const columns = columnsOf(all).filter(({ key }) => key === 'variant' || !left.has(key));
+  const rows = useRowWindow(shown.length);
   const variants = [...new Set(all.map((trial) => trial.variant))];
   const states = [...new Set(all.map((trial) => trial.state))];
   const option = (value: string) => ({ value, title: value });
@@ -64,6 +68,11 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
             onChange={setState}
             options={[{ value: '', title: 'all' }, ...states.map(option)]}
           />
+          <ColumnChoice
+            all={columnsOf(all)}
+            left={left}
+            onChange={(next) => setHidden([...next].join(','))}
+          />
           {shown.length > 1 ? (
             <Link
               className="button small"
@@ -82,54 +91,39 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
       ) : shown.length === 0 ? (
         <Empty title="No trial is like this" />
       ) : (
-        <ScrollBox>
-          <table className="table">
+        <ScrollBox className={rows.windowed ? 'table-window' : ''} onScroll={rows.onScroll}>
+          <table className="table" aria-rowcount={shown.length + 1}>
             <caption>
               {plural(shown.length, 'trial')}. Test figures are of the checkpoint that was best on validation.
             </caption>
             <thead>
               <tr>
-                {columnsOf(all).map((column) => (
+                {columns.map((column) => (
                   <SortHeader key={column.key} column={column} sort={sort} setSort={setSort} />
                 ))}
                 <th scope="col">Download</th>
               </tr>
             </thead>
             <tbody>
-              {shown.map((trial) => (
-                <tr key={trial.id}>
-                  <th scope="row">
-                    <Link href={`/trials/view/?id=${trial.id}`}>{trial.variant}</Link>
-                    {trial.id === best?.id ? (
-                      <span
-                        className="tag tag-best"
-                        title={`highest rank by ${experiment.spec.select.metric}`}
-                      >
-                        best on validation
-                      </span>
-                    ) : null}
-                  </th>
-                  <td className="number">{trial.seed}</td>
-                  {folds ? <td className="number">{trial.fold ?? ''}</td> : null}
-                  <td>
-                    <span className="state-cell" title={trial.reason ?? ''}>
-                      <StatePill state={trial.state} />
-                      {trial.stopped ? (
-                        <span className="tag">stopped early at epoch {trial.stopped.epoch}</span>
-                      ) : null}
-                      <TrialMeter trial={trial} jobs={jobsById} progress={progress} />
-                    </span>
-                  </td>
-                  {figureColumns.map(({ key }) => (
-                    <td key={key} className="number">
-                      {figure(valueOf(trial, key, dataset))}
-                    </td>
+              <Space height={rows.before} columns={columns.length + 1} />
+              {shown.slice(rows.from, rows.to).map((trial, index) => (
+                <tr key={trial.id} aria-rowindex={rows.from + index + 2}>
+                  {columns.map((column) => (
+                    <Cell
+                      key={column.key}
+                      column={column}
+                      trial={trial}
+                      dataset={dataset}
+                      best={trial.id === best?.id ? experiment.spec.select.metric : null}
+                      meter={<TrialMeter trial={trial} jobs={jobsById} progress={progress} />}
+                    />
                   ))}
                   <td>
                     <Downloads trial={trial} />
                   </td>
                 </tr>
               ))}
+              <Space height={rows.after} columns={columns.length + 1} />
             </tbody>
           </table>
         </ScrollBox>
@@ -138,8 +132,94 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
   );
 }
 
+interface CellProps {
+  column: Column;
+  trial: TrialItem;
+  dataset: string;
+  /** By which metric it is the best, if it is. */
+  best: string | null;
+  meter: ReactElement;
+}
+
+function Cell({ column, trial, dataset, best, meter }: CellProps) {
+  switch (column.key) {
+    case 'variant':
+      return (
+        <th scope="row">
+          <Link href={`/trials/view/?id=${trial.id}`}>{trial.variant}</Link>
+          {best === null ? null : (
+            <span className="tag tag-best" title={`highest rank by ${best}`}>
+              best on validation
+            </span>
+          )}
+        </th>
+      );
+    case 'seed':
+      return <td className="number">{trial.seed}</td>;
+    case 'fold':
+      return <td className="number">{trial.fold ?? ''}</td>;
+    case 'state':
+      return (
+        <td>
+          <span className="state-cell" title={trial.reason ?? ''}>
+            <StatePill state={trial.state} />
+            {trial.stopped ? <span className="tag">stopped early at epoch {trial.stopped.epoch}</span> : null}
+            {meter}
+          </span>
+        </td>
+      );
+    default:
+      return <td className="number">{figure(valueOf(trial, column.key, dataset))}</td>;
+  }
+}
+
+/** In the place of rows that are out of sight. */
+function Space({ height, columns }: { height: number; columns: number }) {
+  if (height === 0) return null;
+  return (
+    <tr aria-hidden="true">
+      <td colSpan={columns} className="row-space" style={{ height }} />
+    </tr>
+  );
+}
+
+interface ColumnChoiceProps {
+  all: readonly Column[];
+  /** Keys of those that are left out. */
+  left: ReadonlySet<string>;
+  onChange: (left: ReadonlySet<string>) => void;
+}
+
+function ColumnChoice({ all, left, onChange }: ColumnChoiceProps) {
+  return (
+    <details className="columns">
+      <summary className="button small">Columns</summary>
+      <fieldset className="columns-list">
+        <legend className="visually-hidden">Columns that are shown</legend>
+        {all
+          .filter(({ key }) => key !== 'variant')
+          .map(({ key, title }) => (
+            <label key={key}>
+              <input
+                type="checkbox"
+                checked={!left.has(key)}
+                onChange={({ target }) => {
+                  const next = new Set(left);
+                  if (target.checked) next.delete(key);
+                  else next.add(key);
+                  onChange(next);
+                }}
+              />
+              {title}
+            </label>
+          ))}
+      </fieldset>
+    </details>
+  );
+}
+
 interface SortProps {
-  column: ReturnType<typeof columnsOf>[number];
+  column: Column;
   sort: string;
   setSort: (value: string) => void;
 }

@@ -4,7 +4,7 @@ type Figure = 'accuracy' | 'macroF1' | 'nll' | 'ece';
 type FigureKey = `${'validation' | 'test'}.${Figure}`;
 export type ColumnKey = 'variant' | 'seed' | 'fold' | 'state' | FigureKey;
 
-interface Column {
+export interface Column {
   readonly key: ColumnKey;
   readonly title: string;
   readonly numeric: boolean;
@@ -35,7 +35,7 @@ const named: readonly Column[] = [
   text('state', 'State'),
 ];
 
-export const figureColumns: readonly Column[] = [
+const figureColumns: readonly Column[] = [
   highest('validation.accuracy', 'Val. accuracy'),
   highest('validation.macroF1', 'Val. macro-F1'),
   highest('test.accuracy', 'Test accuracy'),
