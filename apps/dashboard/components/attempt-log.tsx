@@ -31,7 +31,7 @@ export function AttemptLog({ jobId, attempt }: { jobId: string; attempt: number 
         }}
       >
         {cut ? <span className="muted">… earlier lines are in the saved file{'\n'}</span> : null}
-        {lines.length === 0 && ended ? <span className="muted">It wrote nothing.</span> : null}
+        {lines.length === 0 && ended ? <span className="muted">No log is kept of this attempt.</span> : null}
         {lines.map((line) => (
           <span key={line.line} className={`log-line log-${line.level ?? line.source}`}>
             {logText(line)}

@@ -3,7 +3,7 @@ import type { ExperimentDetail, TrialItem } from '@ferment/contracts';
 import { useMemo, useState } from 'react';
 import { CurveStore } from '../lib/curve-store';
 import { groupCurves, inOrder, type Run } from '../lib/curves';
-import { seriesTitle } from '../lib/format';
+import { figure, seriesTitle } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { useCurveSettings, useDetail, useWanted } from '../lib/use-curves';
 import { useQueryState } from '../lib/use-query-state';
@@ -98,6 +98,17 @@ export function CompareCurves({ trials, labels, experiments }: Props) {
             onPin={setPinned}
           />
         )}
+        <ul className="legend legend-plain">
+          {lines.map(({ key, colour, values }) => (
+            <li key={key} className="legend-entry">
+              <span className="swatch" style={{ background: `var(${colour})` }} aria-hidden="true" />
+              {key}
+              <span className="number legend-value">
+                {figure(values.findLast((value) => value !== null))}
+              </span>
+            </li>
+          ))}
+        </ul>
       </div>
     </section>
   );

@@ -15,16 +15,19 @@ import Link from 'next/link';
 import { useMemo, useState } from 'react';
 import { z } from 'zod';
 import { comparedIds, condensed, mostCompared, trialLabels, valueText } from '../lib/compared';
-import { figure } from '../lib/format';
+import { count, figure } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { useMany } from '../lib/use-many';
 import { useQueryState } from '../lib/use-query-state';
 import { useResource } from '../lib/use-resource';
-import { CompareCurves } from './compare-curves';
 import { Select } from './controls';
 import { ScrollBox } from './scroll-box';
-import { Empty, Failure, Skeleton, StatePill } from './states';
+import { CurvesPlace, Empty, Failure, Skeleton, StatePill } from './states';
 
+const CompareCurves = dynamic(() => import('./compare-curves').then((part) => part.CompareCurves), {
+  ssr: false,
+  loading: CurvesPlace,
+});
 const TradeOffCard = dynamic(() => import('./trade-off-card').then((part) => part.TradeOffCard), {
   ssr: false,
 });
@@ -146,6 +149,9 @@ const columns = [
 
 function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
   const datasets = [...new Set(trials.flatMap(({ summary }) => Object.keys(summary)))];
+  const unequal = datasets.some(
+    (dataset) => new Set(trials.flatMap(({ summary }) => summary[dataset]?.test.images ?? [])).size > 1,
+  );
   return (
     <section className="card" aria-labelledby="figures-title">
       <div className="card-head">
@@ -154,7 +160,10 @@ function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
       <ScrollBox>
         <table className="table">
           <caption>
-            Of the checkpoint that was best on validation; one seed each, so without an interval
+            Of the checkpoint that was best on validation; one seed each, so without an interval.
+            {unequal
+              ? ' Not all were tested on equally many pictures: their figures are not on one scale.'
+              : ''}
           </caption>
           <thead>
             <tr>
@@ -165,7 +174,7 @@ function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
                 State
               </th>
               {datasets.map((dataset) => (
-                <th key={dataset} scope="colgroup" colSpan={columns.length} className="number">
+                <th key={dataset} scope="colgroup" colSpan={columns.length + 1} className="number">
                   {dataset}
                 </th>
               ))}
@@ -175,7 +184,7 @@ function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
             </tr>
             <tr>
               {datasets.flatMap((dataset) =>
-                columns.map(({ key, title }) => (
+                [{ key: 'images', title: 'Pictures' }, ...columns].map(({ key, title }) => (
                   <th key={`${dataset} ${key}`} scope="col" className="number">
                     {title}
                   </th>
@@ -202,13 +211,16 @@ function FiguresCard({ trials, labels, experiments, remove }: FiguresProps) {
                 <td>
                   <StatePill state={trial.state} />
                 </td>
-                {datasets.flatMap((dataset) =>
-                  columns.map(({ key }) => (
+                {datasets.flatMap((dataset) => [
+                  <td key={`${dataset} images`} className="number">
+                    {count(trial.summary[dataset]?.test.images ?? 0)}
+                  </td>,
+                  ...columns.map(({ key }) => (
                     <td key={`${dataset} ${key}`} className="number">
                       {figure(trial.summary[dataset]?.test[key])}
                     </td>
                   )),
-                )}
+                ])}
                 <td>
                   <button
                     type="button"

@@ -2,7 +2,7 @@
 import dynamic from 'next/dynamic';
 import { useMemo } from 'react';
 import { middleRange, type GroupedCurves } from '../lib/curves';
-import { count } from '../lib/format';
+import { count, plural } from '../lib/format';
 import { axisFigure, axisTitles } from '../lib/series';
 import type { CurveSettings } from '../lib/use-curves';
 import { LineChart, type Line } from './line-chart';
@@ -62,7 +62,7 @@ export function CurveFigure(props: Props) {
       <div className="curve-foot">
         <span className="muted" role="status">
           {exact
-            ? `${count(curves.of)} points`
+            ? plural(curves.of, 'point')
             : `${count(curves.shown)} of ${count(curves.of)} points, the others averaged; draw out a stretch for more`}
           {zoom === null ? '' : `; ${axisFigure(axis, zoom[0])} to ${axisFigure(axis, zoom[1])}`}
         </span>

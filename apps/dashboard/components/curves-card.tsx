@@ -267,7 +267,7 @@ function Legend({ groups, xs, axis, point, pinned, view, colour, isHidden, toggl
       <span className="muted legend-where">
         {groups.length === 0
           ? ''
-          : `mean at ${point === null ? 'the last point' : axisFigure(axis, xs[point])}${bandWords[view] ?? ''}`}
+          : `mean at ${point === null ? 'the last point' : axisFigure(axis, xs[point])}${groups.some(({ runs }) => runs.length > 1) ? (bandWords[view] ?? '') : ''}`}
       </span>
     </div>
   );

@@ -67,7 +67,7 @@ export function EmotionPlot({ runs, settings, height, groups, loaded, sync, pinn
         <Skeleton rows={1} height={height - 34} />
       ) : lines.length === 0 ? (
         <div style={{ height: height - 34 }}>
-          <Empty title="No points yet" />
+          <Empty title={zoom === null ? 'No points yet' : 'No points in this stretch'} />
         </div>
       ) : (
         <LineChart

@@ -1,5 +1,6 @@
 'use client';
 import { drawName, type AttemptItem, type JobItem, type TrialItem } from '@ferment/contracts';
+import { plural } from '../lib/format';
 import { useNow } from '../lib/use-resource';
 import { AttemptsTable } from './attempts-table';
 import { StatePill } from './states';
@@ -40,7 +41,7 @@ export function FailuresCard({ trials, jobs }: Props) {
             <span className="muted">
               {' '}
               {job.failureClass ? `(${job.failureClass}) ` : ''}
-              {job.reason ?? `${job.attempts.filter(troubled).length} earlier attempts ended early`}
+              {job.reason ?? `${plural(job.attempts.filter(troubled).length, 'earlier attempt')} ended early`}
             </span>
           </summary>
           <AttemptsTable attempts={job.attempts} now={now} />
@@ -51,5 +52,5 @@ export function FailuresCard({ trials, jobs }: Props) {
 }
 
 function troubled(attempt: AttemptItem): boolean {
-  return attempt.state === 'failed' || attempt.state === 'lost' || attempt.state === 'preempted';
+  return attempt.state === 'failed' || attempt.state === 'lost';
 }

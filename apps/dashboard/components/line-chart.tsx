@@ -42,6 +42,13 @@ interface Props {
 
 type Column = (number | null)[];
 
+/** One point makes no line: it is seen only where it is marked. */
+const isAlone = ({ values }: Line): boolean => {
+  let count = 0;
+  for (const value of values) if (value !== null && ++count > 1) return false;
+  return count === 1;
+};
+
 /** Columns in uPlot's order: x, then for each line its band's edges (if any) and itself. */
 function columnsOf(xs: readonly number[], lines: readonly Line[]): uPlot.AlignedData {
   const columns: Column[] = lines.flatMap((line) =>
@@ -64,7 +71,7 @@ function seriesOf(lines: readonly Line[]): { series: uPlot.Series[]; bands: uPlo
       stroke,
       width: line.width,
       spanGaps: true,
-      points: { show: line.dots === true || line.values.length === 1, size: 6, fill: stroke },
+      points: { show: line.dots === true || isAlone(line), size: 6, fill: stroke },
     });
   }
   return { series, bands };
@@ -89,9 +96,7 @@ export function LineChart(props: Props) {
   });
   const interactive = onZoom !== undefined;
   const shape = `${xLabel}|${logarithmic}|${logarithmicX}|${range !== undefined}|${lines
-    .map((line) =>
-      [line.key, line.colour, line.width, line.band !== undefined, line.values.length === 1].join(':'),
-    )
+    .map((line) => [line.key, line.colour, line.width, line.band !== undefined, isAlone(line)].join(':'))
     .join('|')}`;
 
   useEffect(() => {

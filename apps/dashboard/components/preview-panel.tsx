@@ -71,7 +71,9 @@ function Figures({ preview }: { preview: Preview }) {
     [
       'Compute',
       compute.macs === 0 ? 'none' : `${macs(compute.macs)} MACs`,
-      `${macs(compute.macsWithoutSharing)} without sharing`,
+      compute.macs === 0
+        ? 'all of it is done already: nothing is computed again'
+        : `${macs(compute.macsWithoutSharing)} MACs without sharing`,
     ],
     [
       'About',

@@ -130,8 +130,8 @@ function TrialHead({ trial, experiment }: { trial: TrialItem; experiment: Experi
         <div>
           <dt>Download</dt>
           <dd>
-            <Downloads trial={trial} />{' '}
-            <a href={api(`trials/${trial.id}/card`)} download>
+            <Downloads trial={trial} />
+            <a className="card-link" href={api(`trials/${trial.id}/card`)} download>
               Model card
             </a>
           </dd>

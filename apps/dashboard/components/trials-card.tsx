@@ -3,7 +3,7 @@ import { type ExperimentDetail, type JobItem, type JobProgress, type TrialItem }
 import Link from 'next/link';
 import { useMemo, type ReactElement } from 'react';
 import { compareAddress, mostCompared } from '../lib/compared';
-import { figure, plural } from '../lib/format';
+import { figure, plural, seriesTitle } from '../lib/format';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { useRowWindow } from '../lib/use-row-window';
@@ -149,7 +149,7 @@ function Cell({ column, trial, dataset, best, meter }: CellProps) {
           <Link href={`/trials/view/?id=${trial.id}`}>{trial.variant}</Link>
           {best === null ? null : (
             <span className="tag tag-best" title={`highest rank by ${best}`}>
-              best on validation
+              best {seriesTitle(best)}
             </span>
           )}
         </th>

@@ -68,13 +68,13 @@ export type Verification = z.output<typeof verification>;
 /** Why a job that is wanted does not run. */
 export const waitReasons = {
   paused: 'the experiment is paused',
-  inputs: 'its inputs are not there yet',
-  'failed input': 'one of its inputs failed',
-  offered: 'it is in the queue for the next worker that has room',
-  'back-off': 'it failed and is tried again later',
+  inputs: 'inputs are not there yet',
+  'failed input': 'an input failed',
+  offered: 'in the queue for the next worker that has room',
+  'back-off': 'failed, and tried again later',
   'no worker': 'no worker offers this resource',
   memory:
-    'it needs more memory than any worker has (lower run.memory or the batch, or raise FERMENT_WORKER_MEMORY)',
+    'more memory needed than any worker has (lower run.memory or the batch, or raise FERMENT_WORKER_MEMORY)',
   limit: 'the experiment runs as many jobs at once as it may (run.parallel)',
   'no slot': 'all slots are taken',
 } as const;

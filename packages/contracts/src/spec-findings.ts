@@ -83,8 +83,19 @@ function findingOf(schema: z.ZodType, value: unknown, issue: Issue): Finding[] {
     case 'custom':
       return finding(issue.message);
     default:
-      return finding(`expected ${expectation(issue)}${got(here)}`);
+      return finding(`expected ${expectation(issue)}${keysOf(schema, value, path, issue)}${got(here)}`);
   }
+}
+
+/** Keys listed by name where something else stands in the place of a few of them. */
+const fewKeys = 8;
+
+/** In brackets, the keys that are expected; nothing where they are many. */
+function keysOf(schema: z.ZodType, value: unknown, path: readonly (string | number)[], issue: Issue): string {
+  if (issue.code !== 'invalid_type' || issue.expected !== 'object' || path.length === 0) return '';
+  const place = schemaAt(schema, value, path);
+  const keys = place === null ? [] : (allowedKeys(place, undefined) ?? []);
+  return keys.length === 0 || keys.length > fewKeys ? '' : ` (${keys.join(', ')})`;
 }
 
 function expectation(issue: Issue): string {
