@@ -484,6 +484,7 @@ describeWith('chromium', 'the dashboard', () => {
         .click();
       await page.reload();
       await parallel.waitFor();
+      await tradeOffs.getByRole('button', { pressed: true }).first().waitFor();
       expect(await parallel.getAttribute('aria-label')).not.toMatch(/, seed/);
       expect(await tradeOffs.getByRole('button', { pressed: true }).count()).toBe(1);
       await remove.first().click();
@@ -502,6 +503,8 @@ describeWith('chromium', 'the dashboard', () => {
         .getByRole('button', { name: /^Remove/ })
         .nth(3)
         .waitFor();
+      await page.getByRole('application', { name: /validation macro-F1 of / }).waitFor();
+      await parallel.waitFor();
       await picture('compare');
       await accessible('compare');
     },
