@@ -3,12 +3,13 @@ import type { ExperimentDetail, TrialItem } from '@ferment/contracts';
 import { useMemo, useState } from 'react';
 import { CurveStore } from '../lib/curve-store';
 import { groupCurves, inOrder, type Run } from '../lib/curves';
-import { figure, seriesTitle } from '../lib/format';
+import { seriesTitle } from '../lib/format';
 import { lineToken } from '../lib/palette';
 import { useCurveSettings, useDetail, useWanted } from '../lib/use-curves';
 import { useQueryState } from '../lib/use-query-state';
 import { CurveOptions, MetricSelect } from './curve-controls';
 import { CurveFigure } from './curve-figure';
+import { PlainLegend } from './plain-legend';
 import { Empty } from './states';
 
 interface Props {
@@ -98,17 +99,7 @@ export function CompareCurves({ trials, labels, experiments }: Props) {
             onPin={setPinned}
           />
         )}
-        <ul className="legend legend-plain">
-          {lines.map(({ key, colour, values }) => (
-            <li key={key} className="legend-entry">
-              <span className="swatch" style={{ background: `var(${colour})` }} aria-hidden="true" />
-              {key}
-              <span className="number legend-value">
-                {figure(values.findLast((value) => value !== null))}
-              </span>
-            </li>
-          ))}
-        </ul>
+        <PlainLegend entries={lines} />
       </div>
     </section>
   );

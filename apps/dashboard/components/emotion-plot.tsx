@@ -2,7 +2,6 @@
 import { emotions } from '@ferment/contracts';
 import { useMemo } from 'react';
 import { groupCurves, type Run } from '../lib/curves';
-import { figure } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
 import { axisTitles } from '../lib/series';
 import type { CurveSettings } from '../lib/use-curves';
@@ -10,6 +9,7 @@ import { useQueryState } from '../lib/use-query-state';
 import { Select } from './controls';
 import { EmotionSave } from './emotion-save';
 import { LineChart } from './line-chart';
+import { PlainLegend } from './plain-legend';
 import { Empty, Skeleton } from './states';
 
 export interface EmotionProps {
@@ -82,28 +82,15 @@ export function EmotionPlot({ runs, settings, height, groups, loaded, sync, pinn
           onPin={onPin}
         />
       )}
-      <ul className="legend legend-plain">
-        {emotions.map((emotion) => {
-          const mean = curves.groups.find((one) => one.group === emotion)?.mean ?? [];
-          return (
-            <li key={emotion} className="legend-entry">
-              <span
-                className="swatch"
-                style={{ background: `var(${emotionTokens[emotion]})` }}
-                aria-hidden="true"
-              />
-              {emotion}
-              <span className="number legend-value">
-                {figure(
-                  mean.findLast((value) => value !== null),
-                  2,
-                )}
-              </span>
-            </li>
-          );
-        })}
-      </ul>
-      {lines.length === 0 ? null : <EmotionSave curves={curves} axis={axis} group={group} />}
+      <PlainLegend
+        entries={emotions.map((emotion) => ({
+          key: emotion,
+          colour: emotionTokens[emotion],
+          values: lines.find(({ key }) => key === emotion)?.values ?? [],
+        }))}
+        digits={2}
+      />
+      {lines.length === 0 ? null : <EmotionSave xs={curves.xs} lines={lines} axis={axis} group={group} />}
     </div>
   );
 }

@@ -108,7 +108,10 @@ export class DeviceRoom implements Room {
   ) {
     this.total = devices.length * places;
     this.#processors = devices.map(({ id, memory }) => ({
-      ...{ device: id, memory: memory ?? Infinity, jobs: 0, taken: 0 },
+      device: id,
+      memory: memory ?? Infinity,
+      jobs: 0,
+      taken: 0,
     }));
     const known = this.#processors.map(({ memory }) => memory);
     this.memory = known.includes(Infinity)

@@ -10,7 +10,6 @@ export * from './files/safetensors.js';
 export * from './files/weights.js';
 export * from './fit/index.js';
 export { faceLandmarks, landmarkCount, type FaceLandmarks } from './landmarks/index.js';
-export * from './metrics/score.js';
 export * from './models/index.js';
 export { nativeVersion } from './native/index.js';
 export * from './nn/index.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { splitMetrics } from '@ferment/contracts';
-import { classF1, expectedCalibrationError, scoreLogits } from '../src/metrics/score.js';
+import { classF1, expectedCalibrationError, scoreLogits } from '@ferment/statistics';
 
 interface Reference {
   name: string;

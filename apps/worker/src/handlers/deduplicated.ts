@@ -1,5 +1,6 @@
 import type { EvaluationResult } from '@ferment/contracts';
 import { firstOfEqual, type ImageSet } from '@ferment/datasets';
+import { scoreLogits } from '@ferment/statistics';
 
 /**
  * Test figures over the first of exactly equal pictures only, from logits that are there already.
@@ -11,7 +12,7 @@ export async function deduplicatedTest(
   test: ImageSet,
   logits: Uint8Array,
 ): Promise<EvaluationResult['testDeduplicated']> {
-  const { readSafetensors, scoreLogits } = await import('@ferment/engine');
+  const { readSafetensors } = await import('@ferment/engine');
   const tensor = readSafetensors(logits).tensors['test.logits'];
   if (tensor?.dtype !== 'F32') throw new Error('the evaluation wrote no test.logits as F32');
   const classes = tensor.data.length / test.count;

@@ -1,5 +1,5 @@
 import { normalCdf } from '@ferment/statistics';
-import { calibrationBins, confidenceBin, expectedCalibrationError } from '../metrics/score.js';
+import { calibrationBins, confidenceBin, expectedCalibrationError } from '@ferment/statistics';
 import { required } from '../required.js';
 import { negativeLogLikelihood, rowsOf, softmaxOf, type LabelledLogits } from './logits.js';
 

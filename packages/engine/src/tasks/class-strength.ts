@@ -1,4 +1,4 @@
-import { classF1, confusionOf } from '../metrics/score.js';
+import { classF1, confusionOf } from '@ferment/statistics';
 import { required } from '../required.js';
 
 export type StrengthMeasure = 'f1' | 'recall';

@@ -1,4 +1,4 @@
-import { scoreLogits } from '../metrics/score.js';
+import { scoreLogits } from '@ferment/statistics';
 import { required } from '../required.js';
 import { classes, type Teacher, type TrainingInputs } from './inputs.js';
 import { openScorer } from './scorer.js';

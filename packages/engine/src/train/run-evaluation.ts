@@ -2,7 +2,7 @@ import type { SplitMetrics, TestTime } from '@ferment/contracts';
 import type { ImageSet } from '@ferment/datasets';
 import { modelCost } from '../cost/index.js';
 import { writeSafetensors, type SafetensorsTensor } from '../files/safetensors.js';
-import { scoreLogits } from '../metrics/score.js';
+import { scoreLogits } from '@ferment/statistics';
 import { channelsOf } from './inputs.js';
 import { membersOf, type Network } from './network.js';
 import { openScorer } from './scorer.js';

@@ -1,6 +1,6 @@
 import type { SelectMetric, SplitMetrics } from '@ferment/contracts';
 import { setImmediate } from 'node:timers/promises';
-import { scoreLogits } from '../metrics/score.js';
+import { scoreLogits } from '@ferment/statistics';
 import { permutation, randomStream } from '../random/index.js';
 import { required } from '../required.js';
 import type { TaskHost } from '../tasks/index.js';

@@ -87,15 +87,20 @@ export class Curves {
    * lost is marked as `damaged`.
    */
   async buckets(jobIds: readonly string[], query: BucketsQuery): Promise<CurveBuckets> {
-    const loaded = await this.loadMany(jobIds, query, true);
+    const loaded = await this.loadMany(jobIds, query);
     const width = widthOf(loaded, query);
-    const whole = await Promise.all(loaded.map((job) => this.fineEnough(job, width, query)));
-    const curves = whole.map((job): JobBuckets => {
-      if ('buckets' in job) return job.buckets;
+    const curves: JobBuckets[] = [];
+    // One after the other: whole curves that an overview is too coarse for are large.
+    for (const one of loaded) {
+      const job = await this.fineEnough(one, width, query);
+      if ('buckets' in job) {
+        curves.push(job.buckets);
+        continue;
+      }
       const answer = { jobId: job.state.jobId, cursor: job.state.cursor };
-      if (job.curve === null) return { ...answer, names: [], series: {}, damaged: true };
-      return { ...answer, names: job.names, series: bucketsOf(job.curve, width, query) };
-    });
+      if (job.curve === null) curves.push({ ...answer, names: [], series: {}, damaged: true });
+      else curves.push({ ...answer, names: job.names(), series: bucketsOf(job.curve, width, query) });
+    }
     return { width, curves };
   }
 
@@ -110,7 +115,7 @@ export class Curves {
     query: BucketsQuery,
     known: { cursor: number; width: number },
   ): Promise<CurveBuckets | null> {
-    const [job] = await this.loadMany([jobId], query);
+    const [job] = await this.load([jobId], query, axesOf(query));
     if (!job) return null;
     if (job.curve === null) throw new CurveLost(jobId, job.lost);
     const { state, curve } = job;
@@ -119,7 +124,7 @@ export class Curves {
     const changed = changedSince(state, known.cursor);
     const first = width !== known.width || truncated ? 0 : changed;
     const series = first === null ? {} : newBuckets(curve, width, query, first);
-    return { width, curves: [{ jobId, cursor: state.cursor, names: job.names, series }] };
+    return { width, curves: [{ jobId, cursor: state.cursor, names: job.names(), series }] };
   }
 
   /**
@@ -152,16 +157,10 @@ export class Curves {
     return { buckets: { jobId: state.jobId, cursor: state.cursor, names, series } };
   }
 
-  private async loadMany(jobIds: readonly string[], query: BucketsQuery): Promise<LoadedCurve[]>;
+  /** Overviews where they will do, curves where not. */
   private async loadMany(
     jobIds: readonly string[],
     query: BucketsQuery,
-    inFew: true,
-  ): Promise<(LoadedCurve | CurveInFew)[]>;
-  private async loadMany(
-    jobIds: readonly string[],
-    query: BucketsQuery,
-    inFew = false,
   ): Promise<(LoadedCurve | CurveInFew)[]> {
     const loaded: (LoadedCurve | CurveInFew)[] = [];
     for (let start = 0; start < jobIds.length; start += jobsAtOnce) {
@@ -169,9 +168,7 @@ export class Curves {
       const part = { ...query, ...axesOf(query) };
       loaded.push(
         ...(await Promise.all(
-          states.map(
-            async (state) => (inFew && (await this.inFew(state, query))) || this.loadOne(state, part),
-          ),
+          states.map(async (state) => (await this.inFew(state, query)) ?? this.loadOne(state, part)),
         )),
       );
     }
@@ -205,15 +202,16 @@ export class Curves {
 
   private async loadOne(state: CurveState, part: CurvePart): Promise<LoadedCurve> {
     const chunks = state.chunks.map((chunk) => ({ ...chunk, rows: rowsWithin(chunk.rows, part) }));
-    const told = namesIn(state.chunks);
     const file = state.stored?.file ?? null;
     const from = part.from ?? 0;
     // A job that was run again from its beginning has superseded what is stored.
     const superseded = chunks.some(({ truncateFrom }) => truncateFrom !== null && truncateFrom <= from);
+    const told = () => namesIn(state.chunks);
     if (file === null || superseded) return { state, names: told, curve: withChunks(null, chunks) };
     try {
       const { names, curve } = await this.stored(file, part);
-      return { state, names: [...new Set([...names, ...told])], curve: withChunks(curve, chunks) };
+      const all = () => [...new Set([...names, ...told()])];
+      return { state, names: all, curve: withChunks(curve, chunks) };
     } catch (error) {
       if (!(error instanceof ArtifactMissing || error instanceof ArtifactCorrupt)) throw error;
       // Another compaction may have put a newer file in its place between our question and our reading.
@@ -251,7 +249,8 @@ const axesOf = ({ axes }: BucketsQuery) => ({
 });
 
 type LoadedCurve =
-  | { state: CurveState; names: string[]; curve: CurveColumns }
+  /** `names`: of all its series; looked for only when asked. */
+  | { state: CurveState; names: () => string[]; curve: CurveColumns }
   | { state: CurveState; curve: null; lost: string };
 
 function namesIn(chunks: readonly StoredChunk[]): string[] {

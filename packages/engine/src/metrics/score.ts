@@ -1,8 +1,0 @@
-export {
-  calibrationBins,
-  classF1,
-  confidenceBin,
-  confusionOf,
-  expectedCalibrationError,
-  scoreLogits,
-} from '@ferment/statistics';
