@@ -155,7 +155,7 @@ export class Client {
   }
   /** Newest first. */
   experiments(
-    query: { search?: string; limit?: number; archived?: boolean } = {},
+    query: { search?: string; tag?: string; state?: string; limit?: number; archived?: boolean } = {},
   ): Promise<ExperimentListItem[]> {
     return this.all(experimentListItem, 'experiments', query);
   }

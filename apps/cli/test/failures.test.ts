@@ -19,6 +19,7 @@ function failed(reason: string, details: AttemptItem['details'], params: JobItem
     outputs: {},
     result: null,
     progress: null,
+    macs: null,
     summaries: {},
     createdAt: now,
     ...failure,

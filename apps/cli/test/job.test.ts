@@ -24,6 +24,7 @@ const job: JobItem = {
     },
   },
   progress: null,
+  macs: null,
   summaries: {},
   attempts: [],
   createdAt: '2026-01-01T00:00:00.000Z',

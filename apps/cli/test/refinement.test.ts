@@ -88,6 +88,7 @@ const job: JobItem = {
   outputs: {},
   result: { version: reviewed },
   progress: null,
+  macs: null,
   summaries: {},
   attempts: [],
   createdAt,

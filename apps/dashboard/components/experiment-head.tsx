@@ -4,7 +4,8 @@ import dynamic from 'next/dynamic';
 import Link from 'next/link';
 import { ago, count, duration, plural, shortHash } from '../lib/format';
 import { useNow } from '../lib/use-resource';
-import { Saved } from './experiment-list';
+import { workOf } from '../lib/work';
+import { Best, Saved } from './experiment-row';
 import { Meter, TrialBar } from './progress';
 import { StatePill } from './states';
 
@@ -25,7 +26,8 @@ export function ExperimentHead({ experiment, jobs, progress, renew }: Props) {
   const now = useNow(1000);
   const ended = experiment.endedAt === null ? null : Date.parse(experiment.endedAt);
   const elapsed = (ended ?? now) - Date.parse(experiment.createdAt);
-  const share = jobShare(jobs ?? [], progress);
+  const { share, remainingMilliseconds } = workOf(jobs ?? [], progress, now);
+  const { best } = experiment;
   return (
     <section className="head" aria-labelledby="experiment-name">
       <p className="crumbs">
@@ -48,6 +50,14 @@ export function ExperimentHead({ experiment, jobs, progress, renew }: Props) {
           <dd className="fact-progress">
             <Meter done={share} total={1} label={`${Math.round(100 * share)} % of the work`} />
             <span className="number">{Math.floor(100 * share)} %</span>
+            {remainingMilliseconds === null || experiment.state !== 'running' ? null : (
+              <span
+                className="muted"
+                title="At the pace of its own trainings, with as many jobs at once as now"
+              >
+                about {duration(remainingMilliseconds)} left
+              </span>
+            )}
           </dd>
         </div>
         <div>
@@ -56,6 +66,14 @@ export function ExperimentHead({ experiment, jobs, progress, renew }: Props) {
             <TrialBar trials={experiment.trials} />
           </dd>
         </div>
+        {best === null ? null : (
+          <div>
+            <dt>Best student</dt>
+            <dd>
+              <Best best={best} />
+            </dd>
+          </div>
+        )}
         <div>
           <dt>Trainings saved</dt>
           <dd className="number">
@@ -104,15 +122,4 @@ export function ExperimentHead({ experiment, jobs, progress, renew }: Props) {
       </details>
     </section>
   );
-}
-
-/** Share of the experiment's jobs that is done; a running job counts by its progress. */
-function jobShare(jobs: readonly JobItem[], progress: ReadonlyMap<string, JobProgress>): number {
-  if (jobs.length === 0) return 0;
-  const done = jobs.reduce((sum, job) => {
-    if (job.state === 'succeeded') return sum + 1;
-    const current = job.state === 'running' ? (progress.get(job.id) ?? job.progress) : null;
-    return current && current.total > 0 ? sum + Math.min(1, current.done / current.total) : sum;
-  }, 0);
-  return done / jobs.length;
 }

@@ -1,19 +1,28 @@
 'use client';
-import { experimentListItem, page, type ExperimentListItem } from '@ferment/contracts';
+import { experimentListItem, experimentStates, page, type ExperimentListItem } from '@ferment/contracts';
 import Link from 'next/link';
 import { useDeferredValue, useEffect, useState } from 'react';
 import { ApiError, read } from '../lib/client';
-import { ago, count, plural, shortHash } from '../lib/format';
+import { useQueryState } from '../lib/use-query-state';
 import { useNow, usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
-import { TrialBar } from './progress';
-import { Empty, Failure, Skeleton, Stale, StatePill } from './states';
+import { useRowWindow } from '../lib/use-row-window';
+import { Select } from './controls';
+import { ExperimentRow } from './experiment-row';
+import { RowSpace } from './row-space';
+import { ScrollBox } from './scroll-box';
+import { Empty, Failure, Skeleton, Stale } from './states';
 
 const experimentPage = page(experimentListItem);
+/** Height of a row, in pixels: a name, and what the experiment is for. */
+const rowHeight = 58;
 
 export function ExperimentList() {
-  const [search, setSearch] = useState('');
+  const [search, setSearch] = useQueryState('search', '');
+  const [tag, setTag] = useQueryState('tag', '');
+  const [state, setState] = useQueryState('state', '');
   const wanted = useDeferredValue(search.trim());
-  const query = new URLSearchParams({ limit: '50', ...(wanted === '' ? {} : { search: wanted }) }).toString();
+  const filters = Object.entries({ search: wanted, tag, state }).filter(([, value]) => value !== '');
+  const query = new URLSearchParams([['limit', '50'], ...filters]).toString();
   const first = useResource(`experiments?${query}`, experimentPage);
   const [more, setMore] = useState<{
     query: string;
@@ -22,7 +31,6 @@ export function ExperimentList() {
   } | null>(null);
   const [moreError, setMoreError] = useState<string | null>(null);
   const renew = useThrottled(first.refresh, 500);
-  const now = useNow();
 
   useStream(
     'all-events',
@@ -57,47 +65,42 @@ export function ExperimentList() {
     <>
       <div className="page-head">
         <h1>Experiments</h1>
-        <label className="search">
-          <span className="visually-hidden">Search experiments by name</span>
-          <input
-            type="search"
-            placeholder="Search by name"
-            value={search}
-            onChange={(change) => setSearch(change.target.value)}
+        <div className="controls">
+          {tag === '' ? null : (
+            <button type="button" className="button small" onClick={() => setTag('')}>
+              Tag {tag} <span aria-hidden="true">×</span>
+              <span className="visually-hidden"> (show all tags)</span>
+            </button>
+          )}
+          <Select
+            label="State"
+            value={state}
+            onChange={setState}
+            options={[
+              { value: '', title: 'all' },
+              ...experimentStates.map((each) => ({ value: each, title: each })),
+            ]}
           />
-        </label>
+          <label className="search">
+            <span className="visually-hidden">Search experiments by name or tag</span>
+            <input
+              type="search"
+              placeholder="Search by name or tag"
+              value={search}
+              onChange={(change) => setSearch(change.target.value)}
+            />
+          </label>
+        </div>
       </div>
       {first.error && first.loadedAt !== null ? (
         <Stale since={first.loadedAt} error={first.error} retry={first.refresh} />
       ) : null}
       {!first.data ? (
-        <Skeleton rows={6} height={56} />
+        <Skeleton rows={6} height={rowHeight} />
       ) : items.length === 0 ? (
-        <NoExperiments search={wanted} />
+        <NoExperiments filtered={filters.length > 0} />
       ) : (
-        <div className="card table-scroll">
-          <table className="table experiment-table">
-            <thead>
-              <tr>
-                <th scope="col">Name</th>
-                <th scope="col">State</th>
-                <th scope="col">Trials</th>
-                <th scope="col" className="number">
-                  Trainings saved
-                </th>
-                <th scope="col">Data</th>
-                <th scope="col" className="number">
-                  Created
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {items.map((item) => (
-                <Row key={item.id} item={item} now={now} />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <ExperimentTable items={items} onTag={setTag} />
       )}
       {next ? (
         <p className="more">
@@ -111,64 +114,64 @@ export function ExperimentList() {
   );
 }
 
-function Row({ item, now }: { item: ExperimentListItem; now: number }) {
+interface TableProps {
+  items: readonly ExperimentListItem[];
+  onTag: (tag: string) => void;
+}
+
+const heads = ['Name and purpose', 'State', 'Trials', 'Best student', 'Trainings saved', 'Data', 'Created'];
+const numeric = new Set(['Trainings saved', 'Created']);
+
+function ExperimentTable({ items, onTag }: TableProps) {
+  const now = useNow();
+  const rows = useRowWindow(items.length, rowHeight);
   return (
-    <tr>
-      <th scope="row">
-        <Link className="row-link" href={`/experiments/view/?id=${item.id}`}>
-          {item.name}
-        </Link>
-        {item.tags.map((tag) => (
-          <span key={tag} className="tag">
-            {tag}
-          </span>
-        ))}
-      </th>
-      <td>
-        <StatePill state={item.state} />
-      </td>
-      <td>
-        <TrialBar trials={item.trials} />
-      </td>
-      <td className="number">
-        <Saved trainings={item.trainings} />
-      </td>
-      <td>
-        {item.datasets.map((dataset) => (
-          <span key={dataset.version} className="dataset" title={`version ${dataset.version}`}>
-            {dataset.name} <code>{shortHash(dataset.version)}</code>
-          </span>
-        ))}
-      </td>
-      <td className="number muted">
-        <time dateTime={item.createdAt} title={new Date(item.createdAt).toLocaleString('en-GB')}>
-          {ago(item.createdAt, now)}
-        </time>
-      </td>
-    </tr>
+    <div className="card">
+      <ScrollBox className={rows.windowed ? 'table-window' : ''} onScroll={rows.onScroll}>
+        <table className="table experiment-table" aria-rowcount={items.length + 1}>
+          <thead>
+            <tr>
+              {heads.map((head) => (
+                <th key={head} scope="col" className={numeric.has(head) ? 'number' : ''}>
+                  {head}
+                </th>
+              ))}
+            </tr>
+          </thead>
+          <tbody>
+            <RowSpace height={rows.before} columns={heads.length} />
+            {items.slice(rows.from, rows.to).map((item, index) => (
+              <ExperimentRow
+                key={item.id}
+                item={item}
+                rowIndex={rows.from + index + 1}
+                now={now}
+                onTag={onTag}
+              />
+            ))}
+            <RowSpace height={rows.after} columns={heads.length} />
+          </tbody>
+        </table>
+      </ScrollBox>
+    </div>
   );
 }
 
-/** Trainings that sharing and earlier results made unnecessary. */
-export function Saved({ trainings }: { trainings: ExperimentListItem['trainings'] }) {
-  const { withoutSharing, planned, cached } = trainings;
-  const saved = withoutSharing - planned + cached;
-  const detail =
-    `${plural(withoutSharing, 'training')} if every trial trained alone; ` +
-    `${count(planned)} after sharing, ${count(cached)} of them already finished`;
-  return (
-    <span title={detail}>
-      {count(saved)} <span className="muted">of {count(withoutSharing)}</span>
-      <span className="visually-hidden"> ({detail})</span>
-    </span>
-  );
-}
-
-function NoExperiments({ search }: { search: string }) {
-  if (search !== '') return <Empty title={`No experiment is named like “${search}”`} />;
+function NoExperiments({ filtered }: { filtered: boolean }) {
+  if (filtered)
+    return (
+      <Empty title="No experiment is like this">
+        <p>
+          <Link href="/">All experiments</Link>
+        </p>
+      </Empty>
+    );
   return (
     <Empty title="No experiments yet">
-      <p>Write a spec, look at what it would cost, then submit it:</p>
+      <p>
+        <Link href="/submit/">Write a spec</Link>, or begin from an example; what it would cost stands beside
+        it. Or from a terminal:
+      </p>
       <pre>
         <code>{'ferment experiment preview spec.yaml\nferment experiment create spec.yaml --watch'}</code>
       </pre>

@@ -105,6 +105,11 @@ export function DeltaTable({ family, title, planned }: { family: Family; title: 
   );
 }
 
+/** Green only where both tests can tell; plain where the paired t alone does. */
+function readingClass({ conclusive, note }: TableComparison): string {
+  return conclusive ? (note === null ? 'reading conclusive' : 'reading') : 'reading muted';
+}
+
 function Delta({
   comparison,
   planned,
@@ -149,8 +154,8 @@ function Delta({
           '–'
         )}
       </td>
-      <td className={comparison.conclusive ? 'reading conclusive' : 'reading muted'}>
-        {comparison.conclusive ? 'differs' : comparison.note}
+      <td className={readingClass(comparison)}>
+        {comparison.note ?? (comparison.conclusive ? 'differs' : '')}
       </td>
     </tr>
   );

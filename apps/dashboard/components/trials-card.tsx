@@ -10,6 +10,7 @@ import { useRowWindow } from '../lib/use-row-window';
 import { Select } from './controls';
 import { Downloads } from './downloads';
 import { Meter } from './progress';
+import { RowSpace } from './row-space';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
 import { bestTrial, columnsOf, datasetsOf, sortTrials, valueOf, type Column } from '../lib/trial-table';
@@ -105,7 +106,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
               </tr>
             </thead>
             <tbody>
-              <Space height={rows.before} columns={columns.length + 1} />
+              <RowSpace height={rows.before} columns={columns.length + 1} />
               {shown.slice(rows.from, rows.to).map((trial, index) => (
                 <tr key={trial.id} aria-rowindex={rows.from + index + 2}>
                   {columns.map((column) => (
@@ -123,7 +124,7 @@ export function TrialsCard({ experiment, trials, jobs, progress }: Props) {
                   </td>
                 </tr>
               ))}
-              <Space height={rows.after} columns={columns.length + 1} />
+              <RowSpace height={rows.after} columns={columns.length + 1} />
             </tbody>
           </table>
         </ScrollBox>
@@ -171,16 +172,6 @@ function Cell({ column, trial, dataset, best, meter }: CellProps) {
     default:
       return <td className="number">{figure(valueOf(trial, column.key, dataset))}</td>;
   }
-}
-
-/** In the place of rows that are out of sight. */
-function Space({ height, columns }: { height: number; columns: number }) {
-  if (height === 0) return null;
-  return (
-    <tr aria-hidden="true">
-      <td colSpan={columns} className="row-space" style={{ height }} />
-    </tr>
-  );
 }
 
 interface ColumnChoiceProps {

@@ -3,8 +3,8 @@ import { useState, type UIEvent } from 'react';
 
 /** Of rows below this number all are drawn. */
 const few = 100;
-/** Height of a row in `.table-window`, in pixels. */
-const rowHeight = 40;
+/** Height of a row in `.table-window`, in pixels, where the table says no other. */
+const usualHeight = 40;
 const rowsInSight = 16;
 /** Drawn beyond what is in sight, on either side, so that nothing is missing while it scrolls. */
 const beyond = 20;
@@ -22,7 +22,7 @@ export interface RowWindow {
 }
 
 /** Which rows of a long table are drawn, as it is scrolled. */
-export function useRowWindow(count: number): RowWindow {
+export function useRowWindow(count: number, rowHeight = usualHeight): RowWindow {
   const [top, setTop] = useState(0);
   if (count <= few) return { windowed: false, from: 0, to: count, before: 0, after: 0, onScroll: undefined };
   const first = Math.min(top, Math.max(0, count - rowsInSight));

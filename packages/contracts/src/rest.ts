@@ -7,7 +7,7 @@ import { metricRow } from './metrics.js';
 import { specProblem } from './plan.js';
 import { ledgerOverride, ledgerRow, ledgerSummary } from './refine.js';
 import { identifier, seed } from './scalars.js';
-import { ablationSpec, experimentSpec, runSpec } from './spec.js';
+import { ablationSpec, experimentSpec, runSpec, selectMetrics } from './spec.js';
 import { attemptStates, experimentStates, failureClasses, jobStates, trialStates } from './states.js';
 
 /** RFC 9457 problem details; `problems` has one entry for each offending field. */
@@ -27,7 +27,12 @@ export function page<T extends z.ZodType>(item: T) {
 export const pageQuery = z.object({
   cursor: z.string().optional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
+  /** Part of a name or tag. */
   search: z.string().max(200).optional(),
+  /** Only those that carry this tag. */
+  tag: identifier.optional(),
+  /** Only those in this state. */
+  state: z.enum(experimentStates).optional(),
   /** Archived experiments as well. */
   archived: z.stringbool().default(false),
 });
@@ -80,10 +85,32 @@ export const extendExperiment = z
   });
 export type ExtendExperiment = z.output<typeof extendExperiment>;
 
+export const splitFigures = z.object({
+  accuracy: z.number(),
+  macroF1: z.number(),
+  nll: z.number(),
+  ece: z.number(),
+  images: z.int(),
+});
+
+/** The result that is best on validation by the spec's `select.metric`, with its figures on the data trained on. */
+export const bestResult = z.object({
+  trialId: z.uuid(),
+  variant: z.string(),
+  seed: z.int(),
+  fold: z.int().nullable(),
+  metric: z.enum(selectMetrics),
+  value: z.number(),
+  test: splitFigures,
+});
+export type BestResult = z.output<typeof bestResult>;
+
 export const experimentListItem = z.object({
   id: z.uuid(),
   project: z.string(),
   name: z.string(),
+  /** What it is for, as the spec says. */
+  description: z.string(),
   tags: z.array(z.string()),
   state: z.enum(experimentStates),
   createdAt: z.iso.datetime(),
@@ -96,16 +123,10 @@ export const experimentListItem = z.object({
   /** Trainings of all trials, those planned after sharing, those found finished at submission. */
   trainings: z.object({ withoutSharing: z.int(), planned: z.int(), cached: z.int() }),
   datasets: z.array(z.object({ name: z.string(), version: z.string() })),
+  /** Null while no trial has figures. */
+  best: bestResult.nullable(),
 });
 export type ExperimentListItem = z.output<typeof experimentListItem>;
-
-export const splitFigures = z.object({
-  accuracy: z.number(),
-  macroF1: z.number(),
-  nll: z.number(),
-  ece: z.number(),
-  images: z.int(),
-});
 
 /** A trial's figures per data set, once its evaluations ended; of data that are only tested on, no validation. */
 export const trialSummary = z.record(
@@ -192,7 +213,10 @@ export const jobItem = z.object({
   inputs: z.array(z.object({ role: z.string(), position: z.int(), jobId: z.uuid(), output: z.string() })),
   outputs: z.record(z.string(), artifactReference),
   result: z.json().nullable(),
+  /** Of an attempt that runs, or that was put away and is gone on with; null otherwise. */
   progress: jobProgress.nullable(),
+  /** Multiply-accumulates that it is planned to take; null where they are not counted. */
+  macs: z.number().nullable(),
   /** Per series of a finished training's curve: how many values, the last one, the range. Empty before it has ended. */
   summaries: z.record(
     z.string(),
@@ -206,7 +230,6 @@ export const jobItem = z.object({
 export type JobItem = z.output<typeof jobItem>;
 
 export const experimentDetail = experimentListItem.extend({
-  description: z.string(),
   spec: experimentSpec,
   specHash: z.string(),
   variants: z.array(z.object({ name: z.string(), factors: z.record(z.string(), z.string()) })),

@@ -91,6 +91,7 @@ export const tableComparison = z.object({
   conclusive: z.boolean(),
   /** Further seeds for power .8 at this mean and sd (paired t, level alpha / m); null where it cannot be said. */
   moreSeeds: z.int().nullable(),
+  /** How it reads; null where it plainly differs. */
   note: z.string().nullable(),
   missing: z.array(missingResult),
 });

@@ -9,7 +9,7 @@ import { metricOf, type Cell } from './cells.js';
 import type { Contrast } from './contrasts.js';
 import type { SeedResult } from './folds.js';
 import { pairedT, signFlipPermutation } from './paired.js';
-import { seedsForPower } from './power.js';
+import { seedsForPermutation, seedsForPower } from './power.js';
 import { summarise } from './summary.js';
 
 export interface Levels {
@@ -85,22 +85,34 @@ function compare(
     permutation: differences.length < 2 ? null : permutation,
     conclusive,
     moreSeeds: needed === null ? null : Math.max(1, needed - differences.length),
-    note: note(differences, summary.sd, conclusive, needed),
+    note: note(differences, summary.sd, { conclusive, needed, floor: permutation?.floor ?? 1, level: alpha / m }),
     missing,
   };
 }
 
+interface NoteContext {
+  conclusive: boolean;
+  /** Seeds for power .8 at the difference seen; null where conclusive or out of reach. */
+  needed: number | null;
+  /** The smallest p that the sign-flip test can give, and the one that it would have to reach. */
+  floor: number;
+  level: number;
+}
+
+/** What stands in place of "differs"; null where nothing has to be added to that. */
 function note(
   differences: readonly number[],
   sd: number | null,
-  conclusive: boolean,
-  needed: number | null,
+  { conclusive, needed, floor, level }: NoteContext,
 ): string | null {
   const n = differences.length;
   if (n === 0) return 'no seed has every trial of this comparison';
   if (n === 1) return 'n = 1: no test and no interval';
   if (sd === 0) return 'the differences do not vary over seeds: t is not defined';
-  if (conclusive) return null;
+  if (conclusive)
+    return floor > level
+      ? `differs by paired t alone; sign flip cannot tell below n = ${seedsForPermutation(1, level)}`
+      : null;
   if (needed === null) return 'inconclusive; a difference of this size is out of reach of more seeds';
   const more = Math.max(1, needed - n);
   return `inconclusive; ${more} more ${more === 1 ? 'seed' : 'seeds'} for power .8 at a difference of this size`;

@@ -54,6 +54,23 @@ describe('ablation table, one at a time', () => {
     expect(delta.note).toContain(`${delta.moreSeeds} more seeds`);
   });
 
+  it('says where paired t alone tells a difference, as the sign flips of so few seeds cannot', () => {
+    // Two comparisons: sign flip has to reach .025, and seven seeds are the first whose floor is below that.
+    expect(comparison(table, 'dynamics-off').note).toBe(
+      'differs by paired t alone; sign flip cannot tell below n = 7',
+    );
+    const many = ablationTable(
+      inputOf(
+        [
+          ...runs('baseline', [0.7, 0.71, 0.69, 0.7, 0.72, 0.68, 0.7]),
+          ...runs('worse', [0.6, 0.612, 0.588, 0.601, 0.619, 0.581, 0.6]),
+        ],
+        { seeds: [0, 1, 2, 3, 4, 5, 6] },
+      ),
+    );
+    expect(comparison(many, 'worse')).toMatchObject({ conclusive: true, note: null });
+  });
+
   it('carries an honest header', () => {
     expect(table.incomplete).toBe(false);
     const header = table.header.join('\n');

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import {
   drawName,
+  experimentStates,
   isStudy,
   type ExperimentDetail,
+  type ExperimentState,
   type Preview,
   type StudyHistory,
 } from '@ferment/contracts';
@@ -21,6 +23,13 @@ import { specRefusal } from '../spec-refusal.js';
 import { describeStudy } from '../study.js';
 import { watchExperiment } from '../watch.js';
 import { experimentControlCommands, total } from './experiment-control.js';
+
+interface ListOptions {
+  search?: string;
+  tag?: string;
+  state?: ExperimentState;
+  archived?: boolean;
+}
 
 /** What trials are made of; folds are named where every configuration has as many of them. */
 function axes({ variants, seeds, trials, spec }: Preview): string {
@@ -205,9 +214,11 @@ export function experimentCommands(program: Command, context: Context): void {
   experiment
     .command('ls')
     .description('experiments, newest first')
-    .option('--search <text>', 'part of a name')
+    .option('--search <text>', 'part of a name or tag')
+    .option('--tag <tag>', 'only those with this tag')
+    .addOption(new Option('--state <state>', 'only those in this state').choices(experimentStates))
     .option('--archived', 'archived ones as well')
-    .action(async (options: { search?: string; archived?: boolean }, command: Command) => {
+    .action(async (options: ListOptions, command: Command) => {
       const client = await connect(command, context);
       const items = await client.experiments(options);
       const rows = items.map((item) => [
@@ -216,9 +227,10 @@ export function experimentCommands(program: Command, context: Context): void {
         item.state,
         `${item.trials.succeeded}/${total(item.trials)}`,
         String(item.trainings.withoutSharing - item.trainings.planned),
+        item.best === null ? '' : `${item.best.value.toFixed(4)} ${item.best.metric}`,
         item.createdAt.slice(0, 16).replace('T', ' '),
       ]);
-      const header = ['id', 'name', 'state', 'trials', 'shared', 'created'];
+      const header = ['id', 'name', 'state', 'trials', 'shared', 'best', 'created'];
       output(command, context).answer(
         items,
         columns(header, rows, 'No experiments yet. Try: ferment experiment create SPEC'),

@@ -1,5 +1,6 @@
 import {
   filledTrialCounts,
+  type BestResult,
   type ExperimentDetail,
   type ExperimentListItem,
   type ExperimentSpec,
@@ -30,6 +31,7 @@ export interface ExperimentRow {
   planned: number;
   cached: number;
   datasets: { name: string; version: string }[];
+  best: BestResult | null;
   spec: ExperimentSpec;
   specHash: string;
   variants: { name: string; factors: Record<string, string> }[];
@@ -40,11 +42,22 @@ export interface ExperimentRow {
   tableComplete: boolean;
 }
 
+/** SQL: of experiment `e` the trial that is best on validation, of equals the one with the lower seed. */
+const bestResult = `(SELECT json_build_object('trialId', t.id, 'variant', t.variant, 'seed', t.seed, 'fold', t.fold,
+    'metric', chosen.metric, 'value', figures.value, 'test', t.summary->chosen.dataset->'test')
+  FROM (SELECT e.spec->'select'->>'metric' AS metric, e.spec->'data'->>'dataset' AS dataset) chosen
+    JOIN trial t ON t.experiment_id = e.id AND t.state = 'succeeded'
+    CROSS JOIN LATERAL (SELECT (t.summary->chosen.dataset->'validation'->>split_part(chosen.metric, '.', 2))::float8 AS value)
+      figures
+  WHERE figures.value IS NOT NULL
+  ORDER BY CASE chosen.metric WHEN 'validation.nll' THEN figures.value ELSE -figures.value END, t.seed, t.fold, t.position
+  LIMIT 1)`;
+
 export const experimentColumns = `e.id, p.name AS project, e.name, e.description, e.tags, e.state,
   e.created_at AS "createdAt", e.ended_at AS "endedAt", e.archived_at AS "archivedAt", e.priority, e.parallel,
   e.timeout_minutes AS timeout, e.memory / ${gibibyte} AS memory, e.trial_counts AS trials, e.job_counts AS jobs,
   e.trainings_without_sharing AS "withoutSharing", e.trainings_planned AS planned, e.trainings_cached AS cached,
-  e.datasets, e.spec, e.spec_hash AS "specHash", e.variants, e.baseline, e.fixed_stages AS "fixedStages", e.warnings,
+  e.datasets, ${bestResult} AS best, e.spec, e.spec_hash AS "specHash", e.variants, e.baseline, e.fixed_stages AS "fixedStages", e.warnings,
   e.table_hash AS "tableHash", e.table_complete AS "tableComplete"`;
 
 export function listItemOf(row: ExperimentRow): ExperimentListItem {
@@ -53,6 +66,7 @@ export function listItemOf(row: ExperimentRow): ExperimentListItem {
     id: row.id,
     project: row.project,
     name: row.name,
+    description: row.description,
     tags: row.tags,
     state: row.state,
     createdAt: row.createdAt.toISOString(),
@@ -68,13 +82,13 @@ export function listItemOf(row: ExperimentRow): ExperimentListItem {
     jobs,
     trainings: { withoutSharing: row.withoutSharing, planned: row.planned, cached: row.cached },
     datasets: row.datasets,
+    best: row.best,
   };
 }
 
 export function detailOf(row: ExperimentRow): ExperimentDetail {
   return {
     ...listItemOf(row),
-    description: row.description,
     spec: row.spec,
     specHash: row.specHash,
     variants: row.variants,

@@ -10,6 +10,7 @@ import {
   type SelectMetric,
   type StudyHistory,
   type ExperimentSpec,
+  type ExperimentState,
   type TrialItem,
   type TrialState,
 } from '@ferment/contracts';
@@ -39,6 +40,8 @@ export interface PageQuery {
   limit?: number;
   /** Part of a name or tag. */
   search?: string | undefined;
+  tag?: string | undefined;
+  state?: ExperimentState | undefined;
   /** Name of a project. */
   project?: string | undefined;
   /** Archived ones as well (default false). */
@@ -60,7 +63,15 @@ export class Experiments {
   }
 
   /** Newest first. `next` is the cursor of the following page, null on the last. */
-  async list({ cursor, limit = 50, search, project, archived = false }: PageQuery = {}): Promise<{
+  async list({
+    cursor,
+    limit = 50,
+    search,
+    tag,
+    state,
+    project,
+    archived = false,
+  }: PageQuery = {}): Promise<{
     items: ExperimentListItem[];
     next: string | null;
   }> {
@@ -70,6 +81,7 @@ export class Experiments {
        WHERE ($1::timestamptz IS NULL OR (e.created_at, e.id) < ($1, $2::uuid))
          AND ($3::text IS NULL OR e.name ILIKE $3 OR EXISTS (SELECT FROM unnest(e.tags) tag WHERE tag ILIKE $3))
          AND ($5::text IS NULL OR p.name = $5) AND ($6 OR e.archived_at IS NULL)
+         AND ($7::text IS NULL OR $7 = ANY(e.tags)) AND ($8::text IS NULL OR e.state = $8)
        ORDER BY e.created_at DESC, e.id DESC LIMIT $4`,
       [
         after?.time ?? null,
@@ -78,6 +90,8 @@ export class Experiments {
         limit + 1,
         project ?? null,
         archived,
+        tag ?? null,
+        state ?? null,
       ],
     );
     const items = rows.slice(0, limit);

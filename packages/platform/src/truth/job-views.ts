@@ -20,6 +20,7 @@ interface JobRow {
   reason: string | null;
   failureClass: FailureClass | null;
   params: JobItem['params'];
+  macs: number | null;
   result: JobItem['result'];
   inputs: JobItem['inputs'] | null;
   outputs: Record<string, ArtifactReference> | null;
@@ -33,7 +34,8 @@ interface JobRow {
 /** `details` can be long: it is read for one job, not for a list. */
 const columns = (
   details: 't.details' | 'null',
-) => `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "failureClass", j.params, j.result,
+) => `j.id, j.key, j.kind, j.stage, j.reason, j.failure_class AS "failureClass", j.params, j.cost_macs AS macs,
+  j.result,
   j.state = 'running' AND NOT ${isWanted('j')} AS pausing,
   j.created_at AS "createdAt", j.started_at AS "startedAt", j.ended_at AS "endedAt",
   (SELECT json_agg(json_build_object('role', d.role, 'position', d.position, 'jobId', d.from_job_id, 'output', d.output)
@@ -77,13 +79,15 @@ function jobItemOf({
   endedAt,
   ...job
 }: JobRow): JobItem {
-  const running = (attempts ?? []).find(({ state }) => state === 'running');
+  const current = (attempts ?? []).at(-1);
+  // A job that was put away goes on where it stopped.
+  const goesOn = current?.state === 'running' || (current?.state === 'preempted' && endedAt === null);
   return {
     ...job,
     inputs: inputs ?? [],
     outputs: outputs ?? {},
     summaries: summaries ?? {},
-    progress: running?.progress ?? null,
+    progress: goesOn ? current.progress : null,
     attempts: (attempts ?? []).map(({ progress: _, ...attempt }) => ({
       ...attempt,
       startedAt: new Date(attempt.startedAt).toISOString(),

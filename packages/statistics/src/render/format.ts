@@ -67,7 +67,7 @@ function floorText(floor: number): string {
 }
 
 export function verdict(comparison: TableComparison): string {
-  return comparison.conclusive ? 'differs' : (comparison.note ?? '');
+  return comparison.note ?? (comparison.conclusive ? 'differs' : '');
 }
 
 /** Name of a configuration, marked where it is the baseline. */
