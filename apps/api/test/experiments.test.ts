@@ -246,6 +246,20 @@ describe('lists', () => {
     expect(seen).toEqual([...names].reverse());
   });
 
+  it('leave out what has another tag or is in another state', async () => {
+    const tagged = await submit(`${named('tagged')}tags: [paper, kd]\n`);
+    await submit(`${named('tagged-otherwise')}tags: [paper-2]\n`);
+    const names = async (query: object) =>
+      ((await get('experiments').query(query).expect(200)).body as Page<{ name: string }>).items.map(
+        ({ name }) => name,
+      );
+    expect(await names({ tag: 'paper' })).toEqual(['tagged']);
+    expect(await names({ search: 'paper' })).toEqual(['tagged-otherwise', 'tagged']);
+    expect(await names({ tag: 'paper', state: tagged.state })).toEqual(['tagged']);
+    expect(await names({ tag: 'paper', state: 'failed' })).toEqual([]);
+    await get('experiments').query({ state: 'lost' }).expect(422);
+  });
+
   it('refuse wrong pages by name', async () => {
     const answer = await get('experiments').query({ limit: 0 }).expect(422);
     expect((answer.body as ProblemDetails).problems?.[0]?.path).toBe('limit');
@@ -326,6 +340,13 @@ seeds: [0, 1]
 
     const best = await get(`experiments/${experiment.id}/checkpoints/best`).expect(200);
     expect(best.body).toMatchObject({ metric: 'validation.macroF1', value: 0.5, trial: { seed: 0 } });
+    const bestResult = async () =>
+      ((await get(`experiments/${experiment.id}`).expect(200)).body as ExperimentDetail).best;
+    expect(experiment.best).toBeNull();
+    expect(await bestResult()).toMatchObject({
+      ...{ trialId: first.id, variant: 'baseline', seed: 0, metric: 'validation.macroF1', value: 0.5 },
+      test: { accuracy: 0.5 },
+    });
     await get(`experiments/${experiment.id}/checkpoints/best`).query({ metric: 'test.accuracy' }).expect(422);
 
     const file = await get(`trials/${first.id}/download`).query({ format: 'onnx' }).expect(200);

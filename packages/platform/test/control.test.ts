@@ -75,8 +75,11 @@ describe('pausing', () => {
     expect([await state(first.id), await state(second.id)]).toEqual(['pausing', 'pausing']);
     expect((await here.jobs.get(teacher))?.pausing).toBe(true);
     expect(await order()).toBe('pause');
+    const progress = { done: 3, total: 8, unit: 'steps', rate: null };
+    await here.attempts.heartbeat('worker-1', [{ jobId: teacher, attempt: claim.attempt, progress }]);
     await here.attempts.preempted(teacher, claim.attempt);
     expect([await state(first.id), await state(second.id)]).toEqual(['paused', 'paused']);
+    expect((await here.jobs.get(teacher))?.progress).toEqual(progress);
     expect((await here.jobs.get(teacher))?.state).toBe('ready');
 
     await here.experiments.resume(first.id);
