@@ -121,7 +121,7 @@ function Experiment({ id }: { id: string }) {
       <AblationCard experiment={experiment.data} table={table} />
       <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />
-      <ExperimentFigures experiment={experiment.data} trials={trials.data} jobs={jobs.data} />
+      <ExperimentFigures experiment={experiment.data} trials={trials.data} jobs={jobs.data} curves={curves} />
     </>
   );
 }

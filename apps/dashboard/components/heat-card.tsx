@@ -27,13 +27,15 @@ import { Figure, Text } from './svg-parts';
 interface Props {
   trials: readonly TrialItem[] | null;
   jobs: readonly JobItem[] | null;
+  /** Whether its curves may be asked for already. */
+  begun: boolean;
 }
 
 /** Stretches of steps that a curve is read in: no more than a strip has room for. */
 const resolution = 64;
 
 /** How well teachers and students know each emotion, over their epochs. */
-export function HeatCard({ trials, jobs }: Props) {
+export function HeatCard({ trials, jobs, begun }: Props) {
   const all = useMemo(() => heatSources(trials ?? [], jobs ?? []), [trials, jobs]);
   const sources = useMemo(() => {
     const shown = all.slice(0, mostRows);
@@ -57,7 +59,7 @@ export function HeatCard({ trials, jobs }: Props) {
     for (const id of ids) query.append('job', id);
     return `metrics?${query.toString()}`;
   }, [sources, measure]);
-  const { data, error, refresh } = useResource(path, curveBuckets);
+  const { data, error, refresh } = useResource(begun ? path : null, curveBuckets);
   const refreshSoon = useThrottled(refresh, 5000);
   // Jobs are read again whenever something happened to one.
   useEffect(() => {

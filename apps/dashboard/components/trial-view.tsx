@@ -17,6 +17,8 @@ import { z } from 'zod';
 import { api } from '../lib/client';
 import { compareAddress } from '../lib/compared';
 import { CurveStore } from '../lib/curve-store';
+import { seriesTitle } from '../lib/format';
+import { recipeOf } from '../lib/recipe';
 import { useMany } from '../lib/use-many';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
 import { Downloads } from './downloads';
@@ -84,7 +86,7 @@ function Trial({ id }: { id: string }) {
   return (
     <>
       {stale && trial.loadedAt !== null ? <Stale since={trial.loadedAt} error={stale} retry={renew} /> : null}
-      <TrialHead trial={trial.data} experiment={experiment.data} />
+      <TrialHead trial={trial.data} experiment={experiment.data} jobs={own} />
       <CurvesCard
         experiment={experiment.data}
         trials={[trial.data]}
@@ -99,7 +101,13 @@ function Trial({ id }: { id: string }) {
   );
 }
 
-function TrialHead({ trial, experiment }: { trial: TrialItem; experiment: ExperimentDetail }) {
+interface HeadProps {
+  trial: TrialItem;
+  experiment: ExperimentDetail;
+  jobs: readonly RoleJob[];
+}
+
+function TrialHead({ trial, experiment, jobs }: HeadProps) {
   const factors = Object.entries(trial.factors);
   return (
     <section className="head" aria-labelledby="trial-name">
@@ -123,9 +131,10 @@ function TrialHead({ trial, experiment }: { trial: TrialItem; experiment: Experi
             <dd>{level}</dd>
           </div>
         ))}
+        <RecipeFacts result={experiment.spec.result} jobs={jobs} />
         <div>
           <dt>Chosen by</dt>
-          <dd>{experiment.spec.select.metric}</dd>
+          <dd>{seriesTitle(experiment.spec.select.metric)}</dd>
         </div>
         <div>
           <dt>Download</dt>
@@ -145,6 +154,25 @@ function TrialHead({ trial, experiment }: { trial: TrialItem; experiment: Experi
       </dl>
     </section>
   );
+}
+
+/** What the result is and how it was trained; of an ensemble, nothing: its members stand among the jobs. */
+function RecipeFacts({ result, jobs }: { result: string; jobs: readonly RoleJob[] }) {
+  const job = jobs.find(({ role }) => role === result)?.job;
+  const recipe = job ? recipeOf(job, new Map(jobs.map((each) => [each.job.id, each.role]))) : null;
+  if (recipe === null) return null;
+  const facts = [
+    ['Network', recipe.network],
+    ['Trained on', recipe.data],
+    ['Training', recipe.training],
+    ['Method', recipe.method ?? 'labels alone'],
+  ] as const;
+  return facts.map(([term, text]) => (
+    <div key={term}>
+      <dt>{term}</dt>
+      <dd>{text}</dd>
+    </div>
+  ));
 }
 
 /** Inputs before what needs them; what does not depend on one another in the order of the trial. */

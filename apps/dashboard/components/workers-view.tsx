@@ -144,13 +144,17 @@ function Running({ worker, now }: { worker: WorkerItem; now: number }) {
   if (worker.running.length === 0) return <span className="muted">nothing</span>;
   return (
     <ul className="running">
-      {worker.running.map(({ jobId, kind, stage, startedAt, progress }) => (
+      {worker.running.map(({ jobId, kind, stage, startedAt, progress, experiment }) => (
         <li key={jobId} title={jobId}>
           {kind}
           {stage ? ` “${stage}”` : ''}
-          {startedAt ? (
-            <span className="muted">, for {duration(now - Date.parse(startedAt))}</span>
-          ) : null}{' '}
+          {experiment ? (
+            <>
+              {' '}
+              of <Link href={`/experiments/view/?id=${experiment.id}`}>{experiment.name}</Link>
+            </>
+          ) : null}
+          {startedAt ? <span className="muted">, for {duration(now - Date.parse(startedAt))}</span> : null}{' '}
           {progress ? (
             <Meter
               done={progress.done}

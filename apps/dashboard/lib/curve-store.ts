@@ -52,6 +52,7 @@ export class CurveStore {
   private readonly listeners = new Set<() => void>();
   private scheduled: ReturnType<typeof setTimeout> | null = null;
   private changes = 0;
+  private asked = false;
 
   /** @param resolution buckets of a series at most */
   constructor(
@@ -61,6 +62,9 @@ export class CurveStore {
 
   /** Rises with every visible change: the snapshot that React compares. */
   version = (): number => this.changes;
+
+  /** Whether what was wanted first has come, or could not: what is less urgent need wait no longer. */
+  settled = (): boolean => this.asked && this.loading.size === 0;
 
   subscribe = (listener: () => void): (() => void) => {
     this.listeners.add(listener);
@@ -144,6 +148,7 @@ export class CurveStore {
   }
 
   private async fetch(jobs: readonly string[], series: readonly string[]): Promise<void> {
+    this.asked = true;
     for (const job of jobs) {
       const coming = this.loading.get(job) ?? { series: new Set<string>(), chunks: [] };
       for (const name of series) coming.series.add(name);
@@ -162,6 +167,7 @@ export class CurveStore {
         for (const name of series) coming?.series.delete(name);
         if (coming?.series.size === 0) this.loading.delete(job);
       }
+      this.changed();
     }
   }
 

@@ -1,18 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import type { JobItem } from '@ferment/contracts';
 import { workOf } from '../lib/work';
+import { jobItemOf } from './job-item';
 
 const start = Date.parse('2026-01-01T00:00:00Z');
 const at = (seconds: number) => new Date(start + 1000 * seconds).toISOString();
 
-type Given = Pick<JobItem, 'id' | 'state' | 'macs'> & Partial<JobItem>;
-
-const job = (given: Given): JobItem => ({
-  ...{ key: given.id, kind: 'train', stage: null, pausing: false, cached: false, reason: null },
-  ...{ failureClass: null, params: {}, inputs: [], outputs: {}, result: null, progress: null, summaries: {} },
-  ...{ attempts: [], createdAt: at(0), startedAt: null, endedAt: null },
-  ...given,
-});
+const job = jobItemOf;
 
 const attempt = (from: number, to: number | null): JobItem['attempts'][number] => ({
   ...{ number: 1, state: to === null ? 'running' : 'succeeded', worker: null, failureClass: null },

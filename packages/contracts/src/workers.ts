@@ -56,6 +56,8 @@ export const workerItem = z.object({
       attempt: z.int(),
       startedAt: z.string().nullable().default(null),
       progress: jobProgress.nullable().default(null),
+      /** The oldest experiment that wants it; null where the installation itself does. */
+      experiment: z.object({ id: z.uuid(), name: z.string() }).nullable().default(null),
     }),
   ),
   heartbeatAt: z.iso.datetime(),

@@ -26,7 +26,9 @@ const listSql = (known: string): string => `
     greatest(0, extract(epoch FROM clock_timestamp() - w.heartbeat_at))::float8 AS "heartbeatAgeSeconds", coalesce((
     SELECT json_agg(json_build_object('jobId', a.job_id, 'kind', j.kind, 'stage', j.stage, 'attempt', a.number,
       'startedAt', to_char(a.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'progress', a.progress) ORDER BY a.started_at)
+      'progress', a.progress, 'experiment', (SELECT json_build_object('id', e.id, 'name', e.name)
+        FROM demand d JOIN experiment e ON e.id = d.experiment_id
+        WHERE d.job_id = a.job_id AND d.state <> 'withdrawn' ORDER BY e.created_at LIMIT 1)) ORDER BY a.started_at)
     FROM attempt a JOIN job j ON j.id = a.job_id WHERE a.worker_id = w.id AND a.state = 'running'), '[]') AS running
   FROM worker w WHERE ${known} ORDER BY w.registered_at DESC`;
 
