@@ -8,6 +8,7 @@ import { Segmented } from './controls';
 import { CopyButtons } from './copy-buttons';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
+import { VariantName } from './variant-name';
 import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
 
 interface Props {
@@ -103,7 +104,7 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
             {section.configurations.map((configuration) => (
               <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
                 <th scope="row">
-                  {configuration.variant}
+                  <VariantName variant={configuration.variant} />
                   {configuration.baseline && configuration.variant !== 'baseline' ? (
                     <span className="tag">baseline</span>
                   ) : null}

@@ -19,6 +19,7 @@ import { CurveStore } from '../lib/curve-store';
 import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../lib/use-resource';
 import { ExperimentHead } from './experiment-head';
 import { CurvesPlace, Empty, Failure, Skeleton, Stale } from './states';
+import { Variants } from './variant-name';
 
 const CurvesCard = dynamic(() => import('./curves-card').then((part) => part.CurvesCard), {
   ssr: false,
@@ -111,7 +112,7 @@ function Experiment({ id }: { id: string }) {
     (resource) => resource.error && resource.data,
   );
   return (
-    <>
+    <Variants value={experiment.data.variants}>
       {stale?.error && stale.loadedAt !== null ? (
         <Stale since={stale.loadedAt} error={stale.error} retry={renew} />
       ) : null}
@@ -122,6 +123,6 @@ function Experiment({ id }: { id: string }) {
       <RobustnessCard experiment={experiment.data} table={robustness} />
       <TrialsCard experiment={experiment.data} trials={trials} jobs={jobs.data} progress={progress} />
       <ExperimentFigures experiment={experiment.data} trials={trials.data} jobs={jobs.data} curves={curves} />
-    </>
+    </Variants>
   );
 }

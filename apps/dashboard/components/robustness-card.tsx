@@ -30,6 +30,7 @@ import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
 import { SvgLines } from './svg-lines';
 import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
+import { VariantName } from './variant-name';
 
 interface Props {
   experiment: ExperimentDetail;
@@ -216,7 +217,7 @@ function Figures({ section, columns, caption }: FiguresProps) {
           {section.configurations.map((configuration) => (
             <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
               <th scope="row">
-                {configuration.variant}
+                <VariantName variant={configuration.variant} />
                 {configuration.baseline && configuration.variant !== 'baseline' ? (
                   <span className="tag">baseline</span>
                 ) : null}

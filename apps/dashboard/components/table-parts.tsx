@@ -4,6 +4,7 @@ import { FigureMenu } from './figure-menu';
 import { Forest, forestScale } from './forest';
 import { ForestFigure, forestRows } from './result-figures';
 import { ScrollBox } from './scroll-box';
+import { VariantName } from './variant-name';
 
 interface Family {
   readonly m: number;
@@ -125,7 +126,9 @@ function Delta({
     .join('\n');
   return (
     <tr>
-      <th scope="row">{comparison.name}</th>
+      <th scope="row">
+        <VariantName variant={comparison.name} />
+      </th>
       <td className="number" title={missing}>
         <Count n={comparison.n} planned={planned} />
       </td>

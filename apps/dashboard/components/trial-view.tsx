@@ -24,6 +24,7 @@ import { usePollingWhileBroken, useResource, useStream, useThrottled } from '../
 import { Downloads } from './downloads';
 import type { RoleJob } from './jobs-card';
 import { CurvesPlace, Empty, Failure, Skeleton, Stale, StatePill } from './states';
+import { VariantName, Variants } from './variant-name';
 
 // There are no figures before the end of the training: their script need not be there with the curves.
 const CurvesCard = dynamic(() => import('./curves-card').then((part) => part.CurvesCard), {
@@ -84,7 +85,7 @@ function Trial({ id }: { id: string }) {
   const stale = trial.error ?? experiment.error ?? jobs.error;
   const own = rolesOf(trial.data, jobs.found);
   return (
-    <>
+    <Variants value={experiment.data.variants}>
       {stale && trial.loadedAt !== null ? <Stale since={trial.loadedAt} error={stale} retry={renew} /> : null}
       <TrialHead trial={trial.data} experiment={experiment.data} jobs={own} />
       <CurvesCard
@@ -97,7 +98,7 @@ function Trial({ id }: { id: string }) {
         <ClassCard key={evaluation.dataset} evaluation={evaluation} trialId={id} />
       ))}
       <JobsCard jobs={own} />
-    </>
+    </Variants>
   );
 }
 
@@ -118,7 +119,7 @@ function TrialHead({ trial, experiment, jobs }: HeadProps) {
       </p>
       <div className="head-title">
         <h1 id="trial-name">
-          {trial.variant}, {drawName(trial)}
+          <VariantName variant={trial.variant} />, {drawName(trial)}
         </h1>
         <StatePill state={trial.state} />
         {trial.stopped ? <span className="tag">stopped early at epoch {trial.stopped.epoch}</span> : null}

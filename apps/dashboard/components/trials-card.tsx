@@ -13,6 +13,7 @@ import { Meter } from './progress';
 import { RowSpace } from './row-space';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton, StatePill } from './states';
+import { VariantName } from './variant-name';
 import { bestTrial, columnsOf, datasetsOf, sortTrials, valueOf, type Column } from '../lib/trial-table';
 
 interface Props {
@@ -147,7 +148,9 @@ function Cell({ column, trial, dataset, best, meter }: CellProps) {
     case 'variant':
       return (
         <th scope="row">
-          <Link href={`/trials/view/?id=${trial.id}`}>{trial.variant}</Link>
+          <Link href={`/trials/view/?id=${trial.id}`}>
+            <VariantName variant={trial.variant} />
+          </Link>
           {best === null ? null : (
             <span className="tag tag-best" title={`highest rank by ${best}`}>
               best {seriesTitle(best)}
