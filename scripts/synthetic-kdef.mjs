@@ -1,6 +1,6 @@
-// Writes generated pictures in KDEF's file names: node scripts/synthetic-kdef.mjs FOLDER_OR_TAR [--angles FL,HL,S,HR,FR] [--sessions 1|2] [--seed N]
+// Writes generated pictures in KDEF's file names: node scripts/synthetic-kdef.mjs FOLDER_OR_TAR [--angles FL,HL,S,HR,FR] [--sessions 1|2] [--people N] [--seed N]
 // A path that ends in .tar becomes an archive, any other a folder. 70 people, 7 expressions; straight pictures of two
-// sessions (980) unless told otherwise. Import it under a name of its own, marked as generated:
+// sessions (980) unless told otherwise; --people is how many of each gender (35). Import it under a name of its own, marked as generated:
 //   npx ferment dataset import FOLDER_OR_TAR --name synthetic-kdef --synthetic
 import { createWriteStream } from 'node:fs';
 import { mkdir, rename, writeFile } from 'node:fs/promises';
@@ -44,7 +44,12 @@ export async function writeSyntheticKdef(target, options = defaultPortraits) {
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { angles: { type: 'string' }, sessions: { type: 'string' }, seed: { type: 'string' } },
+    options: {
+      angles: { type: 'string' },
+      sessions: { type: 'string' },
+      people: { type: 'string' },
+      seed: { type: 'string' },
+    },
   });
   const [target] = positionals;
   const known = ['FL', 'HL', 'S', 'HR', 'FR'];
@@ -55,13 +60,14 @@ if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) 
     if (unknown.length > 0)
       console.error(`Unknown angle ${unknown.join(', ')}; expected some of ${known.join(',')}.`);
     console.error(
-      'Usage: node scripts/synthetic-kdef.mjs FOLDER_OR_TAR [--angles FL,HL,S,HR,FR] [--sessions 1|2] [--seed N]',
+      'Usage: node scripts/synthetic-kdef.mjs FOLDER_OR_TAR [--angles FL,HL,S,HR,FR] [--sessions 1|2] [--people N] [--seed N]',
     );
     process.exitCode = 2;
   } else {
     const count = await writeSyntheticKdef(resolve(target), {
       angles,
       sessions,
+      ...(values.people !== undefined && { people: Number(values.people) }),
       seed: Number(values.seed ?? defaultPortraits.seed),
     });
     console.log(`${count} generated pictures in ${target}`);

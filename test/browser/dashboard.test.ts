@@ -284,10 +284,7 @@ describeWith('chromium', 'the dashboard', () => {
     async () => {
       const portraits = join(folder.path, 'portraits.tar');
       await promisify(execFile)(process.execPath, [
-        'scripts/synthetic-kdef.mjs',
-        portraits,
-        '--sessions',
-        '1',
+        ...['scripts/synthetic-kdef.mjs', portraits, '--sessions', '1', '--people', '8'],
       ]);
       await stack.ferment('dataset', 'import', portraits, '--name', 'portraits', '--synthetic');
       const text = `${tinySpec(2).replace('name: tiny', 'name: across')}evaluate:
