@@ -136,6 +136,7 @@ export function LineChart(props: Props) {
           cursor: {
             y: false,
             points: { size: 7 },
+            bind: { mousemove: (_plot, _target, handler) => ownMoves(handler) },
             drag: { x: interactive, y: false, setScale: false },
             ...(sync !== undefined && { sync: { key: sync, setSeries: false } }),
           },
@@ -247,6 +248,18 @@ function turned(plot: uPlot, event: WheelEvent, onZoom: Props['onZoom']): void {
     onZoom([min + moved, max + moved]);
   } else return;
   event.preventDefault();
+}
+
+/**
+ * Only moves of the pointer itself. Browsers tell of one as well when the page moves below a pointer that lies still:
+ * it would take the mark from where the keys have put it. A finger's taps have no way behind them, and count.
+ */
+function ownMoves(handler: (event: MouseEvent) => unknown): (event: MouseEvent) => null {
+  const coarse = window.matchMedia('(pointer: coarse)').matches;
+  return (event) => {
+    if (coarse || event.movementX !== 0 || event.movementY !== 0) handler(event);
+    return null;
+  };
 }
 
 /** Whether the key meant something to the chart. */
