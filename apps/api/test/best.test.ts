@@ -21,6 +21,7 @@ function trial(
     state: 'succeeded',
     reason: null,
     stopped: null,
+    cost: null,
     summary: {
       faces: {
         validation: { ...figures, ...validation },

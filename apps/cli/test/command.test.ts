@@ -258,6 +258,7 @@ describe('comparing trials', () => {
       state: 'succeeded' as const,
       reason: null,
       stopped: null,
+      cost: null,
       jobs: {},
     },
     summary: { faces: { validation: figures(accuracy), test: figures(accuracy) } },

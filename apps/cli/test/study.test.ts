@@ -30,7 +30,7 @@ const trials = points.map(({ number, variant, state, epochs }): TrialItem => ({
   state:
     state === 'failed' ? 'failed' : state === 'succeeded' || state === 'stopped' ? 'succeeded' : 'running',
   stopped: state === 'stopped' ? { epoch: epochs ?? 0, step: 43 } : null,
-  ...{ summary: {}, jobs: {}, downloads: forExportFormats(() => null) },
+  ...{ summary: {}, cost: null, jobs: {}, downloads: forExportFormats(() => null) },
 }));
 
 describe('a search in words', () => {

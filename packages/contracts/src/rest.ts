@@ -6,6 +6,7 @@ import { artifactReference } from './jobs.js';
 import { metricRow } from './metrics.js';
 import { specProblem } from './plan.js';
 import { ledgerOverride, ledgerRow, ledgerSummary } from './refine.js';
+import { latencyResult } from './robustness.js';
 import { identifier, seed } from './scalars.js';
 import { ablationSpec, experimentSpec, runSpec, selectMetrics } from './spec.js';
 import { attemptStates, experimentStates, failureClasses, jobStates, trialStates } from './states.js';
@@ -138,6 +139,17 @@ export type TrialSummary = z.output<typeof trialSummary>;
 /** Files of a result, by format; null until made, and where an older version did not make it. */
 const exportedFiles = z.object(forExportFormats(() => artifactReference.nullable().default(null)));
 
+/**
+ * What a result costs to use. Parameters and multiply-accumulates of one picture's pass are exact; the latency is measured
+ * by an evaluation, null where none measured it. `device` is the processor that it was measured on, where that is known.
+ */
+export const trialCost = z.object({
+  parameters: z.int(),
+  macs: z.int(),
+  latency: latencyResult.extend({ device: z.string().nullable() }).nullable(),
+});
+export type TrialCost = z.output<typeof trialCost>;
+
 export const trialItem = z.object({
   id: z.uuid(),
   experimentId: z.uuid(),
@@ -151,6 +163,8 @@ export const trialItem = z.object({
   /** Where early stopping ended its training; then it has succeeded, and has neither figures nor files. */
   stopped: z.object({ epoch: z.int(), step: z.int() }).nullable().default(null),
   summary: trialSummary,
+  /** Null until it is evaluated. */
+  cost: trialCost.nullable().default(null),
   /** Role (stage name, `evaluate:<dataset>`, `export`) to job. */
   jobs: z.record(z.string(), z.uuid()),
   downloads: exportedFiles,

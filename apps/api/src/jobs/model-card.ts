@@ -13,6 +13,7 @@ import {
   type ExperimentDetail,
   type JobItem,
   type Reliability,
+  type TrialCost,
   type TrialItem,
 } from '@ferment/contracts';
 import { z } from 'zod';
@@ -69,7 +70,7 @@ export function modelCard(input: CardInput): string {
     '## Calibration',
     calibration(input, evaluations),
     '## Compute',
-    compute(input, evaluations),
+    compute(input),
     '## Limits',
     limits(input, evaluations),
     '## How to make it again',
@@ -346,9 +347,8 @@ function calibration({ reliability }: CardInput, evaluations: readonly Evaluatio
   ].join('\n\n');
 }
 
-function compute(input: CardInput, evaluations: readonly EvaluationResult[]): string {
-  const [first] = evaluations;
-  const latency = evaluations.flatMap(({ robustness: measured }) => measured?.cost.latency ?? [])[0];
+function compute(input: CardInput): string {
+  const { cost } = input.trial;
   const rows = trainingsOf(input).map(([role, { attempts, result }]) => {
     const milliseconds = attempts.reduce(
       (sum, { startedAt, endedAt }) =>
@@ -368,20 +368,22 @@ function compute(input: CardInput, evaluations: readonly EvaluationResult[]): st
     ];
   });
   return [
-    first
+    cost
       ? bullets([
-          `${whole(first.parameters)} parameters, ${whole(first.macs)} multiply-adds for one picture.`,
-          ...(latency
-            ? [
-                `Latency of one picture, measured: median ${latency.median.toFixed(2)} ms, 95th percentile ${latency.p95.toFixed(2)} ms (${latency.threads} thread${latency.threads === 1 ? '' : 's'}).`,
-              ]
-            : []),
+          `${whole(cost.parameters)} parameters, ${whole(cost.macs)} multiply-adds for one picture.`,
+          latency(cost),
         ])
       : '',
     rows.length === 0 ? '' : table(['Training', 'Time in attempts', 'Attempts', 'On'], rows),
   ]
     .filter((part) => part !== '')
     .join('\n\n');
+}
+
+function latency({ latency: measured }: TrialCost): string {
+  if (!measured) return 'Latency: not measured.';
+  const { median, p95, runs, threads, device } = measured;
+  return `Latency of one picture, from pixels to logits, measured: median ${median.toFixed(2)} ms, 95th percentile ${p95.toFixed(2)} ms of ${runs} runs after warm-up (${device === null ? '' : `${device}, `}${threads} thread${threads === 1 ? '' : 's'}, TensorFlow).`;
 }
 
 function limits(

@@ -14,7 +14,7 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
   if (given === undefined) throw new JobFailure('user', 'there is no network to score');
   const { network, trainings } = given;
   await assertTrainedApart(trainings, data, parts, context);
-  const { nativeVersion, runEvaluation } = await import('@ferment/engine');
+  const { nativeVersion, runEvaluation, runLatency } = await import('@ferment/engine');
   const normalisation = await normalisationOf(network);
   const { validation, test, leakRemoved } = parts;
   const { signal } = context;
@@ -39,11 +39,18 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     testTime,
     robustness: attacked?.result ?? null,
   };
+  const threads = Math.max(...trainings.map(({ train }) => train.threads));
+  const latency = attacked
+    ? attacked.result.cost.latency
+    : test.count > 0
+      ? await runLatency({ ...network, ...normalisation, test, threads, signal })
+      : null;
   return {
     outputs: {
       metrics: new TextEncoder().encode(canonicalJson(metrics)),
       logits: attacked ? attacked.withBits(scored.logits) : scored.logits,
     },
-    result: { ...metrics, computedOn: { ...(await computedOn(nativeVersion())) } },
+    // Measured, so beside the figures that repeat bit for bit, and in no table that they are compared in.
+    result: { ...metrics, latency, computedOn: { ...(await computedOn(nativeVersion())) } },
   };
 };

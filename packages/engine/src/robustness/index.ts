@@ -1,3 +1,4 @@
+export { runLatency, type LatencyInputs } from './latency.js';
 export {
   runRobustness,
   type RobustnessInputs,

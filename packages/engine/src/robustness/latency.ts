@@ -4,14 +4,17 @@ import { setImmediate } from 'node:timers/promises';
 import { capture } from '../capture/index.js';
 import type { Normalisation } from '../nn/index.js';
 import { scoreFetch } from '../train/definition.js';
+import { channelsOf } from '../train/inputs.js';
 import {
   frozenLogits,
+  frozenNetwork,
   frozenSpecs,
   frozenValues,
   type FrozenNetwork,
   type Network,
 } from '../train/network.js';
 import { evaluationInputs } from '../train/specs.js';
+import { TrainingStopped } from '../train/stopped.js';
 import { role } from './attacked-network.js';
 
 const warmUp = 20;
@@ -88,4 +91,30 @@ export async function latencyOf(
   } finally {
     program.dispose();
   }
+}
+
+/** A network, a picture to time it on, and how pictures are normalised for it. */
+export type LatencyInputs = Network & {
+  /** Its first picture is taken; at least one. */
+  readonly test: ImageSet;
+  /** Of the training images, in units of x / 255; a member's own file, where it states them, has precedence. */
+  readonly mean: number;
+  readonly std: number;
+  /** CPU threads of the library, stated with the latency. */
+  readonly threads: number;
+  readonly signal: AbortSignal;
+};
+
+/**
+ * Times a network by itself, one picture at a time.
+ *
+ * @throws TrainingStopped when the signal asked for it; JobFailure `user` when the weights do not fit the model
+ */
+export async function runLatency(inputs: LatencyInputs): Promise<LatencyResult> {
+  const { test, mean, std, threads, signal } = inputs;
+  const stop = () => {
+    if (signal.aborted) throw new TrainingStopped(null);
+  };
+  const frozen = frozenNetwork(inputs, { size: test.size, channels: channelsOf(test) });
+  return latencyOf(inputs, frozen, { normalisation: { mean, std }, test, threads, stop });
 }
