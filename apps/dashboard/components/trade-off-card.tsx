@@ -52,8 +52,8 @@ export function TradeOffCard({ trials, labels, differences }: Props) {
       }
       return byDataset;
     });
-    return measuresOf(evaluations);
-  }, [roles, found]);
+    return measuresOf(evaluations, trials);
+  }, [roles, found, trials]);
   const [chosenX, setX] = useQueryState('across', '');
   const [chosenY, setY] = useQueryState('up', '');
   const y = measures.find(({ key }) => key === chosenY) ?? measures[0];

@@ -46,8 +46,8 @@ const isAbsent = (value: unknown): boolean => value === null || value === undefi
 const sameText = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
 
 /**
- * Differences as people read them: of a stage that some trials do not have, and that is the same in all that have it,
- * one row says so in place of one for each of its settings.
+ * Differences as the axes of a figure: of a stage that some trials do not have, and that is the same in all that have
+ * it, one row says so in place of one for each of its settings.
  */
 export function condensed(differences: readonly DifferenceRow[]): DifferenceRow[] {
   const stages = new Map<string, DifferenceRow[]>();
@@ -65,7 +65,7 @@ export function condensed(differences: readonly DifferenceRow[]): DifferenceRow[
     });
     const presence = {
       path: stage,
-      values: without.map((absent) => (absent ? null : `${rows.length} settings`)),
+      values: without.map((absent) => (absent ? 'none' : 'there')),
     };
     return [presence, ...differing];
   });

@@ -1,5 +1,6 @@
 import type { EvaluationResult, TrialItem } from '@ferment/contracts';
 import { valueText, type DifferenceRow } from './compared';
+import { isDraw, isStage } from './differences';
 
 /** Something that trials are weighed by. */
 export interface Measure {
@@ -51,35 +52,47 @@ function kindsOf(results: readonly EvaluationResult[]): Kind[] {
         return all.length === 0 ? null : all.reduce((sum, { accuracy }) => sum + accuracy, 0) / all.length;
       },
     },
-    { key: 'parameters', title: 'parameters', better: 'low', of: ({ parameters }) => parameters },
-    { key: 'macs', title: 'MACs', better: 'low', of: ({ macs }) => macs },
-    {
-      key: 'latency',
-      title: 'latency (median, ms)',
-      better: 'low',
-      of: ({ robustness }) => robustness?.cost.latency?.median ?? null,
-    },
   ];
 }
 
+type Costing = Pick<TrialItem, 'cost' | 'downloads'>;
+
+/** What a trial's result costs to use: on whatever data it is tested, the same. */
+const costs: readonly {
+  readonly key: string;
+  readonly title: string;
+  readonly of: (trial: Costing) => number | undefined;
+}[] = [
+  { key: 'parameters', title: 'parameters', of: ({ cost }) => cost?.parameters },
+  { key: 'macs', title: 'MACs', of: ({ cost }) => cost?.macs },
+  { key: 'latency', title: 'latency (median, ms)', of: ({ cost }) => cost?.latency?.median },
+  { key: 'bytes', title: 'ONNX file (bytes)', of: ({ downloads }) => downloads.onnx?.bytes },
+];
+
 /**
- * Everything that any of the trials was measured by.
+ * Everything that any of the trials was measured by: on each data set, then what each result costs.
  *
  * @param evaluations of each trial, by data set
  */
-export function measuresOf(evaluations: readonly ReadonlyMap<string, EvaluationResult>[]): Measure[] {
+export function measuresOf(
+  evaluations: readonly ReadonlyMap<string, EvaluationResult>[],
+  trials: readonly Costing[],
+): Measure[] {
   const datasets = [...new Set(evaluations.flatMap((byDataset) => [...byDataset.keys()]))];
-  return datasets.flatMap((dataset) => {
+  const figures = datasets.flatMap((dataset) => {
     const results = evaluations.map((byDataset) => byDataset.get(dataset) ?? null);
-    return kindsOf(results.flatMap((result) => result ?? []))
-      .map(({ key, title, better, of }) => ({
-        key: `${dataset}.${key}`,
-        title: datasets.length > 1 ? `${title}, ${dataset}` : title,
-        better,
-        values: results.map((result) => result && of(result)),
-      }))
-      .filter(({ values }) => values.some((value) => value !== null));
+    return kindsOf(results.flatMap((result) => result ?? [])).map(({ key, title, better, of }) => ({
+      key: `${dataset}.${key}`,
+      title: datasets.length > 1 ? `${title}, ${dataset}` : title,
+      better,
+      values: results.map((result) => result && of(result)),
+    }));
   });
+  const used = costs.map(({ key, title, of }) => ({
+    ...{ key, title, better: 'low' as const },
+    values: trials.map((trial) => of(trial) ?? null),
+  }));
+  return [...figures, ...used].filter(({ values }) => values.some((value) => value !== null));
 }
 
 /**
@@ -159,9 +172,8 @@ export function costOf(measures: readonly Measure[]): Measure | undefined {
   const differing = measures.filter(differs);
   const wanted = [
     differing.findLast(({ key }) => key.includes('.robust@')),
-    ...['.latency', '.parameters', '.macs', '.ece'].map((end) =>
-      differing.find(({ key }) => key.endsWith(end)),
-    ),
+    ...['latency', 'parameters', 'macs'].map((cost) => differing.find(({ key }) => key === cost)),
+    differing.find(({ key }) => key.endsWith('.ece')),
   ];
   return wanted.find((measure) => measure !== undefined) ?? measures[1];
 }
@@ -176,7 +188,7 @@ const mostParameters = 8;
  * way, the first stands for all: the variant, then factors, then what differs in the jobs; seeds come last.
  */
 export function parallelAxes(
-  trials: readonly Pick<TrialItem, 'variant' | 'factors' | 'seed'>[],
+  trials: readonly Pick<TrialItem, 'variant' | 'factors' | 'seed' | 'fold'>[],
   differences: readonly DifferenceRow[],
   measures: readonly Measure[],
   text: (value: number) => string,
@@ -188,7 +200,7 @@ export function parallelAxes(
       path: factor,
       values: trials.map((trial) => trial.factors[factor] ?? null),
     })),
-    ...differences.filter(({ path }) => path !== 'seed' && !/^(evaluate|export)\b/.test(path)),
+    ...differences.filter((row) => isStage(row.path) && !isDraw(trials)(row)),
     { path: 'seed', values: trials.map(({ seed }) => seed) },
   ];
   const seen = new Set<string>();

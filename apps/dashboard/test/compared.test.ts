@@ -43,7 +43,7 @@ describe('what differs', () => {
     ];
     expect(condensed(rows)).toEqual([
       { path: 'seed', values: [0, 1, 0] },
-      { path: 'teacher', values: ['3 settings', null, '3 settings'] },
+      { path: 'teacher', values: ['there', 'none', 'there'] },
       { path: 'teacher.train.epochs', values: [4, null, 8] },
     ]);
   });

@@ -34,28 +34,36 @@ describe('measures', () => {
   const evaluation = (accuracy: number, worst: [number, number][] | null) =>
     ({
       splits: { validation: null, test: { accuracy, macroF1: accuracy, nll: 1, ece: 0.1 } },
-      ...{ parameters: 1000, macs: 5000 },
       robustness: worst && {
         worstCase: worst.map(([epsilon, robust]) => ({ epsilon, accuracy: robust })),
         corruptions: [],
-        cost: { latency: null },
       },
     }) as unknown as Evaluation;
 
   it('are those that any trial has, per data set, and null for those that lack them', () => {
-    const measures = measuresOf([
-      new Map([['fer', evaluation(0.6, [[8 / 255, 0.3]])]]),
-      new Map([
-        ['fer', evaluation(0.7, null)],
-        ['kdef', evaluation(0.8, null)],
-      ]),
-      new Map(),
-    ]);
+    const cost = { parameters: 1000, macs: 5000, latency: null };
+    const timed = { ...cost, latency: { median: 1.5 } };
+    const measures = measuresOf(
+      [
+        new Map([['fer', evaluation(0.6, [[8 / 255, 0.3]])]]),
+        new Map([
+          ['fer', evaluation(0.7, null)],
+          ['kdef', evaluation(0.8, null)],
+        ]),
+        new Map(),
+      ],
+      [cost, timed, null].map((own) => ({ cost: own, downloads: { onnx: null } })) as unknown as Parameters<
+        typeof measuresOf
+      >[1],
+    );
     const values = (key: string) => measures.find((one) => one.key === key)?.values;
     expect(values('fer.accuracy')).toEqual([0.6, 0.7, null]);
     expect(values('fer.robust@8/255')).toEqual([0.3, null, null]);
     expect(values('kdef.accuracy')).toEqual([null, 0.8, null]);
-    expect(values('fer.latency')).toBeUndefined();
+    // What a result costs stands once, however many data sets there are.
+    expect(values('parameters')).toEqual([1000, 1000, null]);
+    expect(values('latency')).toEqual([null, 1.5, null]);
+    expect(values('bytes')).toBeUndefined();
     expect(measures.find(({ key }) => key === 'kdef.accuracy')?.title).toBe('test accuracy, kdef');
   });
 });
@@ -85,19 +93,20 @@ describe('what is drawn until somebody chooses', () => {
   const named = (key: string, values: Measure['values']) => ({ ...measure('low', values), key });
 
   it('weighs accuracy against the first cost in which the trials differ', () => {
-    const parameters = named('fer.parameters', [10, 10]);
-    expect(costOf([parameters, named('fer.macs', [1, 2])])?.key).toBe('fer.macs');
+    const parameters = named('parameters', [10, 10]);
+    expect(costOf([parameters, named('macs', [1, 2])])?.key).toBe('macs');
     const robust = [named('fer.robust@2/255', [0.4, 0.5]), named('fer.robust@8/255', [0.1, 0.2])];
     expect(costOf([...robust, parameters])?.key).toBe('fer.robust@8/255');
   });
 
   it('has an axis for each way in which the trials were set apart, and for each number', () => {
-    const trials = ['kd', 'kd', 'none'].map((variant, seed) => ({ variant, seed, factors: {} }));
+    const trials = ['kd', 'kd', 'none'].map((variant, seed) => ({ variant, seed, fold: null, factors: {} }));
     const differences = [
-      { path: 'teacher', values: ['28 settings', '28 settings', null] },
+      { path: 'teacher', values: ['there', 'there', 'none'] },
       { path: 'evaluate:fer:teacher', values: ['x', 'y', 'z'] },
       { path: 'student.train.epochs', values: [4, 4, 8] },
       { path: 'seed', values: [0, 1, 2] },
+      { path: 'student.seed', values: [0, 1, 2] },
     ];
     const axes = parallelAxes(
       trials,
