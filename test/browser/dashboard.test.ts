@@ -453,10 +453,22 @@ describeWith('chromium', 'the dashboard', () => {
       const differences = page.getByRole('region', { name: 'What differs in what was asked for' });
       const remove = page.getByRole('button', { name: /^Remove/ });
       await remove.nth(3).waitFor();
-      // The variant without a teacher has no such stage: one row says so.
-      for (const path of ['seed', 'teacher', 'student.method.name'])
-        await differences.getByRole('row', { name: new RegExp(`^${path} `) }).waitFor();
-      expect(await differences.getByText('teacher.train.epochs').count()).toBe(0);
+      // Seeds of one variant share a column; what the spec names stands first, the settings of each stage unfold.
+      await differences.getByRole('columnheader', { name: /baseline, seed 0\s*;\s*seed 1/ }).waitFor();
+      const teacher = differences.getByRole('button', { name: 'teacher', exact: true });
+      expect(await teacher.getAttribute('aria-expanded')).toBe('false');
+      await teacher.press('Enter');
+      await differences.getByTitle('teacher.train.epochs').waitFor();
+      await teacher.press('Enter');
+      await differences.getByTitle('teacher.train.epochs').waitFor({ state: 'detached' });
+      const costs = page.getByRole('region', { name: 'Test figures' });
+      await costs.getByText(/Latency: of one picture/).waitFor();
+      const [first] = await stack.client.trials(experiment);
+      expect(first?.cost?.latency?.median).toBeGreaterThan(0);
+      await costs
+        .getByText(`${first?.cost?.latency?.median.toFixed(2)} ms`)
+        .first()
+        .waitFor();
       await page.getByRole('application', { name: /validation macro-F1 of .*seed 0/ }).waitFor();
       expect(await remove.count()).toBe(4);
       const tradeOffs = page.getByRole('region', { name: 'Trade-offs' });
@@ -488,8 +500,18 @@ describeWith('chromium', 'the dashboard', () => {
       const other = (await stack.client.experiments()).find(
         ({ id, name }) => id !== experiment && name === 'tiny',
       );
-      await page.getByRole('combobox', { name: /^Experiment/ }).selectOption(other?.id ?? '');
-      await page.getByRole('combobox', { name: /^Add trial/ }).selectOption({ index: 1 });
+      await page.getByRole('combobox', { name: /^Add trials of/ }).selectOption(other?.id ?? '');
+      const list = page.getByRole('region', { name: 'Trials of tiny' });
+      await list.getByRole('checkbox', { name: 'baseline, seed 0' }).press('Space');
+      await list.getByText('4 of at most 20 are compared').waitFor();
+      await list.getByPlaceholder('Variant, seed or state').fill('baseline seed 1');
+      await list.getByRole('button', { name: /^Add all/ }).click();
+      await remove.nth(4).waitFor();
+      await list.getByRole('button', { name: 'Add the best', exact: true }).waitFor();
+      await accessible('compare-picker');
+      await list.getByRole('checkbox', { name: 'baseline, seed 1' }).press('Space');
+      await remove.nth(4).waitFor({ state: 'detached' });
+      await list.getByRole('button', { name: 'Close the list' }).click();
       // Trials of several experiments are told apart by their names.
       await page
         .getByRole('row', { name: /^tiny: baseline, seed 0/ })
