@@ -1,6 +1,6 @@
 'use client';
 import { emotions, type EvaluationResult, type SplitMetrics } from '@ferment/contracts';
-import { classFigures, commonMistakes, rowShares } from '../lib/class-figures';
+import { classFigures, commonMistakes, rowShares, shadeOf } from '../lib/class-figures';
 import { count, figure, plural } from '../lib/format';
 import { emotionTokens, heatGround } from '../lib/palette';
 import { useQueryState } from '../lib/use-query-state';
@@ -171,7 +171,8 @@ function ConfusionMatrix({ split }: { split: SplitMetrics }) {
     <ScrollBox>
       <table className="table confusion">
         <caption>
-          Confusion matrix: rows are given, columns predicted; the colour is the share of the row
+          Confusion matrix: rows are given, columns predicted; the stronger the colour, the larger the share
+          of the row (by its square root)
         </caption>
         <thead>
           <tr>
@@ -190,7 +191,7 @@ function ConfusionMatrix({ split }: { split: SplitMetrics }) {
                     key={predicted}
                     className={`number ${row === column ? 'diagonal' : ''}`}
                     title={`${given} called ${predicted}: ${(100 * share).toFixed(1)} %`}
-                    style={{ background: heatGround(share) }}
+                    style={{ background: heatGround(shadeOf(share)) }}
                   >
                     {count(split.confusion[row]?.[column] ?? 0)}
                   </td>

@@ -1,5 +1,5 @@
 import { emotions, type SplitMetrics, type TableComparison } from '@ferment/contracts';
-import { classFigures, rowShares } from '../lib/class-figures';
+import { classFigures, rowShares, shadeOf } from '../lib/class-figures';
 import type { CsvRows } from '../lib/csv';
 import { count, figure, signedFigure } from '../lib/format';
 import { emotionTokens } from '../lib/palette';
@@ -82,7 +82,7 @@ export function forestRows(comparisons: readonly TableComparison[]): CsvRows {
 
 const cell = 62;
 
-/** The confusion matrix: counts, and the share of the row as the strength of the colour. */
+/** The confusion matrix: counts, and the share of the row as the strength of the colour, by its square root. */
 export function ConfusionFigure({ split }: { split: SplitMetrics }) {
   const shares = rowShares(split.confusion);
   const [left, top] = [90, 46];
@@ -115,7 +115,7 @@ export function ConfusionFigure({ split }: { split: SplitMetrics }) {
               width={cell}
               height={34}
               fill="var(--heat)"
-              fillOpacity={0.62 * share}
+              fillOpacity={0.62 * shadeOf(share)}
               stroke="var(--border)"
             />
             <Text

@@ -40,6 +40,12 @@ export function rowShares(confusion: readonly (readonly number[])[]): number[][]
   });
 }
 
+/**
+ * How strongly a share of a row is coloured, from 0 to 1: by its square root. Mistakes are mostly shares of a few parts in
+ * a hundred, which would not be told from none on a straight scale.
+ */
+export const shadeOf = (share: number): number => Math.sqrt(share);
+
 /** The mistakes that were made most, most frequent first. */
 export function commonMistakes(
   confusion: readonly (readonly number[])[],
