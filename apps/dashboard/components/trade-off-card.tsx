@@ -3,6 +3,7 @@ import { evaluationResult, jobItem, type EvaluationResult, type TrialItem } from
 import { useMemo } from 'react';
 import type { DifferenceRow } from '../lib/compared';
 import { count, figure } from '../lib/format';
+import { countStates, noFiguresTitle } from '../lib/no-figures';
 import { lineToken } from '../lib/palette';
 import { extentOf, linear, ticksOf } from '../lib/scales';
 import {
@@ -83,7 +84,7 @@ export function TradeOffCard({ trials, labels, differences }: Props) {
       ) : waiting ? (
         <Skeleton rows={1} height={320} />
       ) : (
-        <Empty title="None of these trials has been evaluated yet" />
+        <Empty title={noFiguresTitle(countStates(trials))} />
       )}
     </section>
   );
