@@ -24,7 +24,7 @@ export function latencyNote(costs: readonly (TrialCost | null)[]): string {
   return (
     'Latency: of one picture, from pixels to logits in TensorFlow, median after warm-up, measured ' +
     (places.length === 1
-      ? `on ${places[0]}; it differs from run to run.`
+      ? `on ${places[0]}; it differs from run to run, and is longer where the worker was busy with more.`
       : 'on several processors or with several numbers of threads: not on one scale.')
   );
 }

@@ -383,7 +383,7 @@ function compute(input: CardInput): string {
 function latency({ latency: measured }: TrialCost): string {
   if (!measured) return 'Latency: not measured.';
   const { median, p95, runs, threads, device } = measured;
-  return `Latency of one picture, from pixels to logits, measured: median ${median.toFixed(2)} ms, 95th percentile ${p95.toFixed(2)} ms of ${runs} runs after warm-up (${device === null ? '' : `${device}, `}${threads} thread${threads === 1 ? '' : 's'}, TensorFlow).`;
+  return `Latency of one picture, from pixels to logits, measured: median ${median.toFixed(2)} ms, 95th percentile ${p95.toFixed(2)} ms of ${runs} runs after warm-up (${device === null ? '' : `${device}, `}${threads} thread${threads === 1 ? '' : 's'}, TensorFlow); longer where the worker was busy with more.`;
 }
 
 function limits(
