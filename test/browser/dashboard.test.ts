@@ -191,13 +191,14 @@ describeWith('chromium', 'the dashboard', () => {
       const configurations = sections[0]?.configurations ?? [];
       expect(configurations.length).toBe(2);
       for (const { variant } of configurations) await card.getByText(variant).first().waitFor();
-      await card.getByRole('button', { name: 'Copy as LaTeX' }).click();
+      await card.getByRole('button', { name: 'Copy test figures on faces as LaTeX' }).click();
       await card
         .getByText(/copied/i)
         .first()
         .waitFor();
       const copied = await page.evaluate<string>('navigator.clipboard.readText()');
-      expect(copied).toContain('\\begin{tabular}');
+      // The one table that the buttons stand below.
+      expect(copied.match(/\\begin\{tabular\}/g)).toHaveLength(1);
       await picture('experiment');
     },
     2 * minutes,
@@ -230,11 +231,12 @@ describeWith('chromium', 'the dashboard', () => {
       }
       expect((await card.getByText('suspect', { exact: true }).count()) > 0).toBe(suspect);
       await card.getByText('fewer than 3 seeds', { exact: true }).waitFor();
-      await card.getByRole('button', { name: 'Copy as LaTeX' }).click();
+      await card.getByRole('button', { name: /^Copy accuracy at epsilon .* on faces as LaTeX/ }).click();
       await card.getByText(/copied/i).waitFor();
       const copied = await page.evaluate<string>('navigator.clipboard.readText()');
       expect(copied).toContain('worst case');
-      const printed = await stack.ferment('table', 'robustness', id, '--format', 'latex');
+      const part = ['--dataset', 'faces', '--part', 'attacks', '--epsilon', String(worst?.epsilon)];
+      const printed = await stack.ferment('table', 'robustness', id, '--format', 'latex', ...part);
       expect(printed.out).toBe(copied);
       const clean = section?.columns.find(({ kind }) => kind === 'clean-attacked');
       const points = (await saved('button', 'Save accuracy against epsilon faces as CSV')).toString();

@@ -402,6 +402,12 @@ seeds: [0, 1]
       expect(answer.body).toBe(renderTable(table, as));
     }
     await get(`experiments/${experiment.id}/tables/ablation`).query({ format: 'pdf' }).expect(422);
+    const part = (query: object) => get(`experiments/${experiment.id}/tables/ablation`).query(query);
+    const one = await part({ format: 'md', dataset: 'faces', split: 'test' }).expect(200);
+    expect(one.text.match(/^\*\*/gm)).toHaveLength(1);
+    const none = await part({ dataset: 'elsewhere' }).expect(404);
+    expect((none.body as { detail: string }).detail).toContain('faces');
+    await part({ metric: 'validation.accuracy' }).expect(422);
 
     // A table and a file that are gone from the store are made again by their jobs.
     const tableHash = experimentDetail.parse((await get(`experiments/${experiment.id}`)).body).table?.hash;

@@ -219,11 +219,11 @@ export class Client {
     for (const kind of kinds) texts.push(await this.tableText(experiment.id, kind, { format: 'text' }));
     return texts.join('\n');
   }
-  /** @param query `perClass` is read by the robustness table alone */
+  /** @param query which part of it, as the table's address takes it */
   async tableText(
     experimentId: string,
     kind: TableKind,
-    query: { format: TableQueryFormat; perClass?: boolean },
+    query: { format: TableQueryFormat } & Readonly<Record<string, string | boolean>>,
   ): Promise<string> {
     return (await this.fetch(`experiments/${experimentId}/tables/${kind}`, { query })).text();
   }

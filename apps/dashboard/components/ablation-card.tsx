@@ -2,10 +2,11 @@
 import type { AblationTable, ComparedMetric, ExperimentDetail, TableSection } from '@ferment/contracts';
 import { useState } from 'react';
 import { seriesTitle, shortHash } from '../lib/format';
+import { countStates, endedWithout, noFiguresTitle } from '../lib/no-figures';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
-import { CopyButtons } from './copy-buttons';
+import { CopyButtons, SaveAll } from './copy-buttons';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
 import { VariantName } from './variant-name';
@@ -17,6 +18,8 @@ interface Props {
 }
 
 export function AblationCard({ experiment, table }: Props) {
+  const path = `experiments/${experiment.id}/tables/ablation`;
+  const without = endedWithout(experiment.trials);
   const head = (
     <div className="card-head">
       <h2 id="ablation-title">Ablation table</h2>
@@ -24,18 +27,20 @@ export function AblationCard({ experiment, table }: Props) {
       {table.data?.sections.some((section) => section.unequalN) ? (
         <span className="badge">unequal n</span>
       ) : null}
-      {table.data ? <CopyButtons path={`experiments/${experiment.id}/tables/ablation`} /> : null}
+      {table.data ? <SaveAll path={path} /> : null}
     </div>
   );
   return (
     <section className="card" aria-labelledby="ablation-title">
       {head}
-      {experiment.table === null ? (
+      {experiment.table === null && without !== null ? (
+        <Empty title={`No table: of the trials, ${without}`} />
+      ) : experiment.table === null ? (
         <Empty title="No table yet">
           <p>It appears when the first trials have been evaluated, marked incomplete until all have ended.</p>
         </Empty>
       ) : table.data ? (
-        <Table table={table.data} />
+        <Table table={table.data} path={path} />
       ) : table.error ? (
         <Failure error={table.error} retry={table.refresh} />
       ) : (
@@ -45,23 +50,38 @@ export function AblationCard({ experiment, table }: Props) {
   );
 }
 
-function Table({ table }: { table: AblationTable }) {
+function Table({ table, path }: { table: AblationTable; path: string }) {
   return (
     <>
       <TableHeader lines={table.header} />
-      {table.sections.length === 0 ? <Empty title="No trial has figures yet" /> : null}
+      {table.sections.length === 0 ? <Empty title={noFiguresTitle(countStates(table.trials))} /> : null}
       {table.sections.map((section) => (
         <Section
           key={`${section.dataset} ${section.datasetVersion} ${section.angles} ${section.images.test}`}
           section={section}
           table={table}
+          path={path}
         />
       ))}
     </>
   );
 }
 
-function Section({ section, table }: { section: TableSection; table: AblationTable }) {
+interface SectionProps {
+  section: TableSection;
+  table: AblationTable;
+  /** Of the table under /api/v1. */
+  path: string;
+}
+
+/** Which section it is, as the table's address takes it. */
+const placeOf = ({ dataset, datasetVersion, angles }: TableSection) => ({
+  dataset,
+  version: datasetVersion,
+  angles,
+});
+
+function Section({ section, table, path }: SectionProps) {
   const [split, setSplit] = useState<'test' | 'validation'>('test');
   const metrics = [`${split}.accuracy`, `${split}.macroF1`, `${split}.nll`, `${split}.ece`] as const;
   return (
@@ -122,12 +142,19 @@ function Section({ section, table }: { section: TableSection; table: AblationTab
           </tbody>
         </table>
       </ScrollBox>
-      {section.families.length > 0 ? <Deltas section={section} table={table} /> : null}
+      <p className="figure-foot table-foot">
+        <CopyButtons
+          path={path}
+          part={{ ...placeOf(section), split }}
+          title={`${split} figures on ${section.dataset}`}
+        />
+      </p>
+      {section.families.length > 0 ? <Deltas {...{ section, table, path }} /> : null}
     </>
   );
 }
 
-function Deltas({ section, table }: { section: TableSection; table: AblationTable }) {
+function Deltas({ section, table, path }: SectionProps) {
   const [metric, setMetric] = useQueryState('delta', 'test.accuracy');
   const family = section.families.find((one) => one.metric === metric) ?? section.families[0];
   if (!family) return null;
@@ -142,7 +169,18 @@ function Deltas({ section, table }: { section: TableSection; table: AblationTabl
           options={section.families.map((one) => ({ value: one.metric, title: shortTitle(one.metric) }))}
         />
       </div>
-      <DeltaTable family={family} title={seriesTitle(family.metric)} planned={table.seeds.length} />
+      <DeltaTable
+        family={family}
+        title={seriesTitle(family.metric)}
+        planned={table.seeds.length}
+        copy={
+          <CopyButtons
+            path={path}
+            part={{ ...placeOf(section), metric: family.metric }}
+            title={`differences in ${seriesTitle(family.metric)} on ${section.dataset}`}
+          />
+        }
+      />
     </>
   );
 }

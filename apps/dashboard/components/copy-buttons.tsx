@@ -1,6 +1,7 @@
 'use client';
 import { useEffect, useState } from 'react';
 import { api, readText } from '../lib/client';
+import { fileName } from '../lib/csv';
 
 const formats = [
   { format: 'latex', title: 'LaTeX' },
@@ -8,8 +9,22 @@ const formats = [
   { format: 'csv', title: 'CSV' },
 ] as const;
 
-/** Copies a table in the forms that papers and sheets take; CSV can be saved as well. */
-export function CopyButtons({ path }: { path: string }) {
+interface Props {
+  /** Of the table under /api/v1. */
+  path: string;
+  /** Which part of it: what is looked at, and nothing else. */
+  part: Readonly<Record<string, string | undefined>>;
+  /** What that is, in a few words. */
+  title: string;
+}
+
+/** Copies one table in the forms that papers and sheets take; CSV can be saved as well. */
+export function CopyButtons({ path, part, title: what }: Props) {
+  const address = (format: string) => {
+    const query = new URLSearchParams({ format });
+    for (const [name, value] of Object.entries(part)) if (value !== undefined) query.set(name, value);
+    return `${path}?${query.toString()}`;
+  };
   const [said, setSaid] = useState('');
   useEffect(() => {
     if (said === '') return undefined;
@@ -18,7 +33,7 @@ export function CopyButtons({ path }: { path: string }) {
   }, [said]);
   const copy = async (format: string, title: string) => {
     try {
-      await toClipboard(await readText(`${path}?format=${format}`));
+      await toClipboard(await readText(address(format)));
       setSaid(`${title} copied`);
     } catch (error) {
       setSaid(`Not copied: ${error instanceof Error ? error.message : String(error)}`);
@@ -34,7 +49,7 @@ export function CopyButtons({ path }: { path: string }) {
           key={format}
           type="button"
           className="button small"
-          aria-label={`Copy as ${title}`}
+          aria-label={`Copy ${what} as ${title}`}
           onClick={() => void copy(format, title)}
         >
           {title}
@@ -42,12 +57,23 @@ export function CopyButtons({ path }: { path: string }) {
       ))}
       <a
         className="button small"
-        href={api(`${path}?format=csv`)}
-        download={`${path.split('/').at(-1) ?? 'table'}.csv`}
+        href={api(address('csv'))}
+        aria-label={`Save ${what} as CSV`}
+        download={`${fileName(what)}.csv`}
       >
         Save CSV
       </a>
     </span>
+  );
+}
+
+/** Saves the whole of a table, whatever of it is looked at. */
+export function SaveAll({ path }: { path: string }) {
+  const name = `${path.split('/').at(-1) ?? 'table'}.csv`;
+  return (
+    <a className="button small copy-buttons" href={api(`${path}?format=csv`)} download={name}>
+      Save all as CSV
+    </a>
   );
 }
 

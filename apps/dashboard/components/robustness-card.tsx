@@ -7,8 +7,9 @@ import {
   type RobustnessSection,
   type RobustnessTable,
 } from '@ferment/contracts';
-import { useMemo } from 'react';
+import { useMemo, type ReactNode } from 'react';
 import { count, figure, shortHash } from '../lib/format';
+import { endedWithout } from '../lib/no-figures';
 import { lineToken } from '../lib/palette';
 import {
   accuracyReach,
@@ -23,7 +24,7 @@ import {
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
 import { Segmented } from './controls';
-import { CopyButtons } from './copy-buttons';
+import { CopyButtons, SaveAll } from './copy-buttons';
 import { FigureMenu } from './figure-menu';
 import { LineChart } from './line-chart';
 import { ScrollBox } from './scroll-box';
@@ -42,6 +43,8 @@ const xLabel = 'ε (255ths of the pixel range)';
 
 export function RobustnessCard({ experiment, table }: Props) {
   const { data, error } = table;
+  const path = `experiments/${experiment.id}/tables/robustness`;
+  const without = endedWithout(experiment.trials);
   return (
     <section className="card" aria-labelledby="robustness-title">
       <div className="card-head">
@@ -54,10 +57,10 @@ export function RobustnessCard({ experiment, table }: Props) {
         {data?.sections.some(({ fewSeeds }) => fewSeeds.length > 0) ? (
           <span className="badge">fewer than 3 seeds</span>
         ) : null}
-        {data ? <CopyButtons path={`experiments/${experiment.id}/tables/robustness`} /> : null}
+        {data ? <SaveAll path={path} /> : null}
       </div>
       {data ? (
-        <Table table={data} />
+        <Table table={data} path={path} />
       ) : !asksForRobustness(experiment.spec) ? (
         <Empty title="No attacks asked for">
           <p>
@@ -65,6 +68,8 @@ export function RobustnessCard({ experiment, table }: Props) {
             submit it again: what is trained is not trained again.
           </p>
         </Empty>
+      ) : without !== null ? (
+        <Empty title={`No table: of the trials, ${without}`} />
       ) : experiment.table === null || error?.status === 404 ? (
         <Empty title="No table yet">
           <p>It appears when the first trials have been attacked, marked incomplete until all have ended.</p>
@@ -78,7 +83,7 @@ export function RobustnessCard({ experiment, table }: Props) {
   );
 }
 
-function Table({ table }: { table: RobustnessTable }) {
+function Table({ table, path }: { table: RobustnessTable; path: string }) {
   return (
     <>
       <TableHeader lines={table.header} />
@@ -87,17 +92,36 @@ function Table({ table }: { table: RobustnessTable }) {
           key={`${section.dataset} ${section.datasetVersion} ${section.imagesHash}`}
           section={section}
           table={table}
+          path={path}
         />
       ))}
     </>
   );
 }
 
-function Section({ section, table }: { section: RobustnessSection; table: RobustnessTable }) {
+interface SectionProps {
+  section: RobustnessSection;
+  table: RobustnessTable;
+  /** Of the table under /api/v1. */
+  path: string;
+}
+
+function Section({ section, table, path }: SectionProps) {
   const radii = radiiOf(section);
   const largest = radii.at(-1);
   const [chosen, setRadius] = useQueryState('epsilon', largest === undefined ? '' : String(largest));
   const radius = radii.find((value) => String(value) === chosen) ?? largest;
+  const { dataset, datasetVersion, angles } = section;
+  const copy = (part: string, title: string, epsilon?: number) => (
+    <CopyButtons
+      path={path}
+      part={{
+        ...{ dataset, version: datasetVersion, angles, part },
+        epsilon: epsilon === undefined ? undefined : String(epsilon),
+      }}
+      title={`${title} on ${dataset}`}
+    />
+  );
   return (
     <>
       <div className="section-head">
@@ -131,6 +155,7 @@ function Section({ section, table }: { section: RobustnessSection; table: Robust
               `Accuracy at ε = ${radiusText(radius)} on ${section.images.attacked} images ` +
               '(mean over seeds with its 95 % t-interval)'
             }
+            copy={copy('attacks', `accuracy at epsilon ${radiusText(radius)}`, radius)}
           />
           <Charts section={section} />
         </>
@@ -145,11 +170,13 @@ function Section({ section, table }: { section: RobustnessSection; table: Robust
           'corruption-error',
         ])}
         caption={`Clean and corrupted, on the whole test split of ${section.images.test} images`}
+        copy={copy('clean', 'clean and corrupted figures')}
       />
       <Figures
         section={section}
         columns={columnsOfKinds(section, ['parameters', 'macs', 'latency-median', 'latency-p95'])}
         caption="Cost; latency is measured and differs from run to run"
+        copy={copy('cost', 'cost')}
       />
       {section.families.map((family) => {
         const column = section.columns.find(({ key }) => key === family.column);
@@ -158,7 +185,12 @@ function Section({ section, table }: { section: RobustnessSection; table: Robust
             <div className="section-head">
               <h3>{differencesTitle(family, table.baseline)}</h3>
             </div>
-            <DeltaTable family={family} title={column?.title ?? family.column} planned={table.seeds.length} />
+            <DeltaTable
+              family={family}
+              title={column?.title ?? family.column}
+              planned={table.seeds.length}
+              copy={copy('differences', 'differences')}
+            />
           </div>
         );
       })}
@@ -192,52 +224,57 @@ interface FiguresProps {
   section: RobustnessSection;
   columns: readonly RobustnessColumn[];
   caption: string;
+  /** Copies the table. */
+  copy: ReactNode;
 }
 
-function Figures({ section, columns, caption }: FiguresProps) {
+function Figures({ section, columns, caption, copy }: FiguresProps) {
   if (columns.length === 0) return null;
   return (
-    <ScrollBox>
-      <table className="table">
-        <caption>{caption}</caption>
-        <thead>
-          <tr>
-            <th scope="col">Configuration</th>
-            <th scope="col" className="number">
-              n
-            </th>
-            {columns.map((column) => (
-              <th key={column.key} scope="col" className="number" title={attacksOf(column, section)}>
-                {titleWithoutRadius(column)}
+    <>
+      <ScrollBox>
+        <table className="table">
+          <caption>{caption}</caption>
+          <thead>
+            <tr>
+              <th scope="col">Configuration</th>
+              <th scope="col" className="number">
+                n
               </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {section.configurations.map((configuration) => (
-            <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
-              <th scope="row">
-                <VariantName variant={configuration.variant} />
-                {configuration.baseline && configuration.variant !== 'baseline' ? (
-                  <span className="tag">baseline</span>
-                ) : null}
-                {configuration.failedChecks.length > 0 ? (
-                  <span className="tag tag-failed">suspect</span>
-                ) : null}
-              </th>
-              <td className="number">
-                <Count n={configuration.seeds.length} planned={configuration.planned} />
-              </td>
               {columns.map((column) => (
-                <td key={column.key} className="number">
-                  <Cell configuration={configuration} column={column} />
-                </td>
+                <th key={column.key} scope="col" className="number" title={attacksOf(column, section)}>
+                  {titleWithoutRadius(column)}
+                </th>
               ))}
             </tr>
-          ))}
-        </tbody>
-      </table>
-    </ScrollBox>
+          </thead>
+          <tbody>
+            {section.configurations.map((configuration) => (
+              <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
+                <th scope="row">
+                  <VariantName variant={configuration.variant} />
+                  {configuration.baseline && configuration.variant !== 'baseline' ? (
+                    <span className="tag">baseline</span>
+                  ) : null}
+                  {configuration.failedChecks.length > 0 ? (
+                    <span className="tag tag-failed">suspect</span>
+                  ) : null}
+                </th>
+                <td className="number">
+                  <Count n={configuration.seeds.length} planned={configuration.planned} />
+                </td>
+                {columns.map((column) => (
+                  <td key={column.key} className="number">
+                    <Cell configuration={configuration} column={column} />
+                  </td>
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </ScrollBox>
+      <p className="figure-foot table-foot">{copy}</p>
+    </>
   );
 }
 

@@ -1,4 +1,5 @@
 import type { SeedSummary, TableComparison } from '@ferment/contracts';
+import type { ReactNode } from 'react';
 import { figure, probability, signedFigure } from '../lib/format';
 import { FigureMenu } from './figure-menu';
 import { Forest, forestScale } from './forest';
@@ -52,8 +53,17 @@ export function differencesTitle(family: Family, baseline: string): string {
   return isFactorial(family) ? 'Main effects and interactions' : `Differences from ${baseline}`;
 }
 
-/** The differences of one family, with their intervals drawn. `planned` is the number of seeds. */
-export function DeltaTable({ family, title, planned }: { family: Family; title: string; planned: number }) {
+interface DeltaProps {
+  family: Family;
+  title: string;
+  /** Number of seeds. */
+  planned: number;
+  /** Copies the table. */
+  copy: ReactNode;
+}
+
+/** The differences of one family, with their intervals drawn. */
+export function DeltaTable({ family, title, planned, copy }: DeltaProps) {
   const factorial = isFactorial(family);
   const scale = forestScale(family.comparisons);
   return (
@@ -92,16 +102,17 @@ export function DeltaTable({ family, title, planned }: { family: Family; title: 
           </tbody>
         </table>
       </ScrollBox>
-      {family.comparisons.some(({ mean }) => mean !== null) ? (
-        <p className="figure-foot">
+      <p className="figure-foot table-foot">
+        {family.comparisons.some(({ mean }) => mean !== null) ? (
           <FigureMenu
             name={`differences ${title}`}
             title={`${title}, differences with simultaneous 95 % intervals (Bonferroni over m = ${family.m})`}
             figure={() => <ForestFigure comparisons={family.comparisons} title={title} />}
             rows={() => forestRows(family.comparisons)}
           />
-        </p>
-      ) : null}
+        ) : null}
+        {copy}
+      </p>
     </>
   );
 }

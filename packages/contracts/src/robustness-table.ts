@@ -3,7 +3,7 @@ import { angleChoices } from './data.js';
 import { emotions } from './emotions.js';
 import { attackNames, corruptionKinds, sanityChecks, severities } from './robustness.js';
 import { identifier, seed } from './scalars.js';
-import { ablationTable, missingResult, seedSummary, tableComparison } from './table.js';
+import { ablationTable, missingResult, seedSummary, tableComparison, tablePlace } from './table.js';
 
 /** What a column of a robustness table is about; all but the last group are fractions. */
 export const robustnessColumnKinds = [
@@ -135,6 +135,23 @@ export const robustnessTable = z.object({
   sections: z.array(robustnessSection),
 });
 export type RobustnessTable = z.output<typeof robustnessTable>;
+
+/** The tables that a section of a robustness table is printed as. */
+export const robustnessParts = ['attacks', 'clean', 'cost', 'differences'] as const;
+
+/** Part of a robustness table, for one place in a paper; `epsilon` keeps the attacks at one radius, as `8/255` or `0.03`. */
+export const robustnessPart = tablePlace.extend({
+  part: z.enum(robustnessParts).optional(),
+  epsilon: z
+    .string()
+    .transform((text) => {
+      const [over = '', under = '1'] = text.split('/');
+      return over.trim() === '' ? Number.NaN : Number(over) / Number(under);
+    })
+    .pipe(z.number('expected a radius such as 8/255 or 0.03').min(0).max(1))
+    .optional(),
+});
+export type RobustnessPart = z.output<typeof robustnessPart>;
 
 /** What an `ablation` job writes as its `table` output; `robustness` is null where nothing was attacked or corrupted. */
 export const experimentTables = ablationTable.extend({ robustness: robustnessTable.nullable() });

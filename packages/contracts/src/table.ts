@@ -157,6 +157,31 @@ export const ablationTable = z.object({
 });
 export type AblationTable = z.output<typeof ablationTable>;
 
+/** Splits whose figures an ablation table has, in its order. */
+export const tableSplits = ['test', 'testDeduplicated', 'validation'] as const;
+export type TableSplit = (typeof tableSplits)[number];
+
+/** Which sections of a table: those on one data set, of one version of it (or the start of one), under some angles. */
+export const tablePlace = z.object({
+  dataset: z.string().min(1).max(200).optional(),
+  version: z
+    .string()
+    .regex(/^[0-9a-f]{4,64}$/, 'expected the start of a version, at least four hexadecimal digits')
+    .optional(),
+  angles: z.enum(angleChoices).optional(),
+});
+export type TablePlace = z.output<typeof tablePlace>;
+
+/**
+ * Part of an ablation table, for one place in a paper: the figures of one split, the differences in one metric, or both
+ * where both are named; without either, all of the sections named.
+ */
+export const ablationPart = tablePlace.extend({
+  split: z.enum(tableSplits).optional(),
+  metric: z.enum(comparedMetrics).optional(),
+});
+export type AblationPart = z.output<typeof ablationPart>;
+
 export const tableFormats = ['text', 'csv', 'markdown', 'latex'] as const;
 export type TableFormat = (typeof tableFormats)[number];
 

@@ -9,7 +9,13 @@ export { pairedT, signFlipPermutation } from './paired.js';
 export type { PairedT, Permutation } from './paired.js';
 export { pairedTPower, seedAdvice, seedsForPermutation, seedsForPower } from './power.js';
 export type { SeedAdviceOptions } from './power.js';
-export { renderRobustnessTable, renderTable } from './render/index.js';
+export {
+  hasPart,
+  hasRobustnessPart,
+  renderRobustnessTable,
+  renderTable,
+  sectionsAt,
+} from './render/index.js';
 export { experimentTables, fewestSeeds, robustnessTable, withoutMeasuredTimes } from './robustness.js';
 export { attackTitle, epsilonText } from './robustness-columns.js';
 export { wilsonInterval } from './proportion.js';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { tableFormats, type RobustnessTable } from '@ferment/contracts';
+import { robustnessPart, tableFormats, type RobustnessTable } from '@ferment/contracts';
 import { renderRobustnessTable, robustnessTable, type AblationInput } from '../src/index.js';
 import { attackedRuns } from './attacked.js';
 import { parseCsv } from './csv.js';
@@ -178,5 +178,30 @@ describe('properties', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('a part, for one place in a paper', () => {
+  it('is one float with what limits it in its caption', () => {
+    const text = renderRobustnessTable(table, 'latex', { part: { epsilon: 8 / 255 } });
+    expect(text.match(/\\begin\{tabular\}/g)).toHaveLength(1);
+    const caption = /\\caption\{(.*)\}/.exec(text)?.[1] ?? '';
+    for (const said of ['epsilon 8/255', 'SUSPECT', 'INCOMPLETE']) expect(caption).toContain(said);
+    expect(caption.length).toBeLessThan(300);
+    expect(renderRobustnessTable(table, 'markdown', { part: { part: 'differences' } })).toContain('SUSPECT');
+  });
+
+  it('has its own columns in CSV alone', () => {
+    const rows = parseCsv(renderRobustnessTable(table, 'csv', { part: { part: 'cost' } }));
+    const columns = new Set(rows.filter(({ record }) => record !== 'header').map(({ column }) => column));
+    expect([...columns].every((column) => /^(parameters|macs|latency)/.test(column ?? ''))).toBe(true);
+    expect(columns.size).toBeGreaterThan(2);
+  });
+
+  it('reads a radius as it is written, and refuses what is none', () => {
+    expect(robustnessPart.parse({ epsilon: '8/255' }).epsilon).toBeCloseTo(8 / 255, 12);
+    expect(robustnessPart.parse({ epsilon: '0.03' }).epsilon).toBe(0.03);
+    for (const epsilon of ['x', '', '8/0', '2'])
+      expect(robustnessPart.safeParse({ epsilon }).success).toBe(false);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { tableFormats } from '@ferment/contracts';
-import { ablationTable, renderTable } from '../src/index.js';
+import { tableFormats, type AblationPart } from '@ferment/contracts';
+import { ablationTable, hasPart, renderTable } from '../src/index.js';
 import { parseCsv } from './csv.js';
 import { inputOf, runs } from './trials.js';
 
@@ -101,5 +101,47 @@ describe('latex', () => {
     const body = text.replace(/^%.*$/gm, '').replace(/\\[&%$#_{}]/g, '');
     expect(body.match(/[#_]/)).toBeNull();
     expect((body.match(/\{/g) ?? []).length).toBe((body.match(/\}/g) ?? []).length);
+  });
+});
+
+describe('a part, for one place in a paper', () => {
+  const [section] = table.sections;
+  const part: AblationPart = {
+    dataset: section?.dataset,
+    version: section?.datasetVersion.slice(0, 8),
+    split: 'test',
+  };
+
+  it('is one float with a short caption, and the header in comments', () => {
+    const text = renderTable(table, 'latex', { part });
+    expect(text.match(/\\begin\{tabular\}/g)).toHaveLength(1);
+    const caption = /\\caption\{(.*)\}/.exec(text)?.[1] ?? '';
+    expect(caption).toContain('test split');
+    expect(caption.length).toBeLessThan(250);
+    for (const line of table.header) expect(text).toContain(`% ${line}`);
+    const body = text.replace(/^%.*$/gm, '').replace(/\\[&%$#_{}]/g, '');
+    expect((body.match(/\{/g) ?? []).length).toBe((body.match(/\}/g) ?? []).length);
+  });
+
+  it('has the differences of the one metric that is named, printed in the whole or not', () => {
+    const text = renderTable(table, 'markdown', { part: { metric: 'test.nll' } });
+    expect(text.match(/^\*\*/gm)).toHaveLength(table.sections.length);
+    expect(text).toMatch(/^\*\*.*test NLL/);
+    expect(text).toMatch(/<!--\n[^]*-->\n$/);
+  });
+
+  it('has the same figures in CSV, and those alone', () => {
+    const rows = parseCsv(renderTable(table, 'csv', { part }));
+    const records = rows.filter((row) => row['record'] !== 'header');
+    expect(rows.length - records.length).toBe(1);
+    expect(new Set(records.map((row) => row['record']))).toEqual(new Set(['configuration']));
+    expect(records.every((row) => row['metric']?.startsWith('test.'))).toBe(true);
+    const whole = parseCsv(renderTable(table, 'csv'));
+    for (const record of records) expect(whole).toContainEqual(record);
+  });
+
+  it('is nothing where no section is like it', () => {
+    expect(hasPart(table, { dataset: 'elsewhere' })).toBe(false);
+    expect(hasPart(table, part)).toBe(true);
   });
 });

@@ -1,10 +1,14 @@
-import type {
-  AblationTable,
-  MissingResult,
-  TableComparison,
-  TableFamily,
-  TableMetric,
-  TableSection,
+import {
+  tableSplits,
+  type AblationPart,
+  type AblationTable,
+  type MissingResult,
+  type TableComparison,
+  type TableFamily,
+  type TableMetric,
+  type TablePlace,
+  type TableSection,
+  type TableSplit,
 } from '@ferment/contracts';
 import { sectionName } from '../header.js';
 import {
@@ -29,27 +33,72 @@ export interface Block {
 
 export interface Document {
   readonly title: string;
+  /** Of a table: its captions stand alone, and the header is beside it, out of sight. Set where a part is asked for. */
+  readonly part?: boolean;
   readonly header: readonly string[];
   readonly blocks: readonly Block[];
 }
 
-/** The table as a title, header lines and blocks, for the forms that people read. */
-export function documentOf(table: AblationTable, { holm = true } = {}): Document {
-  const blocks = table.sections.flatMap((section) => [
-    configurationBlock(section, 'test'),
-    configurationBlock(section, 'testDeduplicated'),
-    ...(section.images.validation === null ? [] : [configurationBlock(section, 'validation')]),
+interface Options {
+  readonly holm?: boolean;
+  readonly part?: AblationPart | undefined;
+}
+
+/** The table, or a part of it, as a title, header lines and blocks, for the forms that people read. */
+export function documentOf(table: AblationTable, { holm = true, part }: Options = {}): Document {
+  const sections = sectionsAt(table.sections, part);
+  const { splits, compared } = chosenOf(part);
+  const blocks = sections.flatMap((section) => [
+    ...splits
+      .filter((name) => section.images[name] !== null)
+      .map((name) => configurationBlock(section, name)),
     ...section.families
-      .filter((family) => printedFamilies.includes(family.metric))
+      .filter(({ metric }) => compared.includes(metric))
       .map((family) => familyBlock(family, section, table, holm)),
   ]);
-  const failures = failureBlock(table, table.sections, sectionName);
   const mark = table.incomplete ? ' [incomplete]' : '';
-  return {
-    title: `Ablation of ${table.experiment}: ${table.design}, baseline ${table.baseline}${mark}`,
-    header: table.header,
-    blocks: failures ? [...blocks, failures] : blocks,
-  };
+  const title = `Ablation of ${table.experiment}: ${table.design}, baseline ${table.baseline}${mark}`;
+  if (part)
+    return { title, header: table.header, blocks: marked(blocks, marksOf(table, sections)), part: true };
+  const failures = failureBlock(table, table.sections, sectionName);
+  return { title, header: table.header, blocks: failures ? [...blocks, failures] : blocks };
+}
+
+/** What a part has of its sections: all that is printed where it names neither a split nor a metric. */
+export function chosenOf({ split, metric }: AblationPart = {}): {
+  splits: readonly TableSplit[];
+  compared: readonly TableMetric[];
+} {
+  if (split === undefined && metric === undefined) return { splits: tableSplits, compared: printedFamilies };
+  return { splits: split ? [split] : [], compared: metric ? [metric] : [] };
+}
+
+/** Blocks whose captions say what limits them. */
+export function marked(blocks: readonly Block[], marks: readonly string[]): Block[] {
+  const text = marks.map((mark) => `; ${mark}`).join('');
+  return blocks.map((block) => ({ ...block, caption: `${block.caption}${text}` }));
+}
+
+/** What limits a table that stands without its header. */
+function marksOf({ incomplete }: AblationTable, sections: readonly TableSection[]): string[] {
+  return [
+    ...(sections.some(({ synthetic }) => synthetic) ? ['SYNTHETIC DATA'] : []),
+    ...(sections.some(({ unequalUpdates }) => unequalUpdates) ? ['UNEQUAL updates'] : []),
+    ...(incomplete ? ['INCOMPLETE'] : []),
+  ];
+}
+
+/** The sections that a part names; all of them where it names none. */
+export function sectionsAt<S extends Pick<TableSection, 'dataset' | 'datasetVersion' | 'angles'>>(
+  sections: readonly S[],
+  { dataset, version, angles }: TablePlace = {},
+): S[] {
+  return sections.filter(
+    (section) =>
+      (dataset === undefined || section.dataset === dataset) &&
+      (version === undefined || section.datasetVersion.startsWith(version)) &&
+      (angles === undefined || section.angles === angles),
+  );
 }
 
 /** What each block of figures is of, and the figures it has. */
@@ -66,9 +115,9 @@ const figures = {
     name: 'validation split',
     metrics: ['validation.accuracy', 'validation.macroF1', 'validation.nll', 'validation.ece'],
   },
-} as const satisfies Record<string, { name: string; metrics: readonly TableMetric[] }>;
+} as const satisfies Record<TableSplit, { name: string; metrics: readonly TableMetric[] }>;
 
-function configurationBlock(section: TableSection, split: keyof typeof figures): Block {
+function configurationBlock(section: TableSection, split: TableSplit): Block {
   const { name, metrics } = figures[split];
   const unequal = section.unequalN ? '; UNEQUAL n' : '';
   return {

@@ -1,23 +1,33 @@
 import type { Block, Document } from './blocks.js';
 
-/** LaTeX with booktabs (`\usepackage{booktabs}`): one table float for each block, the header in the first caption. */
-export function renderLatex({ title, header, blocks }: Document): string {
+/**
+ * LaTeX with booktabs (`\usepackage{booktabs}`): one table float for each block. The header is in the first caption; of
+ * a part it is in comments alone, for a caption in a paper has a sentence or two.
+ */
+export function renderLatex({ title, header, blocks, part = false }: Document): string {
   const comments = [title, ...header].map((line) => `% ${line.replace(/\s+/g, ' ')}`);
-  const intro = [
-    `${escapeLatex(title)}. ${header.map((line) => `${escapeLatex(capitalised(line))}.`).join(' ')}`,
-  ];
+  const intro = part
+    ? []
+    : [`${escapeLatex(title)}. ${header.map((line) => `${escapeLatex(capitalised(line))}.`).join(' ')}`];
   const floats = blocks.map((one, index) => block(one, index === 0 ? intro : []));
   return ['% needs \\usepackage{booktabs}', ...comments, ...floats].join('\n') + '\n';
 }
 
+/** Cells of more characters than this are set in lines, in a part of the text's width. */
+const longCell = 32;
+
 function block({ caption, columns, rows }: Block, intro: readonly string[]): string {
   const row = (cells: readonly string[]) => `${cells.map(escapeLatex).join(' & ')} \\\\`;
+  const shape = columns.map((_, index) => {
+    if (index === 0) return 'l';
+    return rows.some((cells) => (cells[index]?.length ?? 0) > longCell) ? 'p{0.25\\linewidth}' : 'r';
+  });
   return [
     '\\begin{table}',
     '\\centering',
-    '\\small',
+    columns.length > 5 ? '\\footnotesize\\setlength{\\tabcolsep}{3pt}' : '\\small',
     `\\caption{${[...intro, `${escapeLatex(caption)}.`].join(' ')}}`,
-    `\\begin{tabular}{l${'r'.repeat(columns.length - 1)}}`,
+    `\\begin{tabular}{${shape.join('')}}`,
     '\\toprule',
     row(columns),
     '\\midrule',

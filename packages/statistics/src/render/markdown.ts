@@ -1,13 +1,13 @@
 import type { Block, Document } from './blocks.js';
 
-/** GitHub-flavoured Markdown: a heading, the header as a list, one pipe table for each block. */
-export function renderMarkdown({ title, header, blocks }: Document): string {
-  const lines = [
-    `### ${escapeMarkdown(title)}`,
-    '',
-    ...header.map((line) => `- ${escapeMarkdown(line)}`),
-    ...blocks.flatMap(block),
-  ];
+/** GitHub-flavoured Markdown: a heading, the header as a list, one pipe table for each block; of a part, tables with the header in a comment below. */
+export function renderMarkdown({ title, header, blocks, part = false }: Document): string {
+  const tables = blocks.flatMap(block);
+  // A comment ends at the first "--" that it has.
+  const comment = ['', '<!--', ...[title, ...header].map((line) => line.replace(/-{2,}/g, '-')), '-->'];
+  const lines = part
+    ? [...tables.slice(1), ...comment]
+    : [`### ${escapeMarkdown(title)}`, '', ...header.map((line) => `- ${escapeMarkdown(line)}`), ...tables];
   return lines.join('\n') + '\n';
 }
 

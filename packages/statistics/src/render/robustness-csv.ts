@@ -1,5 +1,12 @@
-import { emotions, type RobustnessSection, type RobustnessTable } from '@ferment/contracts';
+import {
+  emotions,
+  type RobustnessPart,
+  type RobustnessSection,
+  type RobustnessTable,
+} from '@ferment/contracts';
+import { sectionsAt } from './blocks.js';
 import { comparisonRow, csvText, spread } from './csv.js';
+import { columnInPart, partsAt, robustnessDocument } from './robustness.js';
 
 const columns = [
   'record',
@@ -43,9 +50,10 @@ type Row = Partial<Record<(typeof columns)[number], string | number | boolean | 
  * Everything in the table at full precision, one record a line (RFC 4180), long: `record` is `header`, `value` (a
  * configuration, a column, a seed), `summary` (a configuration and a column over its seeds), `class` (the same for one
  * class), `comparison`, `failed-check` or `trial`. `low` and `high` are the 95 % t-interval in a summary and the
- * simultaneous interval in a comparison.
+ * simultaneous interval in a comparison. A part has figures and comparisons alone, and one header line that says of what.
  */
-export function renderRobustnessCsv(table: RobustnessTable): string {
+export function renderRobustnessCsv(table: RobustnessTable, part?: RobustnessPart): string {
+  if (part) return renderPart(table, part);
   const title = `robustness of ${table.experiment}`;
   const notes = [title, `design ${table.design}, baseline ${table.baseline}`, ...table.header];
   return csvText<(typeof columns)[number]>(columns, [
@@ -58,6 +66,25 @@ export function renderRobustnessCsv(table: RobustnessTable): string {
       state: trial.state,
       note: trial.reason,
     })),
+  ]);
+}
+
+function renderPart(table: RobustnessTable, part: RobustnessPart): string {
+  const { title, blocks } = robustnessDocument(table, { part });
+  const note = [title, ...blocks.map(({ caption }) => caption)].join('. ');
+  const parts = partsAt(part);
+  const sections = sectionsAt(table.sections, part).map((section) => ({
+    ...section,
+    columns: section.columns.filter((column) =>
+      parts.some((name) => columnInPart(column, name, part.epsilon)),
+    ),
+    families: parts.includes('differences') ? section.families : [],
+    missing: [],
+    configurations: section.configurations.map((one) => ({ ...one, failedChecks: [] })),
+  }));
+  return csvText<(typeof columns)[number]>(columns, [
+    { record: 'header', note },
+    ...sections.flatMap(sectionRows),
   ]);
 }
 

@@ -1,45 +1,106 @@
 import {
   emotions,
+  robustnessParts,
   type RobustnessCell,
   type RobustnessColumn,
   type RobustnessConfiguration,
+  type RobustnessPart,
   type RobustnessSection,
   type RobustnessTable,
 } from '@ferment/contracts';
 import { epsilonText } from '../robustness-columns.js';
 import { sectionName } from '../header.js';
 import { acrossText } from '../robustness-header.js';
-import { comparisonBlock, failureBlock, type Block, type Document } from './blocks.js';
+import { comparisonBlock, failureBlock, marked, sectionsAt, type Block, type Document } from './blocks.js';
 import { absent, between, configurationName, countText, fixed, summaryText } from './format.js';
 
-/** The robustness table as a title, header lines and blocks, for the forms that people read. */
-export function robustnessDocument(table: RobustnessTable, { holm = true, perClass = false } = {}): Document {
-  const blocks = table.sections.flatMap((section) => [
-    ...attackBlocks(section),
-    ...figureBlock(section, 'clean images, corruptions and calibration', [
-      'clean',
-      'macro-f1',
-      'ece',
-      'corruption-accuracy',
-      'corruption-error',
-    ]),
-    ...figureBlock(section, 'cost', ['parameters', 'macs', 'latency-median', 'latency-p95']),
-    ...section.families.map((family) => {
-      const title = section.columns.find(({ key }) => key === family.column)?.title ?? family.column;
-      const what = `${nameOf(section)}, ${title} (${section.images.attacked} images)`;
-      return comparisonBlock(what, family, table, holm);
-    }),
-    ...(perClass ? perClassBlocks(section) : []),
-    ...sanityBlock(section),
-  ]);
-  const failures = failureBlock(table, table.sections, nameOf);
-  const marks = `${table.suspect ? ' [SUSPECT]' : ''}${table.incomplete ? ' [incomplete]' : ''}`;
-  return {
-    title: `Robustness of ${table.experiment}: baseline ${table.baseline}${marks}`,
-    header: table.header,
-    blocks: failures ? [...blocks, failures] : blocks,
-  };
+interface Options {
+  readonly holm?: boolean;
+  readonly perClass?: boolean;
+  readonly part?: RobustnessPart | undefined;
 }
+
+/** The robustness table, or a part of it, as a title, header lines and blocks, for the forms that people read. */
+export function robustnessDocument(
+  table: RobustnessTable,
+  { holm = true, perClass = false, part }: Options = {},
+): Document {
+  const marks = `${table.suspect ? ' [SUSPECT]' : ''}${table.incomplete ? ' [incomplete]' : ''}`;
+  const title = `Robustness of ${table.experiment}: baseline ${table.baseline}${marks}`;
+  const { header } = table;
+  const blocksOf = (section: RobustnessSection) => [
+    ...partsAt(part).flatMap((name) => partBlocks(section, name, { table, holm, epsilon: part?.epsilon })),
+    ...(perClass ? perClassBlocks(section) : []),
+  ];
+  if (part) {
+    const blocks = sectionsAt(table.sections, part).flatMap(blocksOf);
+    return { title, header, blocks: marked(blocks, table.incomplete ? ['INCOMPLETE'] : []), part: true };
+  }
+  const blocks = table.sections.flatMap((section) => [...blocksOf(section), ...sanityBlock(section)]);
+  const failures = failureBlock(table, table.sections, nameOf);
+  return { title, header, blocks: failures ? [...blocks, failures] : blocks };
+}
+
+type PartName = (typeof robustnessParts)[number];
+
+/** Which tables of a section: the one that is named; the attacks where only their radius is; else all. */
+export function partsAt({ part, epsilon }: RobustnessPart = {}): readonly PartName[] {
+  if (part !== undefined) return [part];
+  return epsilon === undefined ? robustnessParts : ['attacks'];
+}
+
+const partKinds = {
+  clean: ['clean', 'macro-f1', 'ece', 'corruption-accuracy', 'corruption-error'],
+  cost: ['parameters', 'macs', 'latency-median', 'latency-p95'],
+} as const satisfies Partial<Record<PartName, readonly RobustnessColumn['kind'][]>>;
+
+interface PartOptions {
+  readonly table: RobustnessTable;
+  readonly holm: boolean;
+  readonly epsilon: number | undefined;
+}
+
+function partBlocks(
+  section: RobustnessSection,
+  part: PartName,
+  { table, holm, epsilon }: PartOptions,
+): Block[] {
+  switch (part) {
+    case 'attacks':
+      return attackBlocks(section, epsilon);
+    case 'clean':
+      return figureBlock(section, 'clean images, corruptions and calibration', partKinds.clean);
+    case 'cost':
+      return figureBlock(section, 'cost', partKinds.cost);
+    case 'differences': {
+      const marks = [
+        ...(section.suspect ? ['SUSPECT'] : []),
+        ...(section.synthetic ? ['SYNTHETIC DATA'] : []),
+      ];
+      const blocks = section.families.map((family) => {
+        const title = section.columns.find(({ key }) => key === family.column)?.title ?? family.column;
+        const what = `${nameOf(section)}, ${title} (${section.images.attacked} images)`;
+        return comparisonBlock(what, family, table, holm);
+      });
+      return marked(blocks, marks);
+    }
+  }
+}
+
+/** Whether a column stands in the table of a part. */
+export function columnInPart(
+  { kind, epsilon }: RobustnessColumn,
+  part: PartName,
+  radius: number | undefined,
+): boolean {
+  if (part === 'differences') return false;
+  if (part !== 'attacks') return (partKinds[part] as readonly string[]).includes(kind);
+  return kind === 'clean-attacked' || (epsilon !== null && atRadius(epsilon, radius));
+}
+
+/** Radii are told as parts of 255 and as decimals: equal where they are, but for rounding. */
+const atRadius = (epsilon: number, radius: number | undefined): boolean =>
+  radius === undefined || Math.abs(epsilon - radius) < 1e-4;
 
 function nameOf(section: RobustnessSection): string {
   const across = acrossText(section);
@@ -57,8 +118,10 @@ function caption(section: RobustnessSection, what: string): string {
 }
 
 /** A block for each radius: clean on the same images, each attack, the worst case. */
-function attackBlocks(section: RobustnessSection): Block[] {
-  const radii = new Set(section.columns.flatMap(({ epsilon }) => epsilon ?? []));
+function attackBlocks(section: RobustnessSection, wanted: number | undefined): Block[] {
+  const radii = new Set(
+    section.columns.flatMap(({ epsilon }) => epsilon ?? []).filter((epsilon) => atRadius(epsilon, wanted)),
+  );
   const clean = section.columns.filter(({ kind }) => kind === 'clean-attacked');
   return [...radii].map((radius) => {
     const columns = [...clean, ...section.columns.filter(({ epsilon }) => epsilon === radius)];
