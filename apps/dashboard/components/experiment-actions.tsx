@@ -4,6 +4,8 @@ import { useState } from 'react';
 import { send } from '../lib/client';
 import { useAction } from '../lib/use-action';
 import { useResource } from '../lib/use-resource';
+import { ExperimentSettings } from './experiment-settings';
+import { SureButton } from './sure-button';
 
 type Action = 'pause' | 'resume' | 'cancel';
 
@@ -29,7 +31,7 @@ function actionsFor({ state }: ExperimentDetail): Action[] {
   }
 }
 
-/** Buttons that pause, resume and cancel, for those who may. */
+/** Pauses, resumes, cancels and changes an experiment, for those who may. */
 export function ExperimentActions({
   experiment,
   renew,
@@ -38,12 +40,10 @@ export function ExperimentActions({
   renew: () => void;
 }) {
   const session = useResource('session', sessionInfo);
-  const [sure, setSure] = useState(false);
   const [chosen, setChosen] = useState<Action | null>(null);
   const act = async (action: Action) => {
     setChosen(action);
     await send('POST', `experiments/${experiment.id}/${action}`).finally(() => setChosen(null));
-    setSure(false);
     renew();
   };
   const pause = useAction(() => act('pause'));
@@ -55,21 +55,33 @@ export function ExperimentActions({
   return (
     <span className="head-actions">
       {actionsFor(experiment).map((action) => {
-        const asks = action === 'cancel' && sure;
+        const { title, does } = about[action];
+        const disabled = chosen !== null;
+        if (action === 'cancel')
+          return (
+            <SureButton
+              key={action}
+              title={title}
+              sureTitle="Really cancel?"
+              hint={does}
+              disabled={disabled}
+              onSure={run.cancel}
+            />
+          );
         return (
           <button
             key={action}
             type="button"
             className="button small"
-            title={about[action].does}
-            disabled={chosen !== null}
-            onClick={() => (action === 'cancel' && !sure ? setSure(true) : run[action]())}
-            {...(action === 'cancel' && { onBlur: () => setSure(false) })}
+            title={does}
+            disabled={disabled}
+            onClick={run[action]}
           >
-            {asks ? 'Really cancel?' : about[action].title}
+            {title}
           </button>
         );
       })}
+      <ExperimentSettings experiment={experiment} renew={renew} />
       {said ? <span role="alert">{said}</span> : null}
     </span>
   );

@@ -8,6 +8,7 @@ import { useAction } from '../lib/use-action';
 import { useNow, useResource } from '../lib/use-resource';
 import { Select } from './controls';
 import { ScrollBox } from './scroll-box';
+import { SureButton } from './sure-button';
 import { Empty, Failure, Skeleton } from './states';
 
 const tokenList = z.array(tokenItem);
@@ -134,22 +135,13 @@ function CreateCard({ renew }: { renew: () => void }) {
 }
 
 function RevokeButton({ id, name, renew }: { id: string; name: string; renew: () => void }) {
-  const [sure, setSure] = useState(false);
   const { run: revoke, said } = useAction(async () => {
     await send('DELETE', `tokens/${id}`);
     renew();
   });
   return (
     <>
-      <button
-        type="button"
-        className="button small"
-        aria-label={sure ? `Really revoke ${name}` : `Revoke ${name}`}
-        onClick={() => (sure ? revoke() : setSure(true))}
-        onBlur={() => setSure(false)}
-      >
-        {sure ? 'Really revoke?' : 'Revoke'}
-      </button>
+      <SureButton title="Revoke" sureTitle="Really revoke?" of={name} onSure={revoke} />
       {said ? <span role="alert"> {said}</span> : null}
     </>
   );

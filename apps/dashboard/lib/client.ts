@@ -67,8 +67,9 @@ export async function post<S extends z.ZodType>(
 }
 
 /** Sends a request whose answer does not matter. */
-export async function send(method: 'POST' | 'DELETE', path: string): Promise<void> {
-  await answer(path, { method });
+export async function send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown): Promise<void> {
+  const content = { headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) };
+  await answer(path, { method, ...(body !== undefined && content) });
 }
 
 async function checked<S extends z.ZodType>(
