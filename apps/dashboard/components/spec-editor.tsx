@@ -1,5 +1,11 @@
 'use client';
-import { autocompletion } from '@codemirror/autocomplete';
+import {
+  autocompletion,
+  startCompletion,
+  type Completion,
+  type CompletionContext,
+  type CompletionResult,
+} from '@codemirror/autocomplete';
 import { yaml } from '@codemirror/lang-yaml';
 import { lintGutter, setDiagnostics, type Diagnostic } from '@codemirror/lint';
 import { EditorState } from '@codemirror/state';
@@ -35,21 +41,7 @@ export default function SpecEditor({ initial, onChange, problems, names }: SpecE
           basicSetup,
           yaml(),
           lintGutter(),
-          autocompletion({
-            override: [
-              ({ state, pos, explicit, matchBefore }) => {
-                if (!explicit && !matchBefore.call({ state, pos }, /[\w.-]+$/)) return null;
-                const found = completeSpec(state.doc.toString(), pos, latest.current.names);
-                if (!found) return null;
-                const options = found.options.map(({ label, detail, kind }) => ({
-                  ...{ label, detail },
-                  type: kind === 'key' ? 'property' : 'enum',
-                  apply: kind === 'key' ? `${label}: ` : label,
-                }));
-                return { from: found.from, options, validFor: /^[\w.-]*$/ };
-              },
-            ],
-          }),
+          autocompletion({ override: [(context) => offer(context, latest.current.names)] }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());
           }),
@@ -71,6 +63,40 @@ export default function SpecEditor({ initial, onChange, problems, names }: SpecE
     editor.dispatch(setDiagnostics(editor.state, diagnosticsOf(editor.state, problems)));
   }, [problems, initial]);
   return <div ref={place} className="editor" />;
+}
+
+/** A place at which words come unasked: in a word, or where a value or a flow mapping's next key is due. */
+const due = /[\w.-]$|[{[,] ?$|: $/;
+
+/** What fits at the cursor, as the editor lists it. */
+function offer(context: CompletionContext, names: SpecNames): CompletionResult | null {
+  const { state, pos, explicit } = context;
+  if (!explicit && !context.matchBefore(due)) return null;
+  const found = completeSpec(state.doc.toString(), pos, names);
+  // Enter behind "train: " begins a block: keys in braces stand there only for who asks.
+  const fitting = found?.options.filter(
+    ({ kind, apply }) => explicit || kind === 'value' || !apply.startsWith('{'),
+  );
+  if (!found || !fitting || fitting.length === 0) return null;
+  const options = fitting.map(({ label, detail, kind, apply }) => ({
+    ...{ label, detail, type: kind === 'key' ? 'property' : 'enum' },
+    apply: (view: EditorView, _completion: Completion, from: number, to: number) =>
+      write(view, apply, from, to),
+  }));
+  // Behind the dot of a patch's path other keys follow; names of metrics and numbers have dots inside.
+  const validFor = fitting.every(({ kind }) => kind === 'key') ? /^[\w-]*$/ : /^[\w.-]*$/;
+  return { from: found.from, options, validFor };
+}
+
+/** Puts an option in place of the word, the cursor at its `|`, and asks at once for what comes behind a dot. */
+function write(view: EditorView, apply: string, from: number, to: number) {
+  const cursor = apply.indexOf('|');
+  view.dispatch({
+    changes: { from, to, insert: apply.replace('|', '') },
+    selection: { anchor: from + cursor },
+    userEvent: 'input.complete',
+  });
+  if (apply[cursor - 1] === '.') startCompletion(view);
 }
 
 function diagnosticsOf({ doc }: EditorState, problems: readonly SpecProblem[]): Diagnostic[] {

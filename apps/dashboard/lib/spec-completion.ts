@@ -3,20 +3,26 @@ import {
   childSchema,
   experimentSpec,
   isPlainObject,
+  isRecord,
   isSchema,
   objectSchemas,
+  referable,
   schemaAt,
   unwrapSchema,
   valueAt,
+  type ReferenceRole,
 } from '@ferment/contracts';
-import { isMap, isPair, isScalar, isSeq, parseDocument, visit, type Document } from 'yaml';
 import type { z } from 'zod';
+import { isPatch, meantBy, placeAt, type SpecPath } from './spec-place';
+import { defaultOf, detailOf, elementOf, schemasOf, wordsOf } from './spec-words';
 
 export interface SpecOption {
   readonly label: string;
   /** What stands beside it: its default, or what it takes. */
   readonly detail: string;
   readonly kind: 'key' | 'value';
+  /** What is written, with `|` where the cursor then stands. */
+  readonly apply: string;
 }
 
 export interface SpecCompletion {
@@ -30,152 +36,105 @@ export interface SpecNames {
   readonly datasets: readonly string[];
 }
 
-type Path = (string | number)[];
-
-/** Stands for the word at the cursor, so that the parser says where it is. */
-const here = 'here_0f3a';
-
 /**
  * What may stand at a place in a spec's text, from the schema that the API checks it with. Works on text that does
- * not parse yet.
+ * not parse yet, in block and in flow style, and inside patches, whose keys are paths of the spec.
  *
  * @param position offset of the cursor
- * @returns null where nothing is known to fit, as in a comment or a number
+ * @returns null where nothing is known to fit, as in a comment
  */
 export function completeSpec(text: string, position: number, names: SpecNames): SpecCompletion | null {
-  const word = /[\w.-]*$/.exec(text.slice(0, position))?.[0] ?? '';
-  const line = text.slice(text.lastIndexOf('\n', position - 1) + 1, position);
-  if (/(^|\s)#/.test(line)) return null;
-  const from = position - word.length;
-  const rest = text.slice(position).replace(/^[\w.-]+/, '');
-  const document = parseDocument(`${text.slice(0, from)}${here}${rest}`);
-  const place = placeOf(document);
+  const place = placeAt(text, position);
   if (!place) return null;
-  const value = withoutMark(document);
+  const { from, value, path, inline } = place;
+  if (place.asKey && isPatch(path)) return patchKeys(text.slice(from, position), from, value, path);
+  const meant = meantBy(value, path);
   const options = [
-    ...(place.asKey ? keyOptions(value, place.path) : []),
-    ...(place.asValue ? valueOptions(value, place.path, names) : []),
+    ...(place.asKey ? keyOptions(meant.value, meant.path, inline) : []),
+    ...(place.asValue ? valueOptions(meant.value, meant.path, names) : []),
   ];
   return options.length === 0 ? null : { from, options };
 }
 
-/** Where the mark stands: as a key of the mapping at `path`, as the value at `path`, or as what may become either. */
-function placeOf(document: Document): { path: Path; asKey: boolean; asValue: boolean } | null {
-  let found: { path: Path; asKey: boolean; asValue: boolean } | null = null;
-  visit(document, {
-    Scalar(role, node, ancestors) {
-      if (node.value !== here) return undefined;
-      const parents = [...ancestors];
-      const pair = parents.at(-1);
-      if (role === 'key' && isPair(pair)) {
-        found = { path: pathOf(parents.slice(0, -1)), asKey: true, asValue: false };
-      } else {
-        const path = pathOf(parents);
-        if (typeof role === 'number' && isSeq(pair)) path.push(role);
-        // A word alone under a key may be its value or the first key of a mapping.
-        found = { path, asKey: true, asValue: true };
-      }
-      return visit.BREAK;
-    },
-  });
-  return found;
-}
-
-function pathOf(ancestors: readonly unknown[]): Path {
-  const path: Path = [];
-  ancestors.forEach((node, index) => {
-    const next = ancestors[index + 1];
-    if (isPair(node) && isScalar(node.key)) path.push(String(node.key.value));
-    if (isSeq(node) && next !== undefined) path.push(node.items.indexOf(next));
-    if (isMap(node)) return;
-  });
-  return path;
-}
-
-/** What the text says so far, with the word at the cursor left out. */
-function withoutMark(document: Document): unknown {
-  try {
-    return clean(document.toJS());
-  } catch {
-    // Aliases of anchors that are not there yet.
-    return {};
-  }
-}
-
-function clean(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(clean);
-  if (!isPlainObject(value)) return value === here ? null : value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .filter(([key]) => key !== here)
-      .map(([key, inner]) => [key, clean(inner)]),
-  );
-}
-
-function keyOptions(value: unknown, path: Path): SpecOption[] {
-  const schema = schemaAt(experimentSpec, value, path);
+function keyOptions(value: unknown, path: SpecPath, inline: boolean): SpecOption[] {
+  const schema = schemaAt(experimentSpec, value, path) ?? schemasOf(value, path)[0];
   if (!schema) return [];
   const present = valueAt(value, path);
-  const keys = allowedKeys(schema, present) ?? [];
   const have = isPlainObject(present) ? Object.keys(present) : [];
-  return keys
+  return (allowedKeys(schema, present) ?? [])
     .filter((key) => !have.includes(key))
     .map((key) => {
       const child = childSchema(schema, present, key);
-      return { label: key, detail: child ? detailOf(child) : '', kind: 'key' as const };
+      const apply = inline ? `{ ${key}: | }` : `${key}: |`;
+      return { label: key, detail: child ? detailOf(child) : '', kind: 'key', apply };
     });
 }
 
-function valueOptions(value: unknown, path: Path, names: SpecNames): SpecOption[] {
-  const last = path.at(-1);
-  const isStage = last === 'result' || path.includes('teachers') || last === 'from';
-  const references = isStage ? stagesOf(value) : last === 'dataset' ? names.datasets : [];
-  const words = schemasOf(value, path).flatMap(wordsOf);
-  return [...new Set([...references, ...words])].map((label) => ({ label, detail: '', kind: 'value' }));
+/** Roots of the paths that a variant may change, and of those that a search may. */
+const patched = ['data', 'stages', 'result', 'evaluate', 'select'];
+const searched = ['stages', 'result'];
+
+/** The next key of a dotted path, behind its last dot; one that has keys itself gets a further dot. */
+function patchKeys(word: string, from: number, value: unknown, path: SpecPath): SpecCompletion | null {
+  const steps = word.split('.').slice(0, -1);
+  const schema = schemaAt(experimentSpec, value, steps);
+  if (!schema) return null;
+  const present = valueAt(value, steps);
+  const all =
+    isRecord(schema) && isPlainObject(present) ? Object.keys(present) : allowedKeys(schema, present);
+  const roots = path[0] === 'search' ? searched : patched;
+  const keys = (all ?? []).filter((key) => steps.length > 0 || roots.includes(key));
+  const options = keys.map((key): SpecOption => {
+    const child = childSchema(schema, present, key);
+    const deeper = child !== null && (isRecord(child) || objectSchemas(child, undefined).length > 0);
+    return {
+      label: key,
+      detail: child ? detailOf(child) : '',
+      kind: 'key',
+      apply: deeper ? `${key}.|` : `${key}: |`,
+    };
+  });
+  return options.length === 0 ? null : { from: from + word.lastIndexOf('.') + 1, options };
 }
 
-/** All schemas that a place may follow: of a union, as long as nothing chooses, those of every member. */
-function schemasOf(value: unknown, path: Path): z.ZodType[] {
-  const [last] = path.slice(-1);
-  const above = path.slice(0, -1);
-  const parent = schemaAt(experimentSpec, value, above);
-  if (!parent || last === undefined) return [];
-  const members = objectSchemas(parent, valueAt(value, above)).flatMap(({ shape }) =>
-    Object.hasOwn(shape, last) ? [shape[last] as z.ZodType] : [],
-  );
-  const child = childSchema(parent, valueAt(value, above), last);
-  return members.length > 0 ? members : child ? [child] : [];
+function valueOptions(value: unknown, path: SpecPath, names: SpecNames): SpecOption[] {
+  const schemas = schemasOf(value, path);
+  const one = (label: string): SpecOption => ({ label, detail: '', kind: 'value', apply: `${label}|` });
+  const listed = (label: string): SpecOption => ({ ...one(label), apply: `[${label}|]` });
+  const role = roleOf(path);
+  const stages = role ? stagesOf(value, role === 'result' ? 'teachers' : role, path) : [];
+  const isList = schemas.some((schema) => isSchema(unwrapSchema(schema), 'array'));
+  const words = [...(path.at(-1) === 'dataset' ? names.datasets : []), ...schemas.flatMap(wordsOf)];
+  const elements = schemas.flatMap((schema) => {
+    const element = elementOf(schema);
+    return element ? wordsOf(element) : [];
+  });
+  const options = [...stages.map(isList ? listed : one), ...words.map(one), ...elements.map(listed)];
+  const distinct = [...new Map(options.map((option) => [option.label, option])).values()];
+  return distinct.length > 0 ? distinct : schemas.slice(0, 1).flatMap(defaultNumber);
 }
 
-function stagesOf(value: unknown): string[] {
+/** Where only a number fits, the one that holds where none is written: a place to begin from. */
+function defaultNumber(schema: z.ZodType): SpecOption[] {
+  const label = unwrapSchema(schema).def.type === 'number' ? defaultOf(schema) : null;
+  return label === null || label === 'none'
+    ? []
+    : [{ label, detail: 'the default', kind: 'value', apply: `${label}|` }];
+}
+
+/** What a place names a stage for: the result, or what another stage reads it for. */
+function roleOf([first, , role, ...rest]: SpecPath): ReferenceRole | 'result' | null {
+  if (first === 'result') return 'result';
+  const isRole = typeof role === 'string' && Object.hasOwn(referable, role) && rest.length <= 1;
+  return first === 'stages' && isRole ? (role as ReferenceRole) : null;
+}
+
+/** The stages that may stand there: of a kind that fits or that is not written yet, and not the stage itself. */
+function stagesOf(value: unknown, role: ReferenceRole, [, self]: SpecPath): string[] {
   const stages = valueAt(value, ['stages']);
-  return isPlainObject(stages) ? Object.keys(stages) : [];
-}
-
-/** The words that a schema takes: those of its enumerations and literals, and `name` or `kind` of its members. */
-function wordsOf(schema: z.ZodType): string[] {
-  const inner = unwrapSchema(schema);
-  if (isSchema(inner, 'union')) return inner.def.options.flatMap((option) => wordsOf(option as z.ZodType));
-  if (isSchema(inner, 'literal')) return inner.def.values.map(String);
-  if (inner.def.type === 'enum') return Object.values((inner as z.ZodEnum).def.entries).map(String);
-  return inner.def.type === 'boolean' ? ['true', 'false'] : [];
-}
-
-const mostWords = 4;
-
-/** "default 48", or what it takes. */
-function detailOf(schema: z.ZodType): string {
-  if (isSchema(schema, 'default')) {
-    const { defaultValue } = schema.def;
-    if (typeof defaultValue !== 'object') return `default ${String(defaultValue)}`;
-  }
-  const words = wordsOf(schema);
-  if (words.length > 0)
-    return words.length > mostWords ? `${words.slice(0, mostWords).join(', ')}, …` : words.join(', ');
-  if (objectSchemas(schema, undefined).length > 0) return 'a mapping';
-  const { type } = unwrapSchema(schema).def;
-  return (
-    { record: 'a mapping by name', array: 'a list', number: 'a number', string: 'a text' }[type as string] ??
-    ''
-  );
+  if (!isPlainObject(stages)) return [];
+  return Object.keys(stages).filter((name) => {
+    const kind = valueAt(stages, [name, 'kind']);
+    return name !== self && (typeof kind !== 'string' || referable[role].some((fitting) => fitting === kind));
+  });
 }
