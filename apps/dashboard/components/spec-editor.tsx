@@ -14,6 +14,9 @@ import type { SpecProblem } from '@ferment/contracts';
 import { basicSetup } from 'codemirror';
 import { useEffect, useRef } from 'react';
 import { completeSpec, type SpecNames } from '../lib/spec-completion';
+import { helpOf } from '../lib/spec-help';
+import type { SpecMeanings } from '../lib/spec-meanings';
+import { helpElement, specHelp } from './spec-help-view';
 
 export interface SpecEditorProps {
   /** The text at the beginning; the editor keeps its own from then on. */
@@ -21,15 +24,16 @@ export interface SpecEditorProps {
   onChange: (text: string) => void;
   problems: readonly SpecProblem[];
   names: SpecNames;
+  meanings: SpecMeanings;
 }
 
-/** YAML with what the schema permits offered while one types (Ctrl+Space asks for it), and problems at their lines. */
-export default function SpecEditor({ initial, onChange, problems, names }: SpecEditorProps) {
+/** YAML with what the schema permits offered while one types, help on every key, and problems at their lines. */
+export default function SpecEditor({ initial, onChange, problems, names, meanings }: SpecEditorProps) {
   const place = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
-  const latest = useRef({ onChange, names });
+  const latest = useRef({ onChange, names, meanings });
   useEffect(() => {
-    latest.current = { onChange, names };
+    latest.current = { onChange, names, meanings };
   });
   useEffect(() => {
     if (!place.current) return undefined;
@@ -38,10 +42,12 @@ export default function SpecEditor({ initial, onChange, problems, names }: SpecE
       state: EditorState.create({
         doc: initial,
         extensions: [
+          // Before the keys of the basic set-up, which gives Mod-i to something else.
+          specHelp(latest.current.meanings),
           basicSetup,
           yaml(),
           lintGutter(),
-          autocompletion({ override: [(context) => offer(context, latest.current.names)] }),
+          autocompletion({ override: [(context) => offer(context, latest.current)] }),
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());
           }),
@@ -62,14 +68,28 @@ export default function SpecEditor({ initial, onChange, problems, names }: SpecE
     if (!editor) return;
     editor.dispatch(setDiagnostics(editor.state, diagnosticsOf(editor.state, problems)));
   }, [problems, initial]);
-  return <div ref={place} className="editor" />;
+  return (
+    <>
+      <div ref={place} className="editor" />
+      <p className="editor-keys">
+        <kbd>{mac ? '⌃Space' : 'Ctrl+Space'}</kbd> offers what fits here · point at a key for its meaning, or{' '}
+        <kbd>{mac ? '⌘I' : 'Ctrl+I'}</kbd> at the cursor
+      </p>
+    </>
+  );
 }
+
+/** The editor is made in the browser alone, where this is known. */
+const mac = /Mac|iPhone|iPad/.test(window.navigator.platform);
 
 /** A place at which words come unasked: in a word, or where a value or a flow mapping's next key is due. */
 const due = /[\w.-]$|[{[,] ?$|: $/;
 
 /** What fits at the cursor, as the editor lists it. */
-function offer(context: CompletionContext, names: SpecNames): CompletionResult | null {
+function offer(
+  context: CompletionContext,
+  { names, meanings }: Pick<SpecEditorProps, 'names' | 'meanings'>,
+): CompletionResult | null {
   const { state, pos, explicit } = context;
   if (!explicit && !context.matchBefore(due)) return null;
   const found = completeSpec(state.doc.toString(), pos, names);
@@ -78,11 +98,16 @@ function offer(context: CompletionContext, names: SpecNames): CompletionResult |
     ({ kind, apply }) => explicit || kind === 'value' || !apply.startsWith('{'),
   );
   if (!found || !fitting || fitting.length === 0) return null;
-  const options = fitting.map(({ label, detail, kind, apply }) => ({
-    ...{ label, detail, type: kind === 'key' ? 'property' : 'enum' },
-    apply: (view: EditorView, _completion: Completion, from: number, to: number) =>
-      write(view, apply, from, to),
-  }));
+  const options = fitting.map(({ label, detail, kind, apply, path }): Completion => {
+    return {
+      ...{ label, detail, type: kind === 'key' ? 'property' : 'enum' },
+      apply: (view, _completion, from, to) => write(view, apply, from, to),
+      info: () => {
+        const help = helpOf(found.value, path, meanings, kind === 'value' ? label : null);
+        return help && helpElement(help);
+      },
+    };
+  });
   // Behind the dot of a patch's path other keys follow; names of metrics and numbers have dots inside.
   const validFor = fitting.every(({ kind }) => kind === 'key') ? /^[\w-]*$/ : /^[\w.-]*$/;
   return { from: found.from, options, validFor };

@@ -6,6 +6,7 @@ import { useEffect, useMemo, useState } from 'react';
 import { z } from 'zod';
 import { post } from '../lib/client';
 import { plural } from '../lib/format';
+import type { SpecMeanings } from '../lib/spec-meanings';
 import { usePreview } from '../lib/use-preview';
 import { useResource } from '../lib/use-resource';
 import { Select } from './controls';
@@ -22,11 +23,17 @@ export interface Example {
   readonly text: string;
 }
 
+export interface SubmitViewProps {
+  examples: readonly Example[];
+  /** Of the spec's keys and words, by the guide. */
+  meanings: SpecMeanings;
+}
+
 const datasetList = z.array(datasetItem);
 const draftKey = 'ferment-draft';
 
 /** Writing a spec with what it would run beside it, from an example, an experiment or the last draft. */
-export function SubmitView({ examples }: { examples: readonly Example[] }) {
+export function SubmitView({ examples, meanings }: SubmitViewProps) {
   const query = useSearchParams();
   const from = z.uuid().safeParse(query.get('from'));
   const source = useResource(from.success ? `experiments/${from.data}` : null, experimentDetail);
@@ -75,7 +82,13 @@ export function SubmitView({ examples }: { examples: readonly Example[] }) {
           {begun === null ? (
             <Skeleton rows={1} height={520} />
           ) : (
-            <SpecEditor initial={begun} onChange={setText} problems={problems} names={names} />
+            <SpecEditor
+              initial={begun}
+              onChange={setText}
+              problems={problems}
+              names={names}
+              meanings={meanings}
+            />
           )}
         </section>
         <section className="card submit-side" aria-labelledby="preview-title" aria-live="polite">

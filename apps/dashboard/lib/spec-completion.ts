@@ -23,12 +23,16 @@ export interface SpecOption {
   readonly kind: 'key' | 'value';
   /** What is written, with `|` where the cursor then stands. */
   readonly apply: string;
+  /** The key that it is, or whose value it is. */
+  readonly path: SpecPath;
 }
 
 export interface SpecCompletion {
   /** Where the word begins that an option takes the place of. */
   readonly from: number;
   readonly options: readonly SpecOption[];
+  /** What the text says so far; inside a patch, as the patch has it. */
+  readonly value: unknown;
 }
 
 /** Names that a spec may refer to and the schema does not know. */
@@ -53,7 +57,7 @@ export function completeSpec(text: string, position: number, names: SpecNames): 
     ...(place.asKey ? keyOptions(meant.value, meant.path, inline) : []),
     ...(place.asValue ? valueOptions(meant.value, meant.path, names) : []),
   ];
-  return options.length === 0 ? null : { from, options };
+  return options.length === 0 ? null : { from, options, value: meant.value };
 }
 
 function keyOptions(value: unknown, path: SpecPath, inline: boolean): SpecOption[] {
@@ -66,7 +70,7 @@ function keyOptions(value: unknown, path: SpecPath, inline: boolean): SpecOption
     .map((key) => {
       const child = childSchema(schema, present, key);
       const apply = inline ? `{ ${key}: | }` : `${key}: |`;
-      return { label: key, detail: child ? detailOf(child) : '', kind: 'key', apply };
+      return { label: key, detail: child ? detailOf(child) : '', kind: 'key', apply, path: [...path, key] };
     });
 }
 
@@ -92,14 +96,15 @@ function patchKeys(word: string, from: number, value: unknown, path: SpecPath): 
       detail: child ? detailOf(child) : '',
       kind: 'key',
       apply: deeper ? `${key}.|` : `${key}: |`,
+      path: [...steps, key],
     };
   });
-  return options.length === 0 ? null : { from: from + word.lastIndexOf('.') + 1, options };
+  return options.length === 0 ? null : { from: from + word.lastIndexOf('.') + 1, options, value };
 }
 
 function valueOptions(value: unknown, path: SpecPath, names: SpecNames): SpecOption[] {
   const schemas = schemasOf(value, path);
-  const one = (label: string): SpecOption => ({ label, detail: '', kind: 'value', apply: `${label}|` });
+  const one = (label: string): SpecOption => ({ label, detail: '', kind: 'value', apply: `${label}|`, path });
   const listed = (label: string): SpecOption => ({ ...one(label), apply: `[${label}|]` });
   const role = roleOf(path);
   const stages = role ? stagesOf(value, role === 'result' ? 'teachers' : role, path) : [];
@@ -111,19 +116,17 @@ function valueOptions(value: unknown, path: SpecPath, names: SpecNames): SpecOpt
   });
   const options = [...stages.map(isList ? listed : one), ...words.map(one), ...elements.map(listed)];
   const distinct = [...new Map(options.map((option) => [option.label, option])).values()];
-  return distinct.length > 0 ? distinct : schemas.slice(0, 1).flatMap(defaultNumber);
+  return distinct.length > 0 ? distinct : schemas.slice(0, 1).flatMap((schema) => defaultNumber(schema, one));
 }
 
 /** Where only a number fits, the one that holds where none is written: a place to begin from. */
-function defaultNumber(schema: z.ZodType): SpecOption[] {
+function defaultNumber(schema: z.ZodType, one: (label: string) => SpecOption): SpecOption[] {
   const label = unwrapSchema(schema).def.type === 'number' ? defaultOf(schema) : null;
-  return label === null || label === 'none'
-    ? []
-    : [{ label, detail: 'the default', kind: 'value', apply: `${label}|` }];
+  return label === null || label === 'none' ? [] : [{ ...one(label), detail: 'the default' }];
 }
 
 /** What a place names a stage for: the result, or what another stage reads it for. */
-function roleOf([first, , role, ...rest]: SpecPath): ReferenceRole | 'result' | null {
+export function roleOf([first, , role, ...rest]: SpecPath): ReferenceRole | 'result' | null {
   if (first === 'result') return 'result';
   const isRole = typeof role === 'string' && Object.hasOwn(referable, role) && rest.length <= 1;
   return first === 'stages' && isRole ? (role as ReferenceRole) : null;

@@ -23,7 +23,7 @@ type Found = Omit<SpecPlace, 'from' | 'value'>;
 const here = 'here_0f3a';
 
 /** Unfinished text is full of what the parser would warn of. */
-const quiet = { logLevel: 'error' } as const;
+export const quiet = { logLevel: 'error' } as const;
 
 /**
  * The place of a cursor in a text that may not parse yet.
@@ -36,10 +36,14 @@ export function placeAt(text: string, position: number): SpecPlace | null {
   if (/(^|\s)#/.test(line)) return null;
   const from = position - word.length;
   const rest = text.slice(position).replace(/^[\w.-]+/, '');
-  const marked = `${text.slice(0, from)}${here}${rest}`;
-  const document = parseDocument(marked, quiet);
-  const found = markedPlace(document, marked, from);
-  return found && { ...found, from, value: withoutMark(document) };
+  // A word before another key's line is part of that key to the parser, unless it is a key itself.
+  for (const mark of [here, `${here}:`]) {
+    const marked = `${text.slice(0, from)}${mark}${rest}`;
+    const document = parseDocument(marked, quiet);
+    const found = markedPlace(document, marked, from);
+    if (found) return { ...found, from, value: withoutMark(document) };
+  }
+  return null;
 }
 
 function markedPlace(document: Document, text: string, from: number): Found | null {
@@ -133,7 +137,8 @@ export function meantBy(value: unknown, path: SpecPath): { value: unknown; path:
   };
 }
 
-function withValueAt(value: unknown, [key, ...rest]: readonly string[], inner: unknown): unknown {
+/** A copy of a value with another one at a path in it. */
+export function withValueAt(value: unknown, [key, ...rest]: readonly string[], inner: unknown): unknown {
   if (key === undefined) return inner;
   if (Array.isArray(value)) {
     return value.map((each: unknown, index) =>

@@ -46,11 +46,12 @@ export function wordsOf(schema: z.ZodType): string[] {
   return inner.def.type === 'boolean' ? ['true', 'false'] : [];
 }
 
-/** The default of a schema that is one word or number; null where it has none, or a longer one. */
+/** The default of a schema, where it is short: "none" of an empty one; null where it has none. */
 export function defaultOf(schema: z.ZodType): string | null {
   if (!isSchema(schema, 'default')) return null;
   const { defaultValue } = schema.def;
-  if (defaultValue === null) return 'none';
+  if (defaultValue === null || (Array.isArray(defaultValue) && defaultValue.length === 0)) return 'none';
+  if (Array.isArray(defaultValue)) return `[${defaultValue.join(', ')}]`;
   return typeof defaultValue === 'object' || defaultValue === '' ? null : String(defaultValue);
 }
 
@@ -76,4 +77,34 @@ export function typeOf(schema: z.ZodType): string {
     { record: 'a mapping by name', tuple: 'a list', number: 'a number', string: 'a text' }[type as string] ??
     ''
   );
+}
+
+/** What a schema takes, as a line for people: "a whole number from 1 to 10", or its words. */
+export function takes(schema: z.ZodType): string {
+  const words = wordsOf(schema);
+  const element = elementOf(schema);
+  const listed = element
+    ? `a list of ${wordsOf(element).join(', ') || plurals[typeOf(element)] || 'values'}`
+    : '';
+  const mapped = words.length > 0 && objectSchemas(schema, undefined).length > 0 ? 'or a mapping' : '';
+  if (words.length > 0)
+    return [words.join(', '), listed && `or ${listed}`, mapped].filter(Boolean).join(', ');
+  if (listed) return listed;
+  const inner = unwrapSchema(schema);
+  return inner.def.type === 'number' ? numberWords(inner as z.ZodNumber) : typeOf(schema) || 'any value';
+}
+
+const plurals: Record<string, string> = { 'a number': 'numbers', 'a text': 'names', 'a mapping': 'mappings' };
+
+/** Ends of a range that are no bound that anybody set. */
+const isBound = (bound: unknown): bound is number =>
+  typeof bound === 'number' && Math.abs(bound) < 2 ** 31 - 1;
+
+function numberWords(schema: z.ZodNumber): string {
+  const { minValue, maxValue } = schema;
+  const what = schema.isInt ? 'a whole number' : 'a number';
+  if (!isBound(minValue)) return what;
+  if (!schema.safeParse(minValue).success)
+    return `${what} above ${minValue}${isBound(maxValue) ? `, at most ${maxValue}` : ''}`;
+  return isBound(maxValue) ? `${what} from ${minValue} to ${maxValue}` : `${what}, at least ${minValue}`;
 }

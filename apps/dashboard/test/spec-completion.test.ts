@@ -79,6 +79,27 @@ describe('what a spec may say at a place', () => {
       );
   });
 
+  it('is found on a new line between others, and before a key in braces', () => {
+    const lines = [
+      '    kind: train',
+      '    model: { name: vgg }',
+      '    train:',
+      '      epochs: 3',
+      '      optimizer:',
+    ];
+    const text = (at: number, line: string) =>
+      `${head}stages:\n  one:\n${[...lines.slice(0, at), line, ...lines.slice(at)].join('\n')}\n        name: sgd\nresult: one\n`;
+    expect(offered(text(1, '    |'))).toEqual(expect.arrayContaining(['seed', 'start']));
+    expect(offered(text(2, '    st|'))).toContain('start');
+    expect(offered(text(3, '      ba|'))).toContain('batch');
+    expect(offered(text(4, '      la|'))).toContain('labelSmoothing');
+    expect(offered(text(5, '        l|'))).toContain('lr');
+    expect(offered(`${head}stages:\n  one: { kind: train, model: { w| name: vgg } }`)).toContain('width');
+    expect(offered(`${head}stages:\n  one: { kind: train, model: {\n    w|\n    name: vgg } }`)).toContain(
+      'width',
+    );
+  });
+
   it('is found in flow lists', () => {
     const stages = (line: string) =>
       `${head}stages:\n  clean: { kind: refine }\n  resnet: { kind: train }\n  vgg: { kind: train }\n  two: ${line}\n`;

@@ -3,14 +3,19 @@ import { dirname, join } from 'node:path';
 import { Suspense } from 'react';
 import { Skeleton } from '../../components/states';
 import { SubmitView, type Example } from '../../components/submit-view';
+import { meaningsOf } from '../../lib/spec-meanings';
 
 export const metadata = { title: 'Submit an experiment' };
 
-/** The specs in the repository's folder `examples`, read when the pages are built; the quickstart's first. */
-function examples(): Example[] {
+/** The repository's root, found when the pages are built. */
+function repository(): string {
   let root = process.cwd();
   while (!readdirSync(root).includes('examples')) root = dirname(root);
-  const folder = join(root, 'examples');
+  return root;
+}
+
+/** The specs in the folder `examples`; the quickstart's first. */
+function examples(folder: string): Example[] {
   const names = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
   const first = (name: string) => (name === 'quickstart.yaml' ? 0 : 1);
   return names
@@ -19,9 +24,11 @@ function examples(): Example[] {
 }
 
 export default function Page() {
+  const root = repository();
+  const meanings = meaningsOf(readFileSync(join(root, 'docs/spec.md'), 'utf8'));
   return (
     <Suspense fallback={<Skeleton rows={2} height={300} />}>
-      <SubmitView examples={examples()} />
+      <SubmitView examples={examples(join(root, 'examples'))} meanings={meanings} />
     </Suspense>
   );
 }
