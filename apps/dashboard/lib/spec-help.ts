@@ -58,13 +58,16 @@ export function helpOf(
   word: string | null = null,
 ): SpecHelp | null {
   // As if it were not chosen yet: all words that fit, not the one that is there.
-  const [schema] = schemasOf(withValueAt(value, path.map(String), null), path);
+  const schemas = schemasOf(withValueAt(value, path.map(String), null), path);
+  const [schema] = schemas;
   if (!schema) return null;
   const keys = path.filter((step): step is string => typeof step === 'string');
   const role = roleOf(path);
   const byDefault = defaultOf(schema);
   const facts = [
-    role ? `a stage of kind ${referable[role === 'result' ? 'teachers' : role].join(', ')}` : takes(schema),
+    role
+      ? `a stage of kind ${referable[role === 'result' ? 'teachers' : role].join(', ')}`
+      : [...new Set(schemas.map(takes))].join(', '),
     byDefault === null ? '' : `default ${byDefault}`,
     byDefault === null && schema.isOptional() ? 'may be left out' : '',
   ].filter((fact) => fact !== '');
