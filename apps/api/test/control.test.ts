@@ -81,6 +81,9 @@ describe('an experiment', () => {
     ]);
     expect(after.trials).toMatchObject({ waiting: 9 });
     expect(after.specHash).not.toBe(specHash);
+    // The text that was submitted no longer says what it is.
+    const given = await call('get', `experiments/${id}/text`).expect(200);
+    expect(given.body).toMatchObject({ submitted: false, text: expect.stringContaining('two') as unknown });
     answer = await call('post', `experiments/${id}/extend`).send(added).expect(200);
     expect(answer.body).toMatchObject({ trials: { waiting: 9 }, specHash: after.specHash });
     const other = { factors: { temperature: { one: { 'stages.student.method.temperature': 3 } } } };

@@ -4,6 +4,7 @@ import type { ExperimentDetail, JobItem, ProblemDetails, TrialItem } from '@ferm
 import {
   ablationTable as ablationTableSchema,
   experimentDetail,
+  experimentText,
   exportCatalog,
   exportFormats,
   jobItem,
@@ -219,6 +220,20 @@ describe('submission', () => {
         .map(({ key }) => key);
     const known = new Set(await keys(first.id));
     expect((await keys((answer.body as ExperimentDetail).id)).some((key) => known.has(key))).toBe(false);
+  });
+
+  it('gives a spec back as it was submitted, comments and all; one that came as a value without its defaults', async () => {
+    const text = `# why it is run\n${named('given-back')}`;
+    const { id, spec: complete } = await submit(text);
+    const answer = await get(`experiments/${id}/text`).expect(200);
+    expect(answer.body).toEqual({ text, submitted: true });
+    const valued = await post('experiments').send({ spec: complete }).expect(201);
+    const { id: second } = experimentDetail.parse(valued.body);
+    const made = experimentText.parse((await get(`experiments/${second}/text`).expect(200)).body);
+    expect(made.submitted).toBe(false);
+    expect(made.text).not.toContain('priority');
+    const again = await submit(made.text);
+    expect(again.spec).toEqual(complete);
   });
 
   it('takes a spec as a value, too', async () => {

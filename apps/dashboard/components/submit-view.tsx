@@ -1,5 +1,5 @@
 'use client';
-import { datasetItem, experimentDetail } from '@ferment/contracts';
+import { datasetItem, experimentDetail, experimentText } from '@ferment/contracts';
 import dynamic from 'next/dynamic';
 import { useRouter, useSearchParams } from 'next/navigation';
 import { useEffect, useMemo, useState } from 'react';
@@ -36,20 +36,20 @@ const draftKey = 'ferment-draft';
 export function SubmitView({ examples, meanings }: SubmitViewProps) {
   const query = useSearchParams();
   const from = z.uuid().safeParse(query.get('from'));
-  const source = useResource(from.success ? `experiments/${from.data}` : null, experimentDetail);
+  const source = useResource(from.success ? `experiments/${from.data}/text` : null, experimentText);
   const datasets = useResource('datasets', datasetList);
   const [begun, setBegun] = useState<string | null>(null);
   const [text, setText] = useState('');
-  const begin = (given: string) => {
-    setBegun(given);
-    setText(given);
+  const begin = (beginning: string) => {
+    setBegun(beginning);
+    setText(beginning);
   };
-  const spec = source.data?.spec;
+  const given = source.data?.text;
   useEffect(() => {
-    if (spec) void import('yaml').then(({ stringify }) => begin(stringify(spec)));
+    if (given !== undefined) begin(given);
     else if (!from.success) begin(window.localStorage.getItem(draftKey) ?? '');
     // Once, when it is known where the text comes from.
-  }, [spec, from.success]);
+  }, [given, from.success]);
   useEffect(() => {
     if (begun !== null) window.localStorage.setItem(draftKey, text);
   }, [begun, text]);

@@ -254,6 +254,14 @@ export const experimentDetail = experimentListItem.extend({
 });
 export type ExperimentDetail = z.output<typeof experimentDetail>;
 
+/** A spec to begin another one from. */
+export const experimentText = z.object({
+  text: z.string(),
+  /** Whether it is the text that was submitted; else it was made from the complete spec, defaults left out. */
+  submitted: z.boolean(),
+});
+export type ExperimentText = z.output<typeof experimentText>;
+
 export const checkpointItem = z.object({
   jobId: z.uuid(),
   attempt: z.int(),

@@ -11,6 +11,7 @@ import {
   membersOf,
   modelCatalog,
   robustnessVersions,
+  withoutDefaults,
   type JobKind,
   type JobParams,
   type ModelSpec,
@@ -19,7 +20,6 @@ import {
   type RobustnessSpec,
   type TrainSpec,
 } from '@ferment/contracts';
-import { withoutDefaults } from './defaults.js';
 
 /** SHA-256 of a text in lower-case hexadecimal. */
 export function sha256Of(text: string): string {

@@ -1,6 +1,5 @@
 export * from './content-key.js';
 export * from './cost.js';
-export * from './defaults.js';
 export * from './known.js';
 export * from './plan.js';
 export * from './preview.js';

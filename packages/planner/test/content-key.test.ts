@@ -7,8 +7,9 @@ import {
   jobCatalog,
   type JobParams,
   type PlannedInput,
+  withoutDefaults,
 } from '@ferment/contracts';
-import { ablationJob, contentKey, importJob, withoutDefaults } from '../src/index.js';
+import { ablationJob, contentKey, importJob } from '../src/index.js';
 import { jobOf, planned, specText } from './support.js';
 
 const data = { dataset: 'fer2013', version: 'b'.repeat(64), protocol: 'carved' };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { experimentSpec, type ExperimentSpec } from '@ferment/contracts';
+import { experimentSpec, withoutDefaults, type ExperimentSpec } from '@ferment/contracts';
 import fc from 'fast-check';
-import { plan, resolveSpec, withoutDefaults } from '../src/index.js';
+import { plan, resolveSpec } from '../src/index.js';
 import { known, parsed } from './support.js';
 
 const model = fc.oneof(

@@ -6,6 +6,7 @@ import {
   experimentDetail,
   experimentGraph,
   experimentListItem,
+  experimentText,
   identifier,
   jobItem,
   page,
@@ -13,6 +14,7 @@ import {
   preview,
   project,
   selectMetrics,
+  shortSpecText,
   studyHistory,
   submitExperiment,
   trialItem,
@@ -102,6 +104,19 @@ export class ExperimentsController {
   @Answer(200, 'The experiment with its complete spec', experimentDetail)
   async describe(@Param('id', { schema: id }) experiment: string) {
     return found(await this.experiments.describe(experiment), 'experiment');
+  }
+
+  @Get(':id/text')
+  @Allow('viewer')
+  @Answer(
+    200,
+    'Its spec as text: as it was submitted, or the complete one without its defaults',
+    experimentText,
+  )
+  async text(@Param('id', { schema: id }) experiment: string) {
+    const { spec } = found(await this.experiments.describe(experiment), 'experiment');
+    const text = await this.experiments.textOf(experiment);
+    return { text: text ?? shortSpecText(spec), submitted: text !== null };
   }
 
   @Get(':id/trials')

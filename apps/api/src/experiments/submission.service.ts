@@ -81,6 +81,8 @@ export class Submission {
     const planned = await this.plan(body, salt.freshSalt, 'begin');
     const experiment = {
       ...{ project: body.project, ...planned, ...salt },
+      // PostgreSQL keeps no NUL, which a comment may hold.
+      ...(body.text?.includes('\0') === false && { text: body.text }),
       ...(idempotency && { idempotency }),
     };
     const { id, created } = await this.write(experiment);

@@ -29,6 +29,8 @@ export interface NewExperiment {
   /** Name of the project; `default` is made on first use. */
   project: string;
   spec: ExperimentSpec;
+  /** The text that the spec was read from, where it was one. */
+  text?: string;
   plan: Plan;
   /** What its keys were salted with, to compute everything anew. */
   freshSalt?: string;
@@ -124,7 +126,7 @@ export function variantsOf({ variants }: Plan): string {
 async function insertExperiment(
   tx: Queryable,
   projectId: string,
-  { spec, idempotency, freshSalt }: NewExperiment,
+  { spec, text, idempotency, freshSalt }: NewExperiment,
   plan: Plan,
   known: Map<string, KnownJob>,
 ): Promise<string> {
@@ -133,9 +135,9 @@ async function insertExperiment(
   const { rows } = await tx.query<{ id: string }>(
     `INSERT INTO experiment (project_id, name, description, tags, spec, spec_hash, variants, baseline, fixed_stages,
        warnings, datasets, trainings_without_sharing, trainings_planned, trainings_cached, idempotency_key,
-       request_hash, priority, parallel, timeout_minutes, memory, fresh_salt, created_at)
+       request_hash, priority, parallel, timeout_minutes, memory, fresh_salt, spec_text, created_at)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21,
-       clock_timestamp()) RETURNING id`,
+       $22, clock_timestamp()) RETURNING id`,
     [
       projectId,
       spec.name,
@@ -158,6 +160,7 @@ async function insertExperiment(
       spec.run.timeout ?? null,
       spec.run.memory === undefined ? null : spec.run.memory * gibibyte,
       freshSalt ?? null,
+      text ?? null,
     ],
   );
   const id = rows[0]?.id;

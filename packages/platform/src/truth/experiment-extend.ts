@@ -43,7 +43,7 @@ export function extendExperiment(
     );
     const { trainings, withoutSharing } = trainingsOf(plan);
     await tx.query(
-      `UPDATE experiment SET spec = $2, spec_hash = $3, variants = $4, fixed_stages = $5, warnings = $6,
+      `UPDATE experiment SET spec = $2, spec_text = NULL, spec_hash = $3, variants = $4, fixed_stages = $5, warnings = $6,
          trainings_without_sharing = $7, trainings_planned = $8, table_wanted = table_wanted + 1 WHERE id = $1`,
       [
         id,
@@ -76,7 +76,7 @@ export function extendStudy(
   return changeGraph(database, async (graph) => {
     await assertExtendable(graph.tx, id);
     const { rowCount } = await graph.tx.query(
-      'UPDATE experiment SET spec = $2, spec_hash = $3, warnings = $4 WHERE id = $1 AND spec_hash = $5',
+      'UPDATE experiment SET spec = $2, spec_text = NULL, spec_hash = $3, warnings = $4 WHERE id = $1 AND spec_hash = $5',
       [id, JSON.stringify(spec), plan.specHash, plan.warnings, from],
     );
     if (rowCount === 0)

@@ -109,6 +109,18 @@ export class Experiments {
     return rows[0] ? detailOf(rows[0]) : null;
   }
 
+  /**
+   * The text that it was submitted as; null where there is none that still says what its spec is: it came as JSON, or was
+   * extended since.
+   */
+  async textOf(id: string): Promise<string | null> {
+    const { rows } = await this.database.pool.query<{ text: string | null }>(
+      'SELECT spec_text AS text FROM experiment WHERE id = $1',
+      [id],
+    );
+    return rows[0]?.text ?? null;
+  }
+
   /** In the plan's order. */
   trials(id: string): Promise<TrialItem[]> {
     return trialItems(this.database, 't.experiment_id = $1', [id]);

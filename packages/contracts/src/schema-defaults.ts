@@ -1,12 +1,6 @@
-import {
-  canonicalJson,
-  childSchema,
-  isPlainObject,
-  isRecord,
-  isSchema,
-  objectSchemas,
-} from '@ferment/contracts';
 import type { z } from 'zod';
+import { canonicalJson } from './canonical.js';
+import { childSchema, isPlainObject, isRecord, isSchema, objectSchemas } from './schema-shape.js';
 
 /** Each schema's default, and its canonical text. */
 const defaults = new WeakMap<z.ZodType, { value: unknown; text: string }>();
