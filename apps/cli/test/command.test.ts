@@ -114,7 +114,15 @@ describe('a worker', () => {
     ...{ id: 'host-1234', host: 'host', pid: 7, state: 'active', slots: { cpu: 1, light: 1 } },
     memory: { total: 2 ** 36, job: 2 ** 36 },
     running: [
-      { jobId: item('job'), kind: 'train', stage: 'teacher', attempt: 2, startedAt: null, progress: null, experiment: null },
+      {
+        jobId: item('job'),
+        kind: 'train',
+        stage: 'teacher',
+        attempt: 2,
+        startedAt: null,
+        progress: null,
+        experiment: null,
+      },
     ],
     ...{ heartbeatAt: '2026-11-25T10:01:00.000Z', heartbeatAgeSeconds: 1, facts },
   };

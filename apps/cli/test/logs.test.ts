@@ -54,7 +54,15 @@ class Fake {
     return {
       ...{ id, key: 'a'.repeat(64), kind: 'train', stage: 'student', state: this.state, pausing: false },
       ...{ cached: false, reason: null, failureClass: null, params: {}, inputs: [], outputs: {} },
-      ...{ result: null, progress: null, macs: null, summaries: {}, createdAt: time, startedAt: time, endedAt: null },
+      ...{
+        result: null,
+        progress: null,
+        macs: null,
+        summaries: {},
+        createdAt: time,
+        startedAt: time,
+        endedAt: null,
+      },
       attempts: this.attempts.map((_, index) => ({
         ...{ number: index + 1, state: 'running', worker: null, startedAt: time, endedAt: null },
         ...{ failureClass: null, reason: null, details: null, resumedFromStep: null },

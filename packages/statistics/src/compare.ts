@@ -85,7 +85,12 @@ function compare(
     permutation: differences.length < 2 ? null : permutation,
     conclusive,
     moreSeeds: needed === null ? null : Math.max(1, needed - differences.length),
-    note: note(differences, summary.sd, { conclusive, needed, floor: permutation?.floor ?? 1, level: alpha / m }),
+    note: note(differences, summary.sd, {
+      conclusive,
+      needed,
+      floor: permutation?.floor ?? 1,
+      level: alpha / m,
+    }),
     missing,
   };
 }

@@ -63,15 +63,7 @@ export class Experiments {
   }
 
   /** Newest first. `next` is the cursor of the following page, null on the last. */
-  async list({
-    cursor,
-    limit = 50,
-    search,
-    tag,
-    state,
-    project,
-    archived = false,
-  }: PageQuery = {}): Promise<{
+  async list({ cursor, limit = 50, search, tag, state, project, archived = false }: PageQuery = {}): Promise<{
     items: ExperimentListItem[];
     next: string | null;
   }> {
