@@ -88,8 +88,8 @@ export const preview = z.object({
     /** Multiply-accumulates still to be done, and what they would be without sharing. */
     macs: z.number(),
     macsWithoutSharing: z.number(),
-    /** From this installation's own past jobs; null while there are none. */
-    estimatedSeconds: z.number().nullable(),
+    /** Until all is done, if nothing else runs, by this installation's own past trainings; null while there are none. */
+    estimatedSeconds: z.object({ from: z.number(), to: z.number() }).nullable(),
     /** About the bytes of memory that the largest training still to be done takes; null where there is none. */
     peakMemory: z.number().nullable(),
   }),

@@ -1,5 +1,6 @@
 export * from './content-key.js';
 export * from './cost.js';
+export * from './estimate.js';
 export * from './known.js';
 export * from './plan.js';
 export * from './preview.js';

@@ -6,12 +6,15 @@ import {
   type PlannedJob,
   type Preview,
 } from '@ferment/contracts';
+import { estimatedTime, type Speed } from './estimate.js';
 
 export interface PreviewOptions {
   /** Keys of jobs that are finished already. */
   finishedKeys: Iterable<string>;
-  /** Seconds that one multiply-accumulate took in this installation's own past jobs; null or absent before any. */
-  secondsPerMac?: number | null;
+  /** By this installation's own past trainings; null or absent before any. */
+  speed?: Speed | null;
+  /** CPU threads that its workers compute with at once; 1 where it is left out. */
+  slots?: number;
 }
 
 const alpha = 0.05;
@@ -36,7 +39,7 @@ export function previewOf(plan: Plan, spec: ExperimentSpec, options: PreviewOpti
   const memory = left.flatMap(({ cost }) => cost?.memory ?? []);
   const trainings = plan.jobs.filter(isTraining);
   const comparisons = comparisonsOf(spec.ablation);
-  const secondsPerMac = options.secondsPerMac ?? null;
+  const slots = Math.max(1, Math.min(options.slots ?? 1, spec.run.parallel ?? Infinity));
   return {
     spec,
     specHash: plan.specHash,
@@ -57,7 +60,9 @@ export function previewOf(plan: Plan, spec: ExperimentSpec, options: PreviewOpti
     compute: {
       macs,
       macsWithoutSharing: macsOf(wanted),
-      estimatedSeconds: secondsPerMac === null ? null : macs * secondsPerMac,
+      estimatedSeconds: options.speed
+        ? estimatedTime(plan, new Set(left.map(({ key }) => key)), options.speed, slots)
+        : null,
       peakMemory: memory.length === 0 ? null : Math.max(...memory),
     },
     comparisons,
@@ -83,8 +88,8 @@ function seedsNeeded(comparisons: number, seeds: number): Preview['seedsNeeded']
   while (2 / 2 ** permutation > alpha / comparisons) permutation += 1;
   const floor = 2 / 2 ** seeds;
   const note =
-    `${comparisons} ${comparisons === 1 ? 'comparison' : 'comparisons'} at level ${alpha}: ` +
-    `a permutation test needs ${permutation} seeds; ` +
-    `with ${seeds} its p cannot fall below ${Number(floor.toPrecision(3))}`;
+    `${comparisons} ${comparisons === 1 ? 'comparison' : 'comparisons'} at level ${alpha}. ` +
+    `The sign-flip permutation test needs ${permutation} seeds to be able to reach that at all ` +
+    `(with ${seeds} its p is at least ${Number(floor.toPrecision(3))})`;
   return { permutation, note };
 }

@@ -8,11 +8,12 @@ const twoVariants = `ablation:
   factors: { teachers: { none: { stages.student.kind: train } } }
 `;
 
-function preview(text: string, finished = 0, secondsPerMac?: number) {
+function preview(text: string, finished = 0, perMac?: number) {
   const spec = resolved(text);
   const made = plan(spec, known);
+  const speed = perMac === undefined ? null : { perMac, perImage: 0, error: 0 };
   const finishedKeys = made.jobs.slice(0, finished).map(({ key }) => key);
-  return { made, preview: previewOf(made, spec, { finishedKeys, secondsPerMac: secondsPerMac ?? null }) };
+  return { made, preview: previewOf(made, spec, { finishedKeys, speed }) };
 }
 
 describe('previewOf', () => {
@@ -49,10 +50,12 @@ describe('previewOf', () => {
     expect(all.compute.macsWithoutSharing).toBeCloseTo(total + 2 * teachers, -6);
     const { preview: rest } = preview(specText(twoVariants), 1, 2e-11);
     expect(rest.compute.macs).toBeCloseTo(total - (macs.get(first) ?? 0), -6);
-    expect(rest.compute.estimatedSeconds).toBeCloseTo(rest.compute.macs * 2e-11);
+    const seconds = rest.compute.macs * 2e-11;
+    expect(rest.compute.estimatedSeconds?.from).toBeCloseTo(seconds);
+    expect(rest.compute.estimatedSeconds?.to).toBeCloseTo(seconds);
     expect(preview(specText(twoVariants), made.jobs.length, 2e-11).preview.compute).toMatchObject({
       macs: 0,
-      estimatedSeconds: 0,
+      estimatedSeconds: { from: 0, to: 0 },
       peakMemory: null,
     });
   });
@@ -61,7 +64,9 @@ describe('previewOf', () => {
     // 2/2^6 = .031 is the first not above .05; with two comparisons 2/2^7 = .0156 not above .025.
     expect(preview(specText(twoVariants)).preview.seedsNeeded).toEqual({
       permutation: 6,
-      note: '1 comparison at level 0.05: a permutation test needs 6 seeds; with 3 its p cannot fall below 0.25',
+      note:
+        '1 comparison at level 0.05. The sign-flip permutation test needs 6 seeds to be able to reach ' +
+        'that at all (with 3 its p is at least 0.25)',
     });
     const two = specText(twoVariants.replace('} }', '}, one: { stages.student.teachers: [one] } }'));
     expect(preview(two).preview.seedsNeeded?.permutation).toBe(7);

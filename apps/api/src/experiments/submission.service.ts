@@ -13,7 +13,7 @@ import {
   type SpecProblem,
   type SubmitExperiment,
 } from '@ferment/contracts';
-import { newestVersions, plan, planStudy, previewOf, resolveSpec } from '@ferment/planner';
+import { newestVersions, plan, planStudy, previewOf, resolveSpec, speedOf } from '@ferment/planner';
 import {
   ArtifactRecords,
   type ArtifactStore,
@@ -22,6 +22,7 @@ import {
   Jobs,
   type NewExperiment,
   NotFound,
+  Workers,
 } from '@ferment/platform';
 import { seedAdvice } from '@ferment/statistics';
 import { z } from 'zod';
@@ -45,6 +46,7 @@ export class Submission {
     private readonly experiments: Experiments,
     private readonly datasets: Datasets,
     private readonly jobs: Jobs,
+    private readonly workers: Workers,
     @Inject(ARTIFACT_STORE) private readonly store: ArtifactStore,
     private readonly records: ArtifactRecords,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -55,14 +57,17 @@ export class Submission {
     // A salt of its own, so that the preview counts the work of `fresh` too.
     const { plan: planned, spec } = await this.plan(body, body.fresh ? randomUUID() : undefined);
     const finishedKeys = await this.experiments.finishedKeys(planned.jobs.map(({ key }) => key));
-    const secondsPerMac = await this.jobs.secondsPerMac();
-    const told = previewOf(planned, spec, { finishedKeys, secondsPerMac });
+    const speed = speedOf(await this.jobs.pastTrainings());
+    const told = previewOf(planned, spec, { finishedKeys, speed, slots: await this.workers.slots() });
     if (!told.seedsNeeded) return told;
     const { pairedT, power } = seedAdvice(told.comparisons);
-    const [large] = pairedT;
-    const note = large
-      ? `${told.seedsNeeded.note}; a paired t test sees a difference of ${large.effectSize} standard deviation with ${large.seeds} seeds (power ${power})`
-      : told.seedsNeeded.note;
+    const { note: permutation } = told.seedsNeeded;
+    const note =
+      pairedT.length === 0
+        ? permutation
+        : `${permutation}. The paired t test sees, with power ${power}, a difference of ` +
+          `${oneOf(pairedT.map(({ effectSize }) => effectSize))} standard deviations (of the differences between seeds) ` +
+          `from ${oneOf(pairedT.map(({ seeds }) => seeds))} seeds on`;
     return { ...told, seedsNeeded: { ...told.seedsNeeded, note } };
   }
 
@@ -159,6 +164,11 @@ export class Submission {
 /** SHA-256 of all that a body asks for, defaults written out. */
 function requestHash(body: SubmitExperiment): string {
   return createHash('sha256').update(canonicalJson(body)).digest('hex');
+}
+
+/** "1, 1.5 or 2". */
+function oneOf(values: readonly number[]): string {
+  return new Intl.ListFormat('en-GB', { type: 'disjunction' }).format(values.map(String));
 }
 
 function refused(problems: readonly SpecProblem[]): Problem {

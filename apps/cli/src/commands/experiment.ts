@@ -52,7 +52,7 @@ export function describePreview(preview: Preview): string {
   ];
   if (compute.estimatedSeconds !== null)
     lines.push(
-      `estimated time: ${duration(compute.estimatedSeconds)} of one worker, from this installation's past jobs`,
+      `estimated time: ${duration(compute.estimatedSeconds.from)} to ${duration(compute.estimatedSeconds.to)} if nothing else runs, from this installation's past trainings`,
     );
   if (compute.peakMemory !== null)
     lines.push(`memory: about ${Math.ceil(compute.peakMemory / 1e6)} MB for the largest training`);

@@ -65,22 +65,22 @@ export class Jobs {
   }
 
   /**
-   * Seconds that one multiply-accumulate took in this installation's newest trainings: the time of all their attempts,
-   * lost and handed-back ones included, over the work that was finished. Null while there are none.
+   * This installation's newest trainings: the work of each, and the time of all its attempts, lost and handed-back ones
+   * included, over the times that it was finished.
    */
-  async secondsPerMac(): Promise<number | null> {
-    const { rows } = await this.database.pool.query<{ rate: number | null }>(
-      `SELECT (sum(a.seconds) / nullif(sum(j.macs * a.successes), 0))::float8 AS rate
-       FROM (SELECT id, cost_macs AS macs FROM job
+  async pastTrainings(): Promise<{ macs: number; images: number; seconds: number }[]> {
+    const { rows } = await this.database.pool.query<{ macs: number; images: number; seconds: number }>(
+      `SELECT j.macs, j.images, (a.seconds / a.successes)::float8 AS seconds
+       FROM (SELECT id, cost_macs AS macs, coalesce(cost_images, 0) AS images FROM job
              WHERE kind = ANY($1) AND state = 'succeeded' AND cost_macs > 0
              ORDER BY ended_at DESC LIMIT 200) j
        JOIN LATERAL (
          SELECT sum(extract(epoch FROM ended_at - started_at)) AS seconds,
            count(*) FILTER (WHERE state = 'succeeded') AS successes
-         FROM attempt WHERE job_id = j.id AND ended_at IS NOT NULL) a ON true`,
+         FROM attempt WHERE job_id = j.id AND ended_at IS NOT NULL) a ON a.successes > 0`,
       [[...trainingKinds]],
     );
-    return rows[0]?.rate ?? null;
+    return rows;
   }
 
   /** Resumable states that are kept, newest step first: the newest of a job that has not succeeded. */

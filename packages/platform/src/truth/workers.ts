@@ -38,6 +38,15 @@ const itemOf = (row: Row): WorkerItem => ({ ...row, heartbeatAt: row.heartbeatAt
 export class Workers {
   constructor(private readonly database: Database) {}
 
+  /** Threads that the workers compute with together, light work not counted. */
+  async slots(): Promise<number> {
+    const { rows } = await this.database.pool.query<{ slots: number }>(
+      `SELECT coalesce(sum(s.value::int), 0)::int AS slots FROM worker w, jsonb_each_text(w.slots::jsonb) s
+       WHERE w.state = 'active' AND s.key <> 'light'`,
+    );
+    return rows[0]?.slots ?? 0;
+  }
+
   async register({ id, host, pid, slots, memory, facts }: WorkerRegistration): Promise<void> {
     await changeGraph(this.database, async (graph) => {
       await graph.tx.query(
