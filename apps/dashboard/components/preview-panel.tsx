@@ -1,18 +1,25 @@
-import type { Preview } from '@ferment/contracts';
+import { runSpec, type Preview } from '@ferment/contracts';
+import type { ReactNode } from 'react';
 import { count, duration, plural } from '../lib/format';
 import type { Previewed } from '../lib/use-preview';
+import { DataAdvice } from './example-choice';
 import { Empty } from './states';
 
-/** What would be run: trials, jobs, what is shared and what is there already, about how long it takes. */
-export function PreviewPanel({ preview, error, asking }: Previewed) {
+/**
+ * What would be run: trials, jobs, what is shared and what is there already, about how long it takes.
+ *
+ * @param children what to begin from, shown while nothing is written
+ */
+export function PreviewPanel({ preview, error, asking, children }: Previewed & { children: ReactNode }) {
   if (error) return <Problems error={error} />;
   if (!preview)
     return asking ? (
       <Empty title="Working it out …" />
     ) : (
-      <Empty title="Nothing written yet">
-        <p>Begin from an example, or from an experiment that you know.</p>
-      </Empty>
+      <>
+        <p>Nothing is written yet. Begin from an experiment that you know, or from an example:</p>
+        {children}
+      </>
     );
   return <Figures preview={preview} />;
 }
@@ -41,6 +48,7 @@ function Problems({ error }: { error: NonNullable<Previewed['error']> }) {
           </li>
         ))}
       </ul>
+      {problems.some(({ message }) => message.startsWith('no data set')) ? <DataAdvice /> : null}
     </div>
   );
 }
@@ -77,11 +85,12 @@ function Figures({ preview }: { preview: Preview }) {
     ],
     [
       'About',
-      compute.estimatedSeconds === null ? 'not known' : duration(1000 * compute.estimatedSeconds),
+      compute.estimatedSeconds === null ? 'not known' : span(compute.estimatedSeconds),
       compute.estimatedSeconds === null
         ? 'nothing has been trained here yet'
-        : 'by the jobs that this installation has done',
+        : 'if nothing else runs, by the trainings that were done here',
     ],
+    ...runFacts(preview.spec.run),
   ];
   return (
     <>
@@ -103,6 +112,30 @@ function Figures({ preview }: { preview: Preview }) {
       ))}
     </>
   );
+}
+
+/** "5 min to 8 min": seconds matter below a few minutes alone. */
+function span({ from, to }: { from: number; to: number }): string {
+  const [least, most] = [from, to].map((seconds) =>
+    duration(seconds < 300 ? 1000 * seconds : 60_000 * Math.round(seconds / 60)),
+  );
+  return least === most ? String(least) : `${least} to ${most}`;
+}
+
+/** How it is worked on, where the spec says more of it than nothing. */
+function runFacts({ priority, parallel, timeout }: Preview['spec']['run']): [string, string, string][] {
+  const facts: [string, string, string][] = [];
+  const usual = runSpec.parse({}).priority;
+  if (priority !== usual)
+    facts.push([
+      'Priority',
+      String(priority),
+      `${priority > usual ? 'more' : 'less'} of the workers than others get (${usual})`,
+    ]);
+  if (parallel !== undefined) facts.push(['At once', String(parallel), 'jobs at most']);
+  if (timeout !== undefined)
+    facts.push(['Timeout', duration(60_000 * timeout), 'after which an attempt at a job has failed']);
+  return facts;
 }
 
 const prefixes: readonly [number, string][] = [

@@ -63,10 +63,13 @@ export function RobustnessCard({ experiment, table }: Props) {
         <Table table={data} path={path} />
       ) : !asksForRobustness(experiment.spec) ? (
         <Empty title="No attacks asked for">
-          <p>
-            Name some under <code>evaluate.attacks</code> or <code>evaluate.corruptions</code> of the spec and
-            submit it again: what is trained is not trained again.
-          </p>
+          <p>Add these lines to the spec and submit it again: what is trained is not trained again.</p>
+          <pre>
+            <code>{`evaluate:
+  attacks:
+    - pgd: { epsilon: [4/255, 8/255] }
+  corruptions: { kinds: all }`}</code>
+          </pre>
         </Empty>
       ) : without !== null ? (
         <Empty title={`No table: of the trials, ${without}`} />

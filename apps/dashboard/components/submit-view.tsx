@@ -6,10 +6,11 @@ import { useEffect, useMemo, useState } from 'react';
 import { z } from 'zod';
 import { post } from '../lib/client';
 import { plural } from '../lib/format';
+import type { Example } from '../lib/examples';
 import type { SpecMeanings } from '../lib/spec-meanings';
 import { usePreview } from '../lib/use-preview';
 import { useResource } from '../lib/use-resource';
-import { Select } from './controls';
+import { ExampleList, ExampleSelect } from './example-choice';
 import { PreviewPanel } from './preview-panel';
 import { Failure, Skeleton } from './states';
 
@@ -17,11 +18,6 @@ const SpecEditor = dynamic(() => import('./spec-editor'), {
   ssr: false,
   loading: () => <Skeleton rows={1} height={520} />,
 });
-
-export interface Example {
-  readonly name: string;
-  readonly text: string;
-}
 
 export interface SubmitViewProps {
   examples: readonly Example[];
@@ -55,7 +51,8 @@ export function SubmitView({ examples, meanings }: SubmitViewProps) {
   }, [begun, text]);
 
   const previewed = usePreview(text);
-  const names = useMemo(() => ({ datasets: (datasets.data ?? []).map(({ name }) => name) }), [datasets.data]);
+  const imported = useMemo(() => datasets.data?.map(({ name }) => name) ?? null, [datasets.data]);
+  const names = useMemo(() => ({ datasets: imported ?? [] }), [imported]);
   const problems = previewed.error?.problems ?? [];
   if (source.error && !source.data) return <Failure error={source.error} retry={source.refresh} />;
   return (
@@ -63,18 +60,7 @@ export function SubmitView({ examples, meanings }: SubmitViewProps) {
       <div className="page-head">
         <h1>Submit an experiment</h1>
         <div className="controls">
-          <Select
-            label="Begin from"
-            value=""
-            onChange={(name) => {
-              const example = examples.find((each) => each.name === name);
-              if (example) begin(example.text);
-            }}
-            options={[
-              { value: '', title: 'an example …' },
-              ...examples.map(({ name }) => ({ value: name, title: name })),
-            ]}
-          />
+          <ExampleSelect examples={examples} imported={imported} onChoose={begin} />
         </div>
       </div>
       <div className="submit">
@@ -96,7 +82,9 @@ export function SubmitView({ examples, meanings }: SubmitViewProps) {
             <h2 id="preview-title">What it would run</h2>
           </div>
           <div className="submit-body">
-            <PreviewPanel {...previewed} />
+            <PreviewPanel {...previewed}>
+              <ExampleList examples={examples} imported={imported} onChoose={begin} />
+            </PreviewPanel>
             <SubmitButton
               text={text}
               ready={previewed.preview !== null && !previewed.asking}

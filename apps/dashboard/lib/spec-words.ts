@@ -64,7 +64,14 @@ export function detailOf(schema: z.ZodType): string {
   const words = wordsOf(schema);
   if (words.length > 0)
     return words.length > mostWords ? `${words.slice(0, mostWords).join(', ')}, …` : words.join(', ');
-  return typeOf(schema);
+  const [object] = objectSchemas(schema, undefined);
+  return object ? keysIn(object) : typeOf(schema);
+}
+
+/** The first keys of a mapping, as it begins. */
+function keysIn(schema: z.ZodObject): string {
+  const keys = Object.keys(schema.shape);
+  return `{ ${keys.slice(0, mostWords).join(', ')}${keys.length > mostWords ? ', …' : ''} }`;
 }
 
 /** What kind of thing a schema takes, in words; empty where there is no word for it. */

@@ -96,7 +96,7 @@ function pin(source: Source, known: Known, path: (string | number)[]): Pin {
     const expected =
       names.length > 0
         ? `expected ${oneOf(names)}`
-        : 'none is imported yet: "ferment dataset import" adds one';
+        : `none is imported yet: "ferment dataset import FILE --name ${source.dataset}" adds it`;
     return fail(
       'dataset',
       `no data set "${source.dataset}"; ${expected}`,

@@ -229,7 +229,7 @@ describe('what cannot run is refused with its place', () => {
 
   it('a first experiment before anything is imported', () => {
     expect(messages(specText(), { datasets: {} })).toEqual([
-      'spec.yaml:3 data.dataset: no data set "fer2013"; none is imported yet: "ferment dataset import" adds one.',
+      'spec.yaml:3 data.dataset: no data set "fer2013"; none is imported yet: "ferment dataset import FILE --name fer2013" adds it.',
     ]);
   });
 });

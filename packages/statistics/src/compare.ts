@@ -85,7 +85,7 @@ function compare(
     permutation: differences.length < 2 ? null : permutation,
     conclusive,
     moreSeeds: needed === null ? null : Math.max(1, needed - differences.length),
-    note: note(differences, summary.sd, {
+    note: note(differences, summary, {
       conclusive,
       needed,
       floor: permutation?.floor ?? 1,
@@ -107,7 +107,7 @@ interface NoteContext {
 /** What stands in place of "differs"; null where nothing has to be added to that. */
 function note(
   differences: readonly number[],
-  sd: number | null,
+  { mean, sd }: { mean: number | null; sd: number | null },
   { conclusive, needed, floor, level }: NoteContext,
 ): string | null {
   const n = differences.length;
@@ -120,7 +120,9 @@ function note(
       : null;
   if (needed === null) return 'inconclusive; a difference of this size is out of reach of more seeds';
   const more = Math.max(1, needed - n);
-  return `inconclusive; ${more} more ${more === 1 ? 'seed' : 'seeds'} for power .8 at a difference of this size`;
+  const size = Math.abs(mean ?? NaN) / (sd ?? NaN);
+  const seeds = more === 1 ? 'seed' : 'seeds';
+  return `inconclusive; ${more} more ${seeds} for power .8 at a difference of this size (${size.toPrecision(2)} standard deviations)`;
 }
 
 const notPlanned = (variant: string, seed: number): MissingResult => ({

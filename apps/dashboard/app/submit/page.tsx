@@ -2,7 +2,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Suspense } from 'react';
 import { Skeleton } from '../../components/states';
-import { SubmitView, type Example } from '../../components/submit-view';
+import { SubmitView } from '../../components/submit-view';
+import { exampleOf, type Example } from '../../lib/examples';
 import { meaningsOf } from '../../lib/spec-meanings';
 
 export const metadata = { title: 'Submit an experiment' };
@@ -20,7 +21,7 @@ function examples(folder: string): Example[] {
   const first = (name: string) => (name === 'quickstart.yaml' ? 0 : 1);
   return names
     .sort((a, b) => first(a) - first(b) || a.localeCompare(b))
-    .map((name) => ({ name: name.replace('.yaml', ''), text: readFileSync(join(folder, name), 'utf8') }));
+    .map((name) => exampleOf(name.replace('.yaml', ''), readFileSync(join(folder, name), 'utf8')));
 }
 
 export default function Page() {
