@@ -45,6 +45,7 @@ try {
     experiment: `/experiments/view/?id=${experiment.id}`,
     trial: `/trials/view/?id=${trials[0].id}`,
     compare: `/compare/?trials=${compared.join(',')}`,
+    best: '/best/',
     submit: `/submit/?from=${experiment.id}`,
     datasets: '/datasets/',
     workers: '/workers/',

@@ -533,6 +533,33 @@ describeWith('chromium', 'the dashboard', () => {
   );
 
   it(
+    'ranks the best students of all experiments by validation, and compares them',
+    async () => {
+      await page.getByRole('link', { name: 'Best', exact: true }).click();
+      const card = page.getByRole('region', { name: 'Best students' });
+      const ranks = card.getByRole('row', { name: /^1 / });
+      await ranks.waitFor();
+      await page.getByRole('combobox', { name: /^Best by/ }).selectOption('validation.nll');
+      await page.waitForURL(/metric=validation\.nll/);
+      await page.reload();
+      await card.getByRole('columnheader', { name: 'Validation NLL' }).waitFor();
+      const values = await card.locator('tbody tr td:nth-of-type(3)').allInnerTexts();
+      expect(values.length).toBeGreaterThan(3);
+      expect(values.map(Number)).toEqual(values.map(Number).sort((a, b) => a - b));
+      expect(await card.getByRole('link', { name: /^Download .* as ONNX,/ }).count()).toBeGreaterThan(3);
+      await picture('best');
+      await accessible('best');
+      await page.getByRole('link', { name: 'Compare', exact: true }).last().click();
+      await page.getByRole('heading', { name: 'Compare trials' }).waitFor();
+      await page
+        .getByRole('button', { name: /^Remove/ })
+        .nth(3)
+        .waitFor();
+    },
+    2 * minutes,
+  );
+
+  it(
     'shows data sets, workers and the queue, and makes and revokes tokens',
     async () => {
       await page.getByRole('link', { name: 'Data sets' }).click();

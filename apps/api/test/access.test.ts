@@ -39,6 +39,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/experiments/:id/tables/ablation': { role: 'viewer' },
   'GET /api/v1/experiments/:id/tables/robustness': { role: 'viewer' },
   'GET /api/v1/trials/compare': { role: 'viewer' },
+  'GET /api/v1/trials/best': { role: 'viewer' },
   'GET /api/v1/trials/:id': { role: 'viewer' },
   'POST /api/v1/trials/:id/retry': { role: 'researcher' },
   'GET /api/v1/trials/:id/download': { role: 'viewer' },

@@ -1,6 +1,7 @@
 /** What is told of an experiment's results: how reliable their confidence is, and what they are made of. */
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
+  bestTrials,
   evaluationResult,
   experimentDetail,
   experimentGraph,
@@ -74,6 +75,28 @@ beforeAll(async () => {
   await finishTrial(installation, first, () => evaluation(0.6), fileOf);
 }, 60_000);
 afterAll(() => installation.stop(), 30_000);
+
+describe('the best trials of any experiment', () => {
+  it('are ranked on validation of one data set, with their costs and what chose their checkpoint', async () => {
+    const answer = bestTrials.parse((await get('trials/best').expect(200)).body);
+    expect(answer).toMatchObject({ dataset: 'faces', datasets: ['faces'], metric: 'validation.macroF1' });
+    expect(answer.items.map(({ trial }) => trial.id)).toEqual([finished.id]);
+    const [best] = answer.items;
+    expect(best).toMatchObject({
+      experiment: { id: experiment.id, name: experiment.name },
+      datasetVersion: experiment.datasets[0]?.version,
+      value: best?.trial.summary['faces']?.validation?.macroF1,
+      selectedBy: experiment.spec.select.metric,
+    });
+    const { parameters, macs } = evaluation(0.6);
+    expect(best?.trial.cost).toMatchObject({ parameters, macs, latency: null });
+  });
+
+  it('are none on data that nothing was tested on, and never ranked on test', async () => {
+    expect(bestTrials.parse((await get('trials/best?dataset=other').expect(200)).body).items).toEqual([]);
+    await get('trials/best?metric=test.accuracy').expect(422);
+  });
+});
 
 describe('the reliability of a trial', () => {
   it('is in the bins of the calibration error, whose figure it repeats to the last digit', async () => {

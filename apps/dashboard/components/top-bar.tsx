@@ -11,6 +11,7 @@ const places = [
   { href: '/', title: 'Experiments' },
   { href: '/submit/', title: 'Submit' },
   { href: '/compare/', title: 'Compare' },
+  { href: '/best/', title: 'Best' },
   { href: '/datasets/', title: 'Data sets' },
   { href: '/workers/', title: 'Workers' },
 ] as const;

@@ -9,7 +9,7 @@ import {
 } from '@ferment/contracts';
 import { z } from 'zod';
 import { mostCompared } from '../lib/compared';
-import { figure, plural, seriesTitle } from '../lib/format';
+import { capitalised, figure, plural, seriesTitle } from '../lib/format';
 import { addable, bestOfEach, matching } from '../lib/trial-choice';
 import { bestTrial, datasetsOf, valueOf } from '../lib/trial-table';
 import { useQueryState } from '../lib/use-query-state';
@@ -123,7 +123,7 @@ function TrialList({ all, own, chosen, add, remove }: ListProps) {
                 ) : null}
                 <th scope="col">State</th>
                 <th scope="col" className="number">
-                  {capital(seriesTitle(metric))}
+                  {capitalised(seriesTitle(metric))}
                 </th>
                 <th scope="col" className="number">
                   Test accuracy
@@ -183,5 +183,3 @@ function AddButton({ of, wanted, chosen, add }: AddProps) {
     </button>
   );
 }
-
-const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1);

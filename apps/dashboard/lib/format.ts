@@ -82,3 +82,6 @@ export function seriesTitle(name: string): string {
   const emotion = /^validation\.f1\.(.+)$/.exec(name)?.[1];
   return emotion ? `validation F1, ${emotion}` : name;
 }
+
+/** A name as it begins a column's head. */
+export const capitalised = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);

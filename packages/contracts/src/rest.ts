@@ -285,6 +285,38 @@ export const bestCheckpoint = z.object({
 });
 export type BestCheckpoint = z.output<typeof bestCheckpoint>;
 
+export const bestTrialsQuery = z.object({
+  /** Left out: the data set that most trials have figures on. */
+  dataset: z.string().min(1).max(200).optional(),
+  metric: z.enum(selectMetrics).default('validation.macroF1'),
+  limit: z.coerce.number().int().min(1).max(100).default(20),
+  /** Of archived experiments as well. */
+  archived: z.stringbool().default(false),
+});
+export type BestTrialsQuery = z.output<typeof bestTrialsQuery>;
+
+/** The best finished trials of any experiments on one data set, ranked on its validation split alone. */
+export const bestTrials = z.object({
+  /** Data sets that any trial has figures on. */
+  datasets: z.array(z.string()),
+  /** The one that these are ranked on; null where there is none. */
+  dataset: z.string().nullable(),
+  metric: z.enum(selectMetrics),
+  items: z.array(
+    z.object({
+      trial: trialItem,
+      experiment: z.object({ id: z.uuid(), name: z.string() }),
+      /** Of the data set; figures of different versions are of different pictures. Null where it is not known. */
+      datasetVersion: z.string().nullable(),
+      /** By the metric, on validation. */
+      value: z.number(),
+      /** By which the checkpoint was chosen during its training. */
+      selectedBy: z.string(),
+    }),
+  ),
+});
+export type BestTrials = z.output<typeof bestTrials>;
+
 const names = (most: number) =>
   z
     .string()

@@ -1,10 +1,13 @@
 import { Controller, Get, HttpCode, Param, Post, Query, Req, Res } from '@nestjs/common';
 import { ApiProduces, ApiTags } from '@nestjs/swagger';
 import {
+  bestTrials,
+  bestTrialsQuery,
   drawFileName,
   exportCatalog,
   exportFileName,
   exportFormats,
+  type BestTrials,
   type JobItem,
   reliability,
   reliabilityQuery,
@@ -60,6 +63,16 @@ export class TrialsController {
       }),
     );
     return compareTrials(trials);
+  }
+
+  @Get('best')
+  @Answer(
+    200,
+    'The best finished trials of any experiments on a data set, ranked on its validation split, never on test',
+    bestTrials,
+  )
+  best(@Query({ schema: bestTrialsQuery }) query: z.output<typeof bestTrialsQuery>): Promise<BestTrials> {
+    return this.experiments.best(query);
   }
 
   @Get(':id')

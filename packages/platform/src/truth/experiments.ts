@@ -1,5 +1,7 @@
 import {
   trainingKinds,
+  type BestTrials,
+  type BestTrialsQuery,
   type ChangeExperiment,
   type ExperimentDetail,
   type ExperimentGraph,
@@ -32,6 +34,7 @@ import { jobItems } from './job-views.js';
 import { linkTable } from './tables.js';
 import { advanceStudy, type StudyGuide } from './studies.js';
 import { studyHistory } from './study-views.js';
+import { bestTrialsOn } from './best-trials.js';
 import { trialItems } from './trial-views.js';
 
 export interface PageQuery {
@@ -121,6 +124,11 @@ export class Experiments {
   async trial(id: string): Promise<TrialItem | null> {
     const [item] = await trialItems(this.database, 't.id = $1', [id]);
     return item ?? null;
+  }
+
+  /** See {@link bestTrialsOn}. */
+  best(query: BestTrialsQuery): Promise<BestTrials> {
+    return bestTrialsOn(this.database, query);
   }
 
   /** In the plan's order; every job stands behind its inputs. */
