@@ -58,7 +58,7 @@ export function CopyButtons({ path, part, title: what }: Props) {
       <a
         className="button small"
         href={api(address('csv'))}
-        aria-label={`Save ${what} as CSV`}
+        aria-label={`Save CSV of ${what}`}
         download={`${fileName(what)}.csv`}
       >
         Save CSV
