@@ -1,6 +1,7 @@
 'use client';
 import { needsOf, runnableFirst, type Example } from '../lib/examples';
 import { Select } from './controls';
+import { Skeleton } from './states';
 
 interface Props {
   examples: readonly Example[];
@@ -31,17 +32,19 @@ export function ExampleSelect({ examples, imported, onChoose }: Props) {
   );
 }
 
-/** The examples with what each is for, for who has written nothing yet. */
+/** The examples with what each is for, for who has written nothing yet. They keep their places once they are shown. */
 export function ExampleList({ examples, imported, onChoose }: Props) {
+  if (!imported) return <Skeleton rows={3} height={48} />;
   return (
     <ul className="examples">
-      {runnableFirst(examples, imported ?? []).map((example) => (
+      {runnableFirst(examples, imported).map((example) => (
         <li key={example.name}>
           <button type="button" className="link-button" onClick={() => onChoose(example.text)}>
             {example.name}
           </button>
           <p>
-            {example.description} <span className="muted">{needs(example, imported)}</span>
+            {example.description}{' '}
+            <span className="muted">{needsOf(example, imported).replace(/^n/, 'N')}</span>
           </p>
         </li>
       ))}
