@@ -142,7 +142,7 @@ describe('submission', () => {
     expect(told.trainings).toEqual({ withoutSharing: 8, planned: 5, cached: 0, outOfFold: 0 });
     expect(told.compute.estimatedSeconds).toBeNull();
     expect(told.seedsNeeded?.note).toMatch(
-      /permutation test .* from \d+ seeds on.*paired t test sees.* 1, 1\.5 or 2 standard deviations .* from \d+, \d+ or \d+ seeds on/,
+      /permutation test needs \d+ seeds .*paired t test sees.* 1, 1\.5 or 2 standard deviations .* from \d+, \d+ or \d+ seeds on/,
     );
     const listed = await get('experiments').query({ search: 'previewed' }).expect(200);
     expect((listed.body as Page<unknown>).items).toEqual([]);
