@@ -2,44 +2,25 @@
 import {
   asksForRobustness,
   type ExperimentDetail,
-  type RobustnessColumn,
-  type RobustnessConfiguration,
   type RobustnessSection,
   type RobustnessTable,
 } from '@ferment/contracts';
-import { useMemo, type ReactNode } from 'react';
-import { count, figure, shortHash } from '../lib/format';
+import { shortHash } from '../lib/format';
 import { endedWithout } from '../lib/no-figures';
-import { lineToken } from '../lib/palette';
-import {
-  accuracyReach,
-  attackRows,
-  attackCharts,
-  columnsAt,
-  columnsOfKinds,
-  radiiOf,
-  titleWithoutRadius,
-  type AttackLine,
-} from '../lib/robustness';
+import { columnsAt, columnsOfKinds, radiiOf } from '../lib/robustness';
 import type { Resource } from '../lib/use-resource';
 import { useQueryState } from '../lib/use-query-state';
+import { AttackCharts } from './attack-charts';
 import { Segmented } from './controls';
 import { CopyButtons, SaveAll } from './copy-buttons';
-import { FigureMenu } from './figure-menu';
-import { LineChart } from './line-chart';
-import { ScrollBox } from './scroll-box';
+import { RobustnessFigures } from './robustness-figures';
 import { Empty, Failure, Skeleton } from './states';
-import { SvgLines } from './svg-lines';
-import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
-import { VariantName } from './variant-name';
+import { DeltaTable, differencesTitle, TableHeader } from './table-parts';
 
 interface Props {
   experiment: ExperimentDetail;
   table: Resource<RobustnessTable>;
 }
-
-const chartHeight = 210;
-const xLabel = 'ε (255ths of the pixel range)';
 
 export function RobustnessCard({ experiment, table }: Props) {
   const { data, error } = table;
@@ -151,7 +132,7 @@ function Section({ section, table, path }: SectionProps) {
       <FailedChecks section={section} />
       {radius === undefined ? null : (
         <>
-          <Figures
+          <RobustnessFigures
             section={section}
             columns={columnsAt(section, radius)}
             caption={
@@ -160,10 +141,10 @@ function Section({ section, table, path }: SectionProps) {
             }
             copy={copy('attacks', `accuracy at epsilon ${radiusText(radius)}`, radius)}
           />
-          <Charts section={section} />
+          <AttackCharts section={section} />
         </>
       )}
-      <Figures
+      <RobustnessFigures
         section={section}
         columns={columnsOfKinds(section, [
           'clean',
@@ -175,7 +156,7 @@ function Section({ section, table, path }: SectionProps) {
         caption={`Clean and corrupted, on the whole test split of ${section.images.test} images`}
         copy={copy('clean', 'clean and corrupted figures')}
       />
-      <Figures
+      <RobustnessFigures
         section={section}
         columns={columnsOfKinds(section, ['parameters', 'macs', 'latency-median', 'latency-p95'])}
         caption="Cost; latency is measured and differs from run to run"
@@ -219,155 +200,6 @@ function FailedChecks({ section }: { section: RobustnessSection }) {
           )),
         )}
       </ul>
-    </div>
-  );
-}
-
-interface FiguresProps {
-  section: RobustnessSection;
-  columns: readonly RobustnessColumn[];
-  caption: string;
-  /** Copies the table. */
-  copy: ReactNode;
-}
-
-function Figures({ section, columns, caption, copy }: FiguresProps) {
-  if (columns.length === 0) return null;
-  return (
-    <>
-      <ScrollBox>
-        <table className="table">
-          <caption>{caption}</caption>
-          <thead>
-            <tr>
-              <th scope="col">Configuration</th>
-              <th scope="col" className="number">
-                n
-              </th>
-              {columns.map((column) => (
-                <th key={column.key} scope="col" className="number" title={attacksOf(column, section)}>
-                  {titleWithoutRadius(column)}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {section.configurations.map((configuration) => (
-              <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
-                <th scope="row">
-                  <VariantName variant={configuration.variant} />
-                  {configuration.baseline && configuration.variant !== 'baseline' ? (
-                    <span className="tag">baseline</span>
-                  ) : null}
-                  {configuration.failedChecks.length > 0 ? (
-                    <span className="tag tag-failed">suspect</span>
-                  ) : null}
-                </th>
-                <td className="number">
-                  <Count n={configuration.seeds.length} planned={configuration.planned} />
-                </td>
-                {columns.map((column) => (
-                  <td key={column.key} className="number">
-                    <Cell configuration={configuration} column={column} />
-                  </td>
-                ))}
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </ScrollBox>
-      <p className="figure-foot table-foot">{copy}</p>
-    </>
-  );
-}
-
-/** A count that no seed changes stands without an interval. */
-function Cell({
-  configuration,
-  column,
-}: {
-  configuration: RobustnessConfiguration;
-  column: RobustnessColumn;
-}) {
-  const cell = configuration.cells[column.key];
-  if (column.unit === 'fraction') return <Summary summary={cell} />;
-  if (column.unit === 'ms') return <Summary summary={cell} print={(value) => figure(value, 2)} />;
-  const print = (value: number) => count(Math.round(value));
-  if (cell?.mean !== null && cell !== undefined && new Set(cell.values).size === 1)
-    return <>{print(cell.mean)}</>;
-  return <Summary summary={cell} print={print} />;
-}
-
-function attacksOf({ over }: RobustnessColumn, { columns }: RobustnessSection): string | undefined {
-  const names = over.map((key) => columns.find((column) => column.key === key)?.title ?? key);
-  return names.length > 0 ? `Right under all of: ${names.join(', ')}` : undefined;
-}
-
-/** Accuracy against epsilon, one chart for each attack, all on one scale. */
-function Charts({ section }: { section: RobustnessSection }) {
-  const charts = useMemo(() => attackCharts(section), [section]);
-  const reach = accuracyReach(charts);
-  const colour = (variant: string) =>
-    lineToken(section.configurations.findIndex((configuration) => configuration.variant === variant));
-  const lineOf = ({ variant, cells }: AttackLine) => ({
-    key: variant,
-    colour: colour(variant),
-    values: cells.map((cell) => cell?.mean ?? null),
-    band: cells.some((cell) => cell?.interval)
-      ? {
-          low: cells.map((cell) => cell?.interval?.low ?? cell?.mean ?? null),
-          high: cells.map((cell) => cell?.interval?.high ?? cell?.mean ?? null),
-        }
-      : undefined,
-  });
-  if (charts.radii.length < 2) return null;
-  const drawn = section.configurations.filter(({ seeds }) => seeds.length > 0);
-  return (
-    <div className="attack-charts-block">
-      <div className="attack-charts">
-        {charts.charts.map(({ key, title, lines }) => (
-          <figure key={key}>
-            <figcaption>{title}</figcaption>
-            <LineChart
-              xs={charts.radii}
-              height={chartHeight}
-              xLabel={xLabel}
-              label={`Accuracy against epsilon, ${title}, of ${lines.map(({ variant }) => variant).join(', ')}`}
-              range={[0, reach]}
-              lines={lines.map((line) => ({ ...lineOf(line), width: 2, dots: true }))}
-            />
-          </figure>
-        ))}
-      </div>
-      <ul className="legend legend-plain">
-        {drawn.map(({ variant, seeds }) => (
-          <li key={variant} className="legend-entry">
-            <span className="swatch" style={{ background: `var(${colour(variant)})` }} aria-hidden="true" />
-            {variant} <span className="muted">n = {seeds.length}</span>
-          </li>
-        ))}
-        <li className="muted legend-where">accuracy on the same images; the band is the 95 % t-interval</li>
-      </ul>
-      <p className="figure-foot">
-        <FigureMenu
-          name={`accuracy against epsilon ${section.dataset}`}
-          figure={() => (
-            <SvgLines
-              panels={charts.charts.map(({ title, lines }) => ({
-                title,
-                xs: charts.radii,
-                lines: lines.map(lineOf),
-              }))}
-              xLabel={xLabel}
-              yLabel="accuracy"
-              range={[0, reach]}
-              dots
-              legend={drawn.map(({ variant }) => ({ key: variant, colour: colour(variant) }))}
-            />
-          )}
-          rows={() => attackRows(charts)}
-        />
-      </p>
     </div>
   );
 }

@@ -51,7 +51,7 @@ export default function SpecEditor({ initial, onChange, problems, names, meaning
           EditorView.updateListener.of((update) => {
             if (update.docChanged) latest.current.onChange(update.state.doc.toString());
           }),
-          EditorView.contentAttributes.of({ 'aria-label': 'Experiment spec (YAML)' }),
+          EditorView.contentAttributes.of({ 'aria-label': 'Experiment spec (YAML)', tabindex: '0' }),
           EditorView.lineWrapping,
         ],
       }),
