@@ -326,7 +326,7 @@ describeWith('chromium', 'the dashboard', () => {
   );
 
   it(
-    'pauses, resumes and cancels what was submitted',
+    'pauses, resumes, changes and cancels what was submitted',
     async () => {
       const seeds = Array.from({ length: 60 }, (_, seed) => seed).join(', ');
       const text = tinySpec(200).replace('name: tiny', 'name: long').replace('[0, 1]', `[${seeds}]`);
@@ -349,6 +349,22 @@ describeWith('chromium', 'the dashboard', () => {
       await page.waitForURL(/columns=test\.nll/);
       await picture('many-trials');
       await accessible('many-trials');
+      await head.getByText('Settings', { exact: true }).click();
+      await head.getByRole('spinbutton', { name: /^Priority/ }).fill('9');
+      await head.getByRole('textbox', { name: /^Tags/ }).fill('many, slow');
+      await head.getByRole('button', { name: 'Save', exact: true }).click();
+      await head.getByRole('button', { name: 'Saved' }).waitFor();
+      expect(await stack.client.experiment(id)).toMatchObject({
+        ...{ run: { priority: 9 }, tags: ['many', 'slow'], archivedAt: null },
+      });
+      await accessible('settings');
+      // By its tag it is found, and nothing else.
+      await page.goto(stack.client.url);
+      await page.getByRole('link', { name: 'across', exact: true }).waitFor();
+      await page.getByRole('button', { name: 'slow', exact: true }).click();
+      await page.waitForURL(/tag=slow/);
+      await page.getByRole('link', { name: 'across', exact: true }).waitFor({ state: 'detached' });
+      await page.getByRole('link', { name: 'long', exact: true }).click();
       await head.getByRole('button', { name: 'Resume' }).click();
       await head.getByRole('button', { name: 'Pause' }).waitFor();
       await head.getByRole('button', { name: 'Cancel' }).click();
