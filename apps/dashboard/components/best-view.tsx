@@ -90,7 +90,7 @@ function BestTable({ best: { items, metric, dataset } }: { best: BestTrials }) {
   const figureName = metric.replace('validation.', '') as 'accuracy' | 'macroF1' | 'nll';
   return (
     <ScrollBox>
-      <table className="table best-table">
+      <table className="table">
         <caption>
           Ranked by {seriesTitle(metric)} on {name}, never by a test figure. The first of many is flattered by
           the figure that it was chosen by; the test figures had no part in the choice.

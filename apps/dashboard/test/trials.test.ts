@@ -27,6 +27,7 @@ function trial(
     state: accuracy === null ? 'failed' : 'succeeded',
     reason: null,
     stopped: null,
+    cost: null,
     summary:
       accuracy === null ? {} : { fer2013: { validation: figures(accuracy), test: figures(1 - accuracy) } },
     jobs,
