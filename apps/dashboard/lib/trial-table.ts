@@ -1,4 +1,4 @@
-import type { SelectMetric, TrialItem } from '@ferment/contracts';
+import { isBetter, type SelectMetric, type TrialItem } from '@ferment/contracts';
 
 type Figure = 'accuracy' | 'macroF1' | 'nll' | 'ece';
 type FigureKey = `${'validation' | 'test'}.${Figure}`;
@@ -73,23 +73,18 @@ export function valueOf(trial: TrialItem, key: ColumnKey, dataset: string): numb
   }
 }
 
-/** The trial that is best by a validation metric (lowest for NLL); null while no trial has figures. */
+/** The trial that is best by a validation metric, of equals the one with the lower seed; null while no trial has figures. */
 export function bestTrial(
   trials: readonly TrialItem[],
   dataset: string,
   metric: SelectMetric,
 ): TrialItem | null {
-  const sign = metric === 'validation.nll' ? -1 : 1;
-  const ranked = trials.flatMap((trial) => {
+  let best: { trial: TrialItem; value: number } | null = null;
+  for (const trial of [...trials].sort((a, b) => a.seed - b.seed || (a.fold ?? 0) - (b.fold ?? 0))) {
     const value = valueOf(trial, metric, dataset);
-    return value === null ? [] : [{ trial, rank: sign * value }];
-  });
-  return (
-    ranked.reduce<(typeof ranked)[number] | null>(
-      (best, one) => (best === null || one.rank > best.rank ? one : best),
-      null,
-    )?.trial ?? null
-  );
+    if (value !== null && (best === null || isBetter(metric, value, best.value))) best = { trial, value };
+  }
+  return best?.trial ?? null;
 }
 
 /** Sorted by a column's key, descending with a leading "-"; trials without the figure come last, ties by name, seed and fold. */

@@ -1,11 +1,11 @@
-import type { BestCheckpoint, SelectMetric, TrialItem } from '@ferment/contracts';
+import {
+  isBetter,
+  objectives,
+  type BestCheckpoint,
+  type SelectMetric,
+  type TrialItem,
+} from '@ferment/contracts';
 import { Problem } from '../common/problem.js';
-
-const figure = {
-  'validation.macroF1': { name: 'macroF1', higherIsBetter: true },
-  'validation.accuracy': { name: 'accuracy', higherIsBetter: true },
-  'validation.nll': { name: 'nll', higherIsBetter: false },
-} as const satisfies Record<SelectMetric, unknown>;
 
 /**
  * The best of an experiment's finished results. The choice is made on validation, never on test; of equal results the
@@ -20,14 +20,14 @@ export function bestOf(
   dataset: string,
   choice: { metric: SelectMetric; selectedBy: SelectMetric; variant?: string | undefined },
 ): BestCheckpoint {
-  const { name, higherIsBetter } = figure[choice.metric];
+  const { figure } = objectives[choice.metric];
   let best: BestCheckpoint | null = null;
   for (const trial of [...trials].sort((a, b) => a.seed - b.seed || (a.fold ?? 0) - (b.fold ?? 0))) {
     if (choice.variant !== undefined && trial.variant !== choice.variant) continue;
-    const value = trial.summary[dataset]?.validation?.[name];
+    const value = trial.summary[dataset]?.validation?.[figure];
     const { downloads: files } = trial;
     if (trial.state !== 'succeeded' || value === undefined || !files.safetensors || !files.onnx) continue;
-    if (!best || (higherIsBetter ? value > best.value : value < best.value)) {
+    if (!best || isBetter(choice.metric, value, best.value)) {
       const { metric, selectedBy } = choice;
       best = { trial, metric, value, selectedBy, files };
     }

@@ -1,13 +1,6 @@
-import type { BestTrials, BestTrialsQuery, SelectMetric } from '@ferment/contracts';
+import { objectives, type BestTrials, type BestTrialsQuery } from '@ferment/contracts';
 import type { Database } from '../postgres/database.js';
 import { trialItems } from './trial-views.js';
-
-/** Where a trial's summary has each metric, and which end of it is wanted. */
-const figures = {
-  'validation.macroF1': { name: 'macroF1', order: 'DESC' },
-  'validation.accuracy': { name: 'accuracy', order: 'DESC' },
-  'validation.nll': { name: 'nll', order: 'ASC' },
-} as const satisfies Record<SelectMetric, unknown>;
 
 interface Ranked {
   id: string;
@@ -28,7 +21,7 @@ export async function bestTrialsOn(database: Database, query: BestTrialsQuery): 
   const datasets = counted.rows.map(({ dataset }) => dataset);
   const dataset = query.dataset ?? datasets[0] ?? null;
   if (dataset === null) return { datasets, dataset, metric, items: [] };
-  const { name, order } = figures[metric];
+  const { figure, higherIsBetter } = objectives[metric];
   const { rows } = await database.pool.query<Ranked>(
     `SELECT t.id, e.id AS "experimentId", e.name, e.spec #>> '{select,metric}' AS "selectedBy",
        (SELECT used->>'version' FROM json_array_elements(e.datasets) used WHERE used->>'name' = $1 LIMIT 1)
@@ -37,8 +30,8 @@ export async function bestTrialsOn(database: Database, query: BestTrialsQuery): 
      FROM trial t JOIN experiment e ON e.id = t.experiment_id
      WHERE t.state = 'succeeded' AND t.summary #>> ARRAY[$1, 'validation', $2] IS NOT NULL
        AND ($3 OR e.archived_at IS NULL)
-     ORDER BY value ${order}, e.created_at DESC, t.position LIMIT $4`,
-    [dataset, name, archived, limit],
+     ORDER BY value ${higherIsBetter ? 'DESC' : 'ASC'}, e.created_at DESC, t.position LIMIT $4`,
+    [dataset, figure, archived, limit],
   );
   const trials = await trialItems(database, 't.id = ANY($1)', [rows.map(({ id }) => id)]);
   const byId = new Map(trials.map((trial) => [trial.id, trial]));

@@ -1,5 +1,7 @@
 import {
   filledTrialCounts,
+  objectives,
+  selectMetrics,
   type BestResult,
   type ExperimentDetail,
   type ExperimentListItem,
@@ -42,6 +44,12 @@ export interface ExperimentRow {
   tableComplete: boolean;
 }
 
+/** SQL: the metrics of which the lowest value is the best. */
+const lowest = selectMetrics
+  .filter((metric) => !objectives[metric].higherIsBetter)
+  .map((metric) => `'${metric}'`)
+  .join(', ');
+
 /** SQL: of experiment `e` the trial that is best on validation, of equals the one with the lower seed. */
 const bestResult = `(SELECT json_build_object('trialId', t.id, 'variant', t.variant, 'seed', t.seed, 'fold', t.fold,
     'metric', chosen.metric, 'value', figures.value, 'test', t.summary->chosen.dataset->'test')
@@ -50,7 +58,7 @@ const bestResult = `(SELECT json_build_object('trialId', t.id, 'variant', t.vari
     CROSS JOIN LATERAL (SELECT (t.summary->chosen.dataset->'validation'->>split_part(chosen.metric, '.', 2))::float8 AS value)
       figures
   WHERE figures.value IS NOT NULL
-  ORDER BY CASE chosen.metric WHEN 'validation.nll' THEN figures.value ELSE -figures.value END, t.seed, t.fold, t.position
+  ORDER BY CASE WHEN chosen.metric IN (${lowest}) THEN figures.value ELSE -figures.value END, t.seed, t.fold, t.position
   LIMIT 1)`;
 
 export const experimentColumns = `e.id, p.name AS project, e.name, e.description, e.tags, e.state,
