@@ -9,8 +9,7 @@ import { Segmented } from './controls';
 import { CopyButtons, SaveAll } from './copy-buttons';
 import { ScrollBox } from './scroll-box';
 import { Empty, Failure, Skeleton } from './states';
-import { VariantName } from './variant-name';
-import { Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
+import { ConfigurationName, Count, DeltaTable, differencesTitle, Summary, TableHeader } from './table-parts';
 
 interface Props {
   experiment: ExperimentDetail;
@@ -124,10 +123,7 @@ function Section({ section, table, path }: SectionProps) {
             {section.configurations.map((configuration) => (
               <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
                 <th scope="row">
-                  <VariantName variant={configuration.variant} />
-                  {configuration.baseline && configuration.variant !== 'baseline' ? (
-                    <span className="tag">baseline</span>
-                  ) : null}
+                  <ConfigurationName {...configuration} />
                 </th>
                 <td className="number">
                   <Count n={configuration.seeds.length} planned={configuration.planned} />

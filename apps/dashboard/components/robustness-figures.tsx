@@ -3,8 +3,7 @@ import type { ReactNode } from 'react';
 import { count, figure } from '../lib/format';
 import { titleWithoutRadius } from '../lib/robustness';
 import { ScrollBox } from './scroll-box';
-import { Count, Summary } from './table-parts';
-import { VariantName } from './variant-name';
+import { ConfigurationName, Count, Summary } from './table-parts';
 
 interface FiguresProps {
   section: RobustnessSection;
@@ -39,10 +38,7 @@ export function RobustnessFigures({ section, columns, caption, copy }: FiguresPr
             {section.configurations.map((configuration) => (
               <tr key={configuration.variant} className={configuration.baseline ? 'baseline' : ''}>
                 <th scope="row">
-                  <VariantName variant={configuration.variant} />
-                  {configuration.baseline && configuration.variant !== 'baseline' ? (
-                    <span className="tag">baseline</span>
-                  ) : null}
+                  <ConfigurationName {...configuration} />
                   {configuration.failedChecks.length > 0 ? (
                     <span className="tag tag-failed">suspect</span>
                   ) : null}

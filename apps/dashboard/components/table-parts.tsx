@@ -23,6 +23,16 @@ export function TableHeader({ lines }: { lines: readonly string[] }) {
   );
 }
 
+/** Name of a configuration, marked where it is the baseline under another name. */
+export function ConfigurationName({ variant, baseline }: { variant: string; baseline: boolean }) {
+  return (
+    <>
+      <VariantName variant={variant} />
+      {baseline && variant !== 'baseline' ? <span className="tag">baseline</span> : null}
+    </>
+  );
+}
+
 /** "3", or "2 of 3" where seeds are missing. */
 export function Count({ n, planned }: { n: number; planned: number }) {
   return <>{n === planned ? planned : `${n} of ${planned}`}</>;
