@@ -27,6 +27,7 @@ const addresses: Record<string, { role: Role; worker?: true }> = {
   'GET /api/v1/experiments/:id': { role: 'viewer' },
   'GET /api/v1/experiments/:id/trials': { role: 'viewer' },
   'GET /api/v1/experiments/:id/search': { role: 'viewer' },
+  'GET /api/v1/experiments/:id/text': { role: 'viewer' },
   'GET /api/v1/experiments/:id/jobs': { role: 'viewer' },
   'GET /api/v1/experiments/:id/graph': { role: 'viewer' },
   'POST /api/v1/experiments/:id/pause': { role: 'researcher' },
