@@ -8,6 +8,7 @@ import {
 } from '@ferment/contracts';
 import { describe, expect, it, jest } from '@jest/globals';
 import { readSafetensors } from '../src/files/safetensors.js';
+import { roundsOnce } from './support/low-precision.js';
 import { smallJob, trained } from './support/training.js';
 
 // Seconds of computing each, more on a busy machine.
@@ -27,10 +28,11 @@ function narrow(name: ModelName): ModelSpec {
 }
 
 /**
- * How far the loss may lie from the one in float32. EfficientNet's 26 blocks end on maps of one pixel, whose batch norms see
+ * How far the loss may lie from the one in float32; twice as far where the terms of small sums are rounded, as in depthwise
+ * convolutions. EfficientNet's 26 blocks end on maps of one pixel, whose batch norms see
  * 16 values: torch.autocast moves torchvision's, so narrow and on such pictures, by 2 to 13 %.
  */
-const tolerance = (name: ModelName) => (name === 'efficientnet-b3' ? 0.2 : 0.03);
+const tolerance = (name: ModelName) => (name === 'efficientnet-b3' ? 0.2 : roundsOnce ? 0.03 : 0.06);
 
 async function step(name: ModelName, precision: Precision): Promise<{ loss: number; last: Uint8Array }> {
   const train = { augment: 'none', updates: 1, batch: 16, precision } as const;
