@@ -123,7 +123,7 @@ export class ExperimentsController {
   @Allow('viewer')
   @Answer(200, 'Its trials with their figures', z.array(trialItem))
   async trials(@Param('id', { schema: id }) experiment: string) {
-    found(await this.experiments.describe(experiment), 'experiment');
+    await this.known(experiment);
     return this.experiments.trials(experiment);
   }
 
@@ -135,7 +135,7 @@ export class ExperimentsController {
     studyHistory,
   )
   async search(@Param('id', { schema: id }) experiment: string) {
-    found(await this.experiments.describe(experiment), 'experiment');
+    await this.known(experiment);
     const study = await this.experiments.study(experiment);
     if (study) return study;
     throw new Problem(
@@ -148,7 +148,7 @@ export class ExperimentsController {
   @Allow('viewer')
   @Answer(200, 'The jobs it asks for, shared ones included', z.array(jobItem))
   async jobs(@Param('id', { schema: id }) experiment: string) {
-    found(await this.experiments.describe(experiment), 'experiment');
+    await this.known(experiment);
     return this.experiments.jobs(experiment);
   }
 
@@ -156,7 +156,7 @@ export class ExperimentsController {
   @Allow('viewer')
   @Answer(200, 'Its jobs by what they are for, with their states, and what reads what', experimentGraph)
   async graph(@Param('id', { schema: id }) experiment: string) {
-    found(await this.experiments.describe(experiment), 'experiment');
+    await this.known(experiment);
     return this.experiments.graph(experiment);
   }
 
@@ -170,5 +170,10 @@ export class ExperimentsController {
     const detail = found(await this.experiments.describe(experiment), 'experiment');
     const choice = { ...query, selectedBy: detail.spec.select.metric };
     return bestOf(await this.experiments.trials(experiment), detail.spec.data.dataset, choice);
+  }
+
+  /** @throws Problem not-found; what an experiment is in full is not read for that */
+  private async known(id: string): Promise<void> {
+    found((await this.experiments.exists(id)) || null, 'experiment');
   }
 }

@@ -3,7 +3,7 @@ import { computedOn } from '../child/computed-on.js';
 import { deduplicatedTest } from './deduplicated.js';
 import type { Handler } from './handler.js';
 import { assertTrainedApart, imagesHash, imagesOf, isSynthetic, updatesOf } from './images.js';
-import { networksOf, normalisationOf } from './networks.js';
+import { networksOf, normalisationOf, threadsOf } from './networks.js';
 import { robustnessOf } from './robustness.js';
 
 /** Scores a network on validation and test of a data set, its own or another, and under attack where that is asked for. */
@@ -39,7 +39,7 @@ export const evaluate: Handler<'evaluate'> = async ({ params, inputs, inputParam
     testTime,
     robustness: attacked?.result ?? null,
   };
-  const threads = Math.max(...trainings.map(({ train }) => train.threads));
+  const threads = threadsOf(trainings);
   const latency = attacked
     ? attacked.result.cost.latency
     : test.count > 0

@@ -44,3 +44,8 @@ export async function normalisationOf(network: Network): Promise<{ mean: number;
   if (first === undefined) throw new JobFailure('user', 'the network has no members');
   return statedInput(readSafetensors(first.weights).metadata);
 }
+
+/** CPU threads that a network's figures are computed with: the most that any of its trainings took. */
+export function threadsOf(trainings: readonly TrainedNetwork[]): number {
+  return Math.max(...trainings.map(({ train }) => train.threads));
+}

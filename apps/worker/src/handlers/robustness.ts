@@ -2,6 +2,7 @@ import type { RobustnessResult, RobustnessSpec, TrainedNetwork } from '@ferment/
 import type { SplitImages } from '@ferment/datasets';
 import type { Network } from '@ferment/engine';
 import type { HandlerContext } from '../child/context.js';
+import { threadsOf } from './networks.js';
 
 /** Of the attacks' starts and the corruptions' noise: the same for every network, so that differences are the networks'. */
 const attackSeed = 0;
@@ -31,7 +32,7 @@ export async function robustnessOf(
       test,
       spec,
       seed: attackSeed,
-      threads: Math.max(...trainings.map(({ train }) => train.threads)),
+      threads: threadsOf(trainings),
       resume: resume === null ? null : await context.read(resume.hash),
     },
     {

@@ -116,6 +116,10 @@ export class Experiments {
     return rows[0]?.text ?? null;
   }
 
+  async exists(id: string): Promise<boolean> {
+    return (await this.database.prisma.experiment.count({ where: { id } })) > 0;
+  }
+
   /** In the plan's order. */
   trials(id: string): Promise<TrialItem[]> {
     return trialItems(this.database, 't.experiment_id = $1', [id]);
